@@ -1,0 +1,59 @@
+"""The errors a user can cause, each also a builtin error.
+
+A message says where, what was given, what is possible and what to do, in one line. The command
+line prints it and exits with status 1; every other exception is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NeurodiffuseError(Exception):
+    """Any error that the input, the settings or the machine caused, not a bug."""
+
+
+class ConfigError(NeurodiffuseError, ValueError):
+    """A recipe, flag or option is wrong; ``problems`` lists every one that was found."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class PluginError(NeurodiffuseError, LookupError):
+    """A plugin is missing, broken or clashes with another one."""
+
+
+class DataError(NeurodiffuseError, ValueError):
+    """The data set's content is not usable: a length, a value, a file's format."""
+
+
+class MissingDataError(DataError, FileNotFoundError):
+    """Something that the data set should hold is not there."""
+
+    def __str__(self) -> str:  # FileNotFoundError would print the errno form
+        return str(self.args[0]) if self.args else ""
+
+
+class RunError(NeurodiffuseError, OSError):
+    """The run folder cannot be used: locked, full, unwritable, of another recipe."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` when a known name is close, else an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def listing(names: Iterable[str], *, most: int = 20) -> str:
+    """Return names joined for a message, cut after ``most`` of them with the number left out."""
+    names = list(names)
+    if not names:
+        return "none"
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} … and {len(names) - most} more"
