@@ -1,0 +1,50 @@
+"""What the core itself plugs in, through the same hooks as everybody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurodiffuse.hookspecs import hookimpl
+
+
+@hookimpl
+def register_metrics(register: Any) -> None:
+    """Register the metrics that need no network."""
+    register(
+        "pixcorr",
+        "neurodiffuse.metrics:PixCorr",
+        summary="Pearson correlation of the pixels of what was seen and what was made",
+        cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
+    )
+    register(
+        "ssim",
+        "neurodiffuse.metrics:Ssim",
+        summary="Structural similarity of the grey images, 2-D or column by column",
+        cite="Wang et al. 2004, IEEE Trans. Image Process. 13:600",
+    )
+    register(
+        "identification",
+        "neurodiffuse.metrics:Identification",
+        summary="Two-way identification by the correlation of pixels or gradient histograms",
+        cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
+    )
+    register(
+        "latent-identification",
+        "neurodiffuse.metrics:LatentIdentification",
+        summary="Two-way identification by the correlation of a feature of the recipe",
+        cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
+    )
+    register(
+        "latent-distance",
+        "neurodiffuse.metrics:LatentDistance",
+        summary="Correlation distance in a feature of the recipe",
+        cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
+    )
+
+
+@hookimpl
+def register_commands(cli: Any) -> None:
+    """Add the commands that are not the pipeline itself."""
+    from neurodiffuse.simulate.command import simulate
+
+    cli.add_command(simulate)

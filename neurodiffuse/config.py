@@ -1,0 +1,406 @@
+"""A recipe and the command line's settings become one checked, frozen configuration.
+
+A recipe is a TOML file: a published method as data. Every problem is told at once, before
+anything is computed. Sections, and the step that reads each: ``mask`` (mask), ``features.NAME``
+(encode; its ``alpha`` and ``roi``: fit), ``predict`` (predict), ``stages.NAME`` (generate),
+``metrics.NAME`` and ``score`` (score). Keys of a section that are not named here are options of
+the plugin's class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from neurodiffuse.errors import ConfigError, PluginError, listing, near
+from neurodiffuse.options import check_options, check_value
+from neurodiffuse.plugins import Registry
+from neurodiffuse.types import Card
+
+STEPS = ("mask", "encode", "fit", "predict", "generate", "score", "report")
+
+
+@dataclass(frozen=True)
+class MaskConfig:
+    """Which voxels, which trials. An empty ``select`` is the data set's own mask."""
+
+    select: str = ""
+    repetitions: Literal["average", "single"] = "average"
+    nonfinite: Literal["error", "drop"] = "error"
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """One kind of latents: its encoder, its ridge penalty, the voxels it is predicted from."""
+
+    encoder: str
+    alpha: float
+    roi: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """How predictions get the spread of real latents (see `neurodiffuse.ridge.rescale`).
+
+    ``calibration`` is how many training rows, predicted by leaving each one out, the ``train``
+    rescaling takes its statistics from.
+    """
+
+    rescale: Literal["train", "test", "none"] = "train"
+    calibration: int = 1000
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One generator of the chain; ``init`` names the stage whose picture it starts from."""
+
+    generator: str
+    init: str = ""
+    features: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MetricConfig:
+    """One score; ``feature`` names the recipe's feature it compares in, empty for pictures."""
+
+    metric: str
+    feature: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """``oracle`` also decodes from the true latents: what the generators could reach at best."""
+
+    bootstrap: int = 2000
+    oracle: bool = True
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a run depends on, besides the data and the versions."""
+
+    recipe: str
+    dataset: str
+    subjects: tuple[str, ...]
+    dataset_options: Mapping[str, Any]
+    features: Mapping[str, FeatureConfig]
+    stages: Mapping[str, StageConfig]
+    metrics: Mapping[str, MetricConfig]
+    mask: MaskConfig = MaskConfig()
+    predict: PredictConfig = PredictConfig()
+    score: ScoreConfig = ScoreConfig()
+    seed: int = 0
+    summary: str = ""
+    cite: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain tables that TOML and JSON can hold."""
+        return _plain(dataclasses.asdict(self))
+
+    def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+        """Return the earliest step that a stored configuration differs in, and where."""
+        mine, theirs = _leaves(self.to_dict()), _leaves(other)
+        keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
+        if not keys:
+            return None
+        return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)
+
+
+_SECTIONS = {"mask": MaskConfig, "predict": PredictConfig, "score": ScoreConfig}
+_TABLES = {"features": FeatureConfig, "stages": StageConfig, "metrics": MetricConfig}
+_TOP = ("name", "summary", "cite", "extends", "seed", "datasets", *_SECTIONS, *_TABLES)
+_ROLE = {"features": "encoder", "stages": "generator", "metrics": "metric"}
+
+
+def resolve(
+    registry: Registry,
+    *,
+    dataset: str,
+    subjects: Iterable[str],
+    recipe: str,
+    root: str = "",
+    mask: str = "",
+    settings: Iterable[str] = (),
+) -> Config:
+    """Return the checked configuration of a run.
+
+    Parameters
+    ----------
+    registry
+        The installed plugins.
+    dataset
+        Name of a data set plugin.
+    subjects
+        Subject labels as the user wrote them; they are matched when the data set is opened.
+    recipe
+        Name of an installed recipe or path of a TOML file.
+    root
+        Folder of the data set, the option ``root`` of its plugin.
+    mask
+        ROI expression, in place of ``mask.select``.
+    settings
+        ``section.key=value`` strings; values are TOML, bare words are strings.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found.
+    """
+    table = read_recipe(registry, recipe)
+    problems: list[str] = []
+    for setting in settings:
+        _set(table, setting, problems)
+    if mask:
+        _section(table, "mask", problems)["select"] = mask
+    for key in table.keys() - set(_TOP):
+        problems.append(
+            f"{recipe}: {key}: no such section or key.{near(key, _TOP)} Possible: {listing(_TOP)}."
+        )
+    options = dict(_section(_section(table, "datasets", problems), dataset, problems))
+    if root:
+        options["root"] = root
+    _check_part(registry, "dataset", dataset, options, "--dataset", "dataset", problems)
+    values: dict[str, Any] = {}
+    for name, cls in _SECTIONS.items():
+        values[name] = _read_section(name, cls, _section(table, name, problems), problems)
+    cards: dict[tuple[str, str], Card] = {}
+    for name, cls in _TABLES.items():
+        section = _section(table, name, problems)
+        values[name] = {
+            key: _read_entry(registry, name, key, cls, part, cards, problems)
+            for key, part in section.items()
+        }
+    if not problems:
+        _check_wiring(values, cards, problems)
+    seed = table.get("seed", 0)
+    if type(seed) is not int or seed < 0:
+        problems.append(f"seed: {seed!r} is not a whole number of 0 or more.")
+    if problems:
+        raise ConfigError(*problems)
+    return Config(
+        recipe=str(table.get("name", Path(recipe).stem)),
+        dataset=dataset,
+        subjects=tuple(subjects),
+        dataset_options=options,
+        seed=seed,
+        summary=str(table.get("summary", "")),
+        cite=tuple(table.get("cite", ())),
+        **values,
+    )
+
+
+def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the tables of a recipe, on top of those of the recipe it ``extends``."""
+    if recipe in _seen:
+        raise ConfigError(f"recipe {recipe!r}: extends itself ({' → '.join((*_seen, recipe))}).")
+    if recipe.endswith(".toml") or "/" in recipe:
+        try:
+            text, where = Path(recipe).read_text(encoding="utf-8"), recipe
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--recipe: {recipe} cannot be read: {error}.") from error
+    else:
+        try:
+            card = registry.card("recipe", recipe, "--recipe")
+        except PluginError as error:
+            raise ConfigError(f"{error} Or give the path of a .toml file.") from error
+        text, where = registry.text(card), f"recipe {recipe}"
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not valid TOML: {error}.") from error
+    if parent := table.get("extends"):
+        return _merge(read_recipe(registry, str(parent), (*_seen, recipe)), table)
+    return table
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+    return base
+
+
+def _set(table: dict[str, Any], setting: str, problems: list[str]) -> None:
+    path, equals, text = setting.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        problems.append(f"--set {setting}: write section.key=value, such as features.vae.alpha=100.")
+        return
+    if keys[0] == "dataset":
+        problems.append(f"--set {setting}: write datasets.NAME.key=value, with the data set's name.")
+        return
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for key in keys[:-1]:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            problems.append(f"--set {setting}: {key} is a value, not a section.")
+            return
+    table[keys[-1]] = value
+
+
+def _section(table: dict[str, Any], name: str, problems: list[str]) -> dict[str, Any]:
+    found = table.setdefault(name, {})
+    if isinstance(found, dict):
+        return found
+    problems.append(f"{name}: expected a section, found {found!r}.")
+    return {}
+
+
+def _read_section(name: str, cls: Any, given: Mapping[str, Any], problems: list[str]) -> Any:
+    problems += check_options(name, cls, given)
+    known = {k: v for k, v in given.items() if k in {f.name for f in dataclasses.fields(cls)}}
+    section = cls(**known)
+    for key in ("bootstrap", "calibration"):
+        value = getattr(section, key, 2)
+        if type(value) is int and value < 2:
+            problems.append(f"{name}.{key}: {value} is too few; give 2 or more.")
+    return section
+
+
+def _read_entry(
+    registry: Registry,
+    table: str,
+    key: str,
+    cls: Any,
+    given: Any,
+    cards: dict[tuple[str, str], Card],
+    problems: list[str],
+) -> Any:
+    where, role = f"{table}.{key}", _ROLE[table]
+    if not isinstance(given, dict):
+        problems.append(f"{where}: expected a section, found {given!r}.")
+        return None
+    own = {name: kind for name, kind in get_type_hints(cls).items() if name != "options"}
+    reserved = {k: v for k, v in given.items() if k in own}
+    options = {k: v for k, v in given.items() if k not in own}
+    if role not in reserved:
+        names = [c.name for c in registry.cards(role)]
+        problems.append(f"{where}: which {role}? Write {role} = one of: {listing(names)}.")
+        return None
+    for name, value in reserved.items():
+        if name != "alpha":
+            problems += check_value(f"{where}.{name}", value, own[name])
+    if cls is FeatureConfig:
+        problems += _check_alpha(where, reserved.setdefault("alpha", None))
+    name = reserved[role]
+    if isinstance(name, str):
+        found = _check_part(registry, role, name, options, f"{where}.{role}", where, problems)
+        if found:
+            cards[table, key] = found
+    return cls(**reserved, options=options)
+
+
+def _check_alpha(where: str, alpha: Any) -> list[str]:
+    good = isinstance(alpha, int | float) and not isinstance(alpha, bool)
+    if good and math.isfinite(alpha) and alpha > 0:
+        return []
+    said = "none is given" if alpha is None else f"{alpha!r} is not one"
+    return [f"{where}.alpha: the ridge penalty must be a number above 0; {said}."]
+
+
+def _check_part(
+    registry: Registry,
+    role: str,
+    name: str,
+    options: Mapping[str, Any],
+    where: str,
+    section: str,
+    problems: list[str],
+) -> Card | None:
+    """Check a plugin's name and options by building it; constructors only store."""
+    try:
+        card = registry.card(role, name, where)
+        cls = registry.load(card)
+    except PluginError as error:
+        problems.append(str(error))
+        return None
+    found = check_options(section, cls, options)
+    if not found:
+        try:
+            cls(**options)
+        except ValueError as error:
+            found = [f"{section}: {error}"]
+    problems += found
+    return card
+
+
+def _check_wiring(
+    values: Mapping[str, Any], cards: Mapping[tuple[str, str], Card], problems: list[str]
+) -> None:
+    """Check that stages and metrics find the features and stages they name."""
+    features, earlier = values["features"], []
+    if not features:
+        problems.append("features: a recipe needs at least one section [features.NAME].")
+    for key, stage in values["stages"].items():
+        for read in cards["stages", key].reads:
+            name = stage.features.get(read, read)
+            if name not in features:
+                problems.append(
+                    f"stages.{key}: generator {stage.generator!r} reads {read!r}, and there is no "
+                    f"feature {name!r}.{near(name, features)} Features: {listing(features)}."
+                )
+        if stage.init and stage.init not in earlier:
+            problems.append(
+                f"stages.{key}.init: no earlier stage is called {stage.init!r}."
+                f"{near(stage.init, earlier)} Earlier: {listing(earlier)}."
+            )
+        earlier.append(key)
+    for key, metric in values["metrics"].items():
+        latent = metric.metric.startswith("latent-")
+        if latent != bool(metric.feature):
+            need = "needs feature = one of" if latent else "takes no feature; features are"
+            problems.append(f"metrics.{key}: {metric.metric} {need}: {listing(features)}.")
+        elif metric.feature and metric.feature not in features:
+            problems.append(
+                f"metrics.{key}.feature: no feature is called {metric.feature!r}."
+                f"{near(metric.feature, features)} Features: {listing(features)}."
+            )
+        elif metric.feature and cards["features", metric.feature].reads != ("images",):
+            problems.append(
+                f"metrics.{key}.feature: {metric.feature!r} is encoded from captions, and a "
+                "picture that was made has none; choose a feature of images."
+            )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            out |= _leaves(value, f"{prefix}{key}.")
+        else:
+            out[prefix + key] = value
+    return out
+
+
+def _step_of(key: str) -> str:
+    """Return the first step whose result depends on a setting."""
+    section, *_, last = key.split(".")
+    if section == "features":
+        return "fit" if last in ("alpha", "roi") else "encode"
+    owner = {"predict": "predict", "stages": "generate", "metrics": "score", "score": "score"}
+    if key in ("summary", "cite"):
+        return "report"
+    return owner.get(section, "mask")
+
+

@@ -1,0 +1,91 @@
+"""The constructor is the schema: checks options against a class's annotated arguments."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args, get_origin
+
+from neurodiffuse.errors import listing, near
+
+
+def parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the constructor's arguments by name, annotations evaluated.
+
+    Raises
+    ------
+    TypeError
+        If the constructor takes ``*args`` or ``**kwargs``: its options could not be checked.
+    """
+    try:
+        signature = inspect.signature(cls, eval_str=True)
+    except NameError:  # an annotation that exists for type checkers only
+        signature = inspect.signature(cls)
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            raise TypeError(
+                f"the constructor of {cls.__name__} takes *{parameter.name}, so its options "
+                "cannot be checked; name them one by one"
+            )
+    return dict(signature.parameters)
+
+
+def check_options(where: str, cls: type, given: Mapping[str, Any]) -> list[str]:
+    """Return one line for every option that is unknown, missing or of the wrong type."""
+    try:
+        known = parameters(cls)
+    except TypeError as error:
+        return [f"{where}: {error}."]
+    problems = []
+    for name, value in given.items():
+        if name in known:
+            problems += check_value(f"{where}.{name}", value, known[name].annotation)
+        else:
+            problems.append(
+                f"{where}.{name}: no such option.{near(name, known)} Possible: {listing(known)}."
+            )
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in given:
+            problems.append(f"{where}: the option {name!r} is needed.")
+    return problems
+
+
+def check_value(where: str, value: Any, kind: Any) -> list[str]:
+    """Return a line when ``value`` does not fit the annotation ``kind``, else nothing."""
+    if _fits(value, kind):
+        return []
+    return [f"{where}: {value!r} is not {_name(kind)}."]
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin, args = get_origin(kind), get_args(kind)
+    if kind in (Any, inspect.Parameter.empty) or isinstance(kind, str | typing.TypeVar):
+        return True
+    if origin is Literal:
+        return value in args
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, arg) for arg in args)
+    if kind in (None, type(None)):
+        return value is None
+    if kind is bool:
+        return isinstance(value, bool)
+    if kind in (int, float):
+        number = int if kind is int else (int, float)
+        return isinstance(value, number) and not isinstance(value, bool)
+    if origin in (list, tuple) or (isinstance(origin, type) and issubclass(origin, Sequence)):
+        inner = args[0] if args else Any
+        return isinstance(value, list | tuple) and all(_fits(v, inner) for v in value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(_fits(v, args[1]) for v in value.values())
+    if isinstance(kind, type):
+        return isinstance(value, kind) or (isinstance(value, str) and kind.__name__ == "Path")
+    return True
+
+
+def _name(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of: " + ", ".join(repr(a) for a in get_args(kind))
+    simple = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return simple.get(kind, f"a {str(kind).removeprefix('typing.').removeprefix('<class ')}")

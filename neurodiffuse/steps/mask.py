@@ -1,0 +1,171 @@
+"""Mask: choose the voxels, average the repetitions, standardise on the training images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from neurodiffuse import rois
+from neurodiffuse.errors import DataError, listing
+from neurodiffuse.progress import progress
+from neurodiffuse.run import Run, write_json
+from neurodiffuse.store import save_betas
+from neurodiffuse.types import Betas, Subject, Trials
+
+
+def mask(run: Run, subject: str) -> None:
+    """Write the standardised betas of the voxels that are decoded from.
+
+    Each voxel becomes ``(beta - mean) / sd`` with mean and standard deviation (ddof 1) of the
+    training rows, so that nothing of the test set touches the training (Ozcelik & VanRullen
+    2023 do the same). A voxel without variance on the training rows becomes 0 and is counted.
+    The rows of the test set are always averages over an image's repetitions; those of the
+    training set are averages or, with ``mask.repetitions = "single"``, single trials.
+
+    Raises
+    ------
+    DataError
+        If the expression selects no voxel, or betas are missing, too many or not finite.
+    """
+    about = run.subject(subject)
+    expression = run.config.mask.select or about.mask
+    voxels = select(run, about, expression)
+    single = run.config.mask.repetitions == "single"
+    train_ids, train, test_ids, test = _rows(run, about, voxels, single)
+    kept = _finite(run, about, np.vstack([train, test]), voxels)
+    if not kept.all():
+        voxels[np.flatnonzero(voxels)[~kept]] = False
+        train, test = train[:, kept], test[:, kept]
+    mean = train.mean(axis=0, dtype=np.float64)
+    sd = train.std(axis=0, ddof=1, dtype=np.float64) if len(train) > 1 else np.zeros_like(mean)
+    constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-30)
+    scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, sd))
+    with run.writing(run.folder("mask", subject)) as folder:
+        for name, ids, values in (("train", train_ids, train), ("test", test_ids, test)):
+            z = ((values - mean) * scale).astype(np.float32)
+            save_betas(folder, name, Betas(tuple(ids), z))
+        np.savez(folder / "voxels.npz", voxels=voxels, mean=mean, sd=sd)
+        image = rois.mask_image(voxels, about.grid)
+        image.to_filename(folder / "mask.nii.gz")
+        write_json(folder / "about.json", _summary(run, about, expression, voxels, constant, kept))
+
+
+def select(run: Run, about: Subject, expression: str) -> np.ndarray:
+    """Return the voxels that an ROI expression names, bool (grid.size,).
+
+    Raises
+    ------
+    ConfigError
+        If the expression cannot be read or names an unknown region.
+    DataError
+        If it selects no voxel.
+    """
+    known = [roi.name for roi in about.rois]
+    parsed = rois.parse(expression, known=known)
+    voxels = rois.evaluate(
+        parsed, lambda name: run.dataset.roi(about.label, name), about.grid.size
+    )
+    if not voxels.any():
+        raise DataError(
+            f"--mask {expression!r}: no voxel of sub-{about.label} is in it. "
+            f"Regions: {listing(known)}."
+        )
+    return voxels
+
+
+def _rows(
+    run: Run, about: Subject, voxels: np.ndarray, single: bool
+) -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
+    """Read the betas block by block and sum them into one row an image (or a training trial)."""
+    trials = about.trials
+    train_ids = _train_rows(trials, single)
+    test_ids = list(trials.images("test"))
+    train = np.zeros((len(train_ids), int(voxels.sum())), np.float32)
+    test = np.zeros((len(test_ids), train.shape[1]), np.float32)
+    test_row = {image: row for row, image in enumerate(test_ids)}
+    train_row = {} if single else {image: row for row, image in enumerate(train_ids)}
+    done, singles = 0, 0
+    for block in progress(
+        run.dataset.betas(about.label, voxels), f"sub-{about.label} betas", quiet=run.quiet
+    ):
+        for beta, image, split in zip(
+            block, trials.stimulus[done:], trials.split[done:], strict=False
+        ):
+            if split == "test":
+                test[test_row[image]] += beta
+            elif split == "train" and single:
+                train[singles] = beta
+                singles += 1
+            elif split == "train":
+                train[train_row[image]] += beta
+        done += len(block)
+    if done != len(trials):
+        raise DataError(
+            f"sub-{about.label}: {done} betas for {len(trials)} trials of the events; they must "
+            "be as many."
+        )
+    times = Counter(zip(trials.split, trials.stimulus, strict=True))
+    test /= np.array([times["test", i] for i in test_ids], np.float32)[:, None]
+    if not single:
+        train /= np.array([times["train", i] for i in train_ids], np.float32)[:, None]
+    return train_ids, train, test_ids, test
+
+
+def _train_rows(trials: Trials, single: bool) -> list[str]:
+    if not single:
+        return list(trials.images("train"))
+    pairs = zip(trials.stimulus, trials.split, strict=True)
+    return [image for image, split in pairs if split == "train"]
+
+
+def _finite(run: Run, about: Subject, values: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """Return which voxels are finite in every row; refuse the others unless told to drop them."""
+    bad = ~np.isfinite(values)
+    kept = ~bad.any(axis=0)
+    if not kept.all() and run.config.mask.nonfinite == "error":
+        at = np.unravel_index(np.flatnonzero(voxels)[~kept][0], about.grid.shape)
+        raise DataError(
+            f"sub-{about.label}: betas are NaN or infinite in {int((~kept).sum())} of "
+            f"{len(kept)} voxels of the mask, first at voxel {tuple(int(i) for i in at)}. "
+            "Choose a narrower --mask, or leave those voxels out: --set mask.nonfinite=drop."
+        )
+    if not kept.any():
+        raise DataError(f"sub-{about.label}: no voxel of the mask has finite betas in all trials.")
+    return kept
+
+
+def _summary(
+    run: Run,
+    about: Subject,
+    expression: str,
+    voxels: np.ndarray,
+    constant: np.ndarray,
+    kept: np.ndarray,
+) -> dict[str, object]:
+    counts = {
+        roi.name: int((run.dataset.roi(about.label, roi.name).astype(bool) & voxels).sum())
+        for roi in about.rois
+        if roi.kind == "mask"
+    }
+    split = Counter(about.trials.split)
+    return {
+        "expression": expression,
+        "voxels": int(voxels.sum()),
+        "constant_voxels": int(constant.sum()),
+        "dropped_voxels": int((~kept).sum()),
+        "rois": counts,
+        "train_trials": split["train"],
+        "test_trials": split["test"],
+        "train_images": len(about.trials.images("train")),
+        "test_images": len(about.trials.images("test")),
+        "space": about.grid.space,
+        "task": about.task,
+    }
+
+
+def voxels_of(folder: Path) -> np.ndarray:
+    """Return which elements of the grid the mask step kept, bool (grid.size,)."""
+    with np.load(folder / "voxels.npz") as stored:
+        return np.asarray(stored["voxels"])

@@ -1,0 +1,1 @@
+"""The pixels backend: principal components of the image, there and back."""
