@@ -1,0 +1,1 @@
+"""A brain with known answers: scenes to look at, and voxels that respond to them."""
