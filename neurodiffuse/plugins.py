@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from neurodiffuse import hookspecs
 from neurodiffuse.errors import PluginError, listing, near
-from neurodiffuse.types import Broken, Card
+from neurodiffuse.types import Broken, Card, Section
 
 GROUP = "neurodiffuse"
 ROLES = ("dataset", "encoder", "generator", "metric", "recipe")
@@ -79,8 +78,8 @@ class Registry:
             self._manager.register(plugin, name)
             self._refuse_unknown_hooks(plugin)
             for role in ROLES:
-                hook = getattr(self._subset(plugin), f"register_{role}s")
-                hook(register=_registrar(cards, role, distribution, version))
+                register = _registrar(cards, role, distribution, version)
+                self._hook_of(plugin, f"register_{role}s")(register=register)
         except Exception as error:  # as above: whatever a plugin does wrong is its own
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
@@ -89,11 +88,10 @@ class Registry:
         for card in cards:
             self._file(card)
 
-    def _subset(self, plugin: Any) -> Any:
+    def _hook_of(self, plugin: Any, hook: str) -> Any:
+        """Return the caller of one plugin's implementation of a hook."""
         others = [p for p in self._manager.get_plugins() if p is not plugin]
-        hooks = (f"register_{role}s" for role in ROLES)
-        callers = {name: self._manager.subset_hook_caller(name, others) for name in hooks}
-        return type("Hooks", (), {k: staticmethod(v) for k, v in callers.items()})
+        return self._manager.subset_hook_caller(hook, others)
 
     def _refuse_unknown_hooks(self, plugin: Any) -> None:
         known = [n for n in dir(hookspecs) if hasattr(getattr(hookspecs, n), f"{GROUP}_spec")]
@@ -157,14 +155,23 @@ class Registry:
         package, _, path = card.target.partition(":")
         return files(package).joinpath(path).read_text(encoding="utf-8")
 
-    @property
-    def hook(self) -> Any:
-        """The pluggy hook caller, for hooks that are not registrations."""
-        return self._manager.hook
+    def commands(self, cli: Any) -> None:
+        """Let every plugin add its commands; one that fails is put among ``broken``."""
+        self._call_each("register_commands", cli=cli)
 
-    def plugins(self) -> Iterator[tuple[str, ModuleType]]:
-        """Yield the registered plugins by name."""
-        yield from self._manager.list_name_plugin()
+    def sections(self, run: Any) -> list[Section]:
+        """Return what plugins add to a report; one that fails is put among ``broken``."""
+        found = self._call_each("report_sections", run=run)
+        return [section for sections in found for section in sections or ()]
+
+    def _call_each(self, hook: str, **arguments: Any) -> list[Any]:
+        results: list[Any] = []
+        for name, plugin in self._manager.list_name_plugin():
+            try:
+                results += self._hook_of(plugin, hook)(**arguments)
+            except Exception as error:  # a stranger's code may raise anything; it is listed
+                self._break(name, "", f"{hook}: {type(error).__name__}: {error}")
+        return results
 
 
 def _registrar(cards: list[Card], role: str, distribution: str, version: str) -> Any:

@@ -19,9 +19,8 @@ import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import tomli_w
 
@@ -30,6 +29,9 @@ from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import DataError, RunError, listing
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Dataset, Encoder, Generator, Metric, Subject
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -41,16 +43,11 @@ class Run:
     path: Path
     config: Config
     registry: Registry
+    dataset: Dataset
     quiet: bool = False
     _subjects: dict[str, Subject] = field(default_factory=dict, repr=False)
 
     # --- parts, built from the registry -------------------------------------------------------
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        """The data set; one object for the whole run, so that it may keep what it has read."""
-        cls = self.registry.load(self.registry.card("dataset", self.config.dataset))
-        return cast(Dataset, cls(**self.config.dataset_options))
 
     def subject(self, label: str) -> Subject:
         """Return a subject as the data set knows it (read once)."""
@@ -76,11 +73,39 @@ class Run:
         cls = self.registry.load(self.registry.card("metric", part.metric))
         return cast(Metric, cls(**part.options))
 
+    def select(self, subject: str, expression: str) -> np.ndarray:
+        """Return the voxels that an ROI expression names, bool (grid.size,).
+
+        Raises
+        ------
+        ConfigError
+            If the expression cannot be read or names an unknown region.
+        DataError
+            If it selects no voxel.
+        """
+        from neurodiffuse import rois
+
+        about = self.subject(subject)
+        known = [roi.name for roi in about.rois]
+        parsed = rois.parse(expression, known=known)
+        voxels = rois.evaluate(parsed, lambda name: self.dataset.roi(subject, name), about.grid.size)
+        if not voxels.any():
+            raise DataError(
+                f"--mask {expression!r}: no voxel of sub-{subject} is in it. "
+                f"Regions: {listing(known)}."
+            )
+        return voxels
+
     # --- folders ------------------------------------------------------------------------------
 
     def folder(self, step: str, subject: str) -> Path:
         """Return where a step's result is, or will be."""
         return self.path / "steps" / f"sub-{subject}" / step
+
+    def latents(self, subject: str, feature: str) -> Path:
+        """Return the folder where the encode step put a feature's latents for a subject."""
+        places = read_json(self.folder("encode", subject) / "features.json")
+        return self.path / "latents" / str(places[feature])
 
     @contextlib.contextmanager
     def writing(self, place: Path, *, resume: bool = False) -> Iterator[Path]:
@@ -128,10 +153,8 @@ class Run:
 
 
 @contextlib.contextmanager
-def opened(
-    path: Path, config: Config, registry: Registry, *, start_from: str = "", quiet: bool = False
-) -> Iterator[Run]:
-    """Start or continue the run in a folder, alone, until the block ends.
+def opened(run: Run, *, start_from: str = "") -> Iterator[Run]:
+    """Start or continue a run in its folder, alone, until the block ends.
 
     Raises
     ------
@@ -140,7 +163,7 @@ def opened(
         step at or before the first one they touch), another process works on it, or it cannot be
         written.
     """
-    run = Run(path, config, registry, quiet)
+    path = run.path
     created = not path.exists()
     with contextlib.ExitStack() as stack:
         with said_clearly(path):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from neurodiffuse.types import Betas, Images, Latents, Shape
+from neurodiffuse.types import Betas, Latents, Shape
 
 WIDTH = 2048
 """Targets in one block of columns."""
@@ -136,7 +136,6 @@ def save_image(path: Path, values: np.ndarray) -> None:
     beside.replace(path)
 
 
-def load_images(folder: Path, ids: Sequence[str]) -> Images:
-    """Return the images that `save_image` wrote as ``LABEL.png`` for these ids."""
-    values = [np.asarray(Image.open(folder / f"{name}.png")) for name in labels(ids)]
-    return Images(tuple(ids), np.stack(values))
+def load_images(folder: Path, names: Sequence[str]) -> np.ndarray:
+    """Return uint8 (n_images, height, width, 3) of the files ``NAME.png``."""
+    return np.stack([np.asarray(Image.open(folder / f"{name}.png")) for name in names])

@@ -11,7 +11,7 @@ import numpy as np
 
 from neurodiffuse.errors import PluginError
 from neurodiffuse.progress import progress
-from neurodiffuse.run import Run, read_json, write_json
+from neurodiffuse.run import Run, write_json
 from neurodiffuse.store import LatentFile
 from neurodiffuse.types import Encoder, Stimuli
 
@@ -35,12 +35,6 @@ def encode(run: Run, subject: str) -> None:
         places[feature] = place.name
     with run.writing(run.folder("encode", subject)) as folder:
         write_json(folder / "features.json", places)
-
-
-def place_of(run: Run, subject: str, feature: str) -> Path:
-    """Return the folder of a feature's latents, as `encode` left it."""
-    places = read_json(run.folder("encode", subject) / "features.json")
-    return run.path / "latents" / str(places[feature])
 
 
 def _encode_feature(

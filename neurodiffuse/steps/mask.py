@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
 from neurodiffuse import rois
-from neurodiffuse.errors import DataError, listing
+from neurodiffuse.errors import DataError
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
 from neurodiffuse.store import save_betas
@@ -31,7 +30,7 @@ def mask(run: Run, subject: str) -> None:
     """
     about = run.subject(subject)
     expression = run.config.mask.select or about.mask
-    voxels = select(run, about, expression)
+    voxels = run.select(subject, expression)
     single = run.config.mask.repetitions == "single"
     train_ids, train, test_ids, test = _rows(run, about, voxels, single)
     kept = _finite(run, about, np.vstack([train, test]), voxels)
@@ -50,29 +49,6 @@ def mask(run: Run, subject: str) -> None:
         image = rois.mask_image(voxels, about.grid)
         image.to_filename(folder / "mask.nii.gz")
         write_json(folder / "about.json", _summary(run, about, expression, voxels, constant, kept))
-
-
-def select(run: Run, about: Subject, expression: str) -> np.ndarray:
-    """Return the voxels that an ROI expression names, bool (grid.size,).
-
-    Raises
-    ------
-    ConfigError
-        If the expression cannot be read or names an unknown region.
-    DataError
-        If it selects no voxel.
-    """
-    known = [roi.name for roi in about.rois]
-    parsed = rois.parse(expression, known=known)
-    voxels = rois.evaluate(
-        parsed, lambda name: run.dataset.roi(about.label, name), about.grid.size
-    )
-    if not voxels.any():
-        raise DataError(
-            f"--mask {expression!r}: no voxel of sub-{about.label} is in it. "
-            f"Regions: {listing(known)}."
-        )
-    return voxels
 
 
 def _rows(
@@ -163,9 +139,3 @@ def _summary(
         "space": about.grid.space,
         "task": about.task,
     }
-
-
-def voxels_of(folder: Path) -> np.ndarray:
-    """Return which elements of the grid the mask step kept, bool (grid.size,)."""
-    with np.load(folder / "voxels.npz") as stored:
-        return np.asarray(stored["voxels"])

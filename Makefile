@@ -1,0 +1,59 @@
+# The two commands of the README, and what developers run. Everything goes into $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= runs/demo
+PIP_OPTIONS ?=
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+SOURCES := pyproject.toml constraints.txt $(PLUGINS)
+EDITABLE := $(foreach p,$(PLUGINS),-e $(patsubst %/,%,$(dir $(p))))
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt
+
+.PHONY: demo test test-slow test-gpu lint types docs benchmark clean
+
+demo: $(VENV)/.core  ## decode the bundled example and write a report
+	$(BIN)/neurodiffuse decode --dataset bids --root bids_example --sub 01 --out $(OUT)
+
+test: $(VENV)/.test  ## the whole test suite but what is slow or needs a GPU
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(PYTEST_OPTIONS)
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
+
+test-gpu: $(VENV)/.test
+	$(BIN)/python -m pytest -m gpu $(PYTEST_OPTIONS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy neurodiffuse $(patsubst %/pyproject.toml,%,$(PLUGINS))
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.made $(SOURCES)
+	$(PIP) -e . $(EDITABLE)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(PIP) -e ".[test]" $(EDITABLE)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(PIP) -e ".[dev]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(PIP) -e ".[docs]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) docs/_build docs/gallery runs

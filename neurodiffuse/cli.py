@@ -1,0 +1,241 @@
+"""The command line: read arguments, call one function, say what came out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neurodiffuse import __version__
+from neurodiffuse.config import STEPS, Config, resolve
+from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near
+from neurodiffuse.plugins import ROLES, Registry
+from neurodiffuse.types import Dataset
+
+
+@cache
+def registry() -> Registry:
+    """Return what is installed, looked up once."""
+    return Registry.installed()
+
+
+class Commands(click.Group):
+    """A group that also has the plugins' commands and answers a wrong name with a near one."""
+
+    _complete = False
+
+    def _with_plugins(self) -> None:
+        if not self._complete:
+            self._complete = True
+            registry().commands(self)
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        self._with_plugins()
+        return super().list_commands(context)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return a command by name."""
+        self._with_plugins()
+        return super().get_command(context, name)
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        """Return the command that the arguments name, or say which there are."""
+        if self.get_command(context, args[0]) is None:
+            names = self.list_commands(context)
+            raise ConfigError(
+                f"no command is called {args[0]!r}.{near(args[0], names)} Commands: {listing(names)}."
+            )
+        return super().resolve_command(context, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="neurodiffuse")
+@click.option("--quiet", is_flag=True, help="Say only errors and the result.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(context: click.Context, quiet: bool, debug: bool) -> None:
+    """Reconstruct what a person saw from fMRI, and ask the same model what each region is for."""
+    context.obj = {"quiet": quiet, "debug": debug}
+
+
+def common(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let ``--quiet`` and ``--debug`` stand after the command as well as before it."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value and parameter.name:
+            context.ensure_object(dict)[parameter.name] = True
+
+    for name, text in (("--debug", "Show the traceback of an error."), ("--quiet", "Say less.")):
+        function = click.option(
+            name, is_flag=True, expose_value=False, is_eager=True, callback=keep, help=text
+        )(function)
+    return function
+
+
+@cli.command()
+@click.option("--dataset", required=True, metavar="NAME", help="Data set plugin: bids, …")
+@click.option(
+    "--sub",
+    "subjects",
+    required=True,
+    multiple=True,
+    metavar="ID",
+    help="Subject: 1, 01 and sub-01 mean the same. Repeat for several.",
+)
+@click.option("--root", default="", metavar="DIR", help="Folder of the data set.")
+@click.option("--recipe", default="", metavar="NAME|FILE", help="Method: an installed name or TOML.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder, made or continued.")
+@click.option("--mask", default="", metavar="EXPR", help="Voxels, such as 'V1+V2' or 'visual-V1'.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="section.key=value",
+    help="Change one setting of the recipe. Repeat for several.",
+)
+@click.option("--from", "start_from", default="", metavar="STEP", help=f"Redo from: {', '.join(STEPS)}.")
+@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
+@common
+@click.pass_context
+def decode(
+    context: click.Context,
+    dataset: str,
+    subjects: tuple[str, ...],
+    root: str,
+    recipe: str,
+    out: Path | None,
+    mask: str,
+    settings: tuple[str, ...],
+    start_from: str,
+    dry_run: bool,
+) -> None:
+    """Reconstruct what subjects saw: from a data set to images, scores and a report.
+
+    \b
+    neurodiffuse decode --dataset bids --root bids_example --sub 01 --out runs/demo
+    neurodiffuse decode --dataset nsd --sub 1 --recipe brain-diffuser
+
+    A killed run goes on where it stopped when the same command is given again.
+    """
+    from neurodiffuse import pipeline, plan_text
+    from neurodiffuse.run import Run, opened
+
+    quiet = bool(context.obj.get("quiet"))
+    if start_from and start_from not in STEPS:
+        raise ConfigError(
+            f"--from: no step is called {start_from!r}.{near(start_from, STEPS)} "
+            f"Steps: {listing(STEPS)}."
+        )
+    config, data = _config(dataset, subjects, root, recipe, mask, settings)
+    out = out or default_out(config)
+    run = Run(out, config, registry(), data, quiet)
+    plan = pipeline.plan_of(run)
+    if dry_run:
+        click.echo(plan_text.describe(run, plan, start_from))
+        return
+    with opened(run, start_from=start_from):
+        pipeline.execute(run)
+        click.echo(plan_text.results(run))
+
+
+def _config(
+    dataset: str,
+    subjects: tuple[str, ...],
+    root: str,
+    recipe: str,
+    mask: str,
+    settings: tuple[str, ...],
+) -> tuple[Config, Dataset]:
+    from neurodiffuse.pipeline import open_subjects
+
+    config = resolve(
+        registry(),
+        dataset=dataset,
+        subjects=subjects,
+        recipe=recipe or default_recipe(dataset),
+        root=root,
+        mask=mask,
+        settings=settings,
+    )
+    return open_subjects(config, registry())
+
+
+def default_recipe(dataset: str) -> str:
+    """Return the method for a data set when none is named: the best that is installed."""
+    order = ("brain-diffuser", "demo", "pixels") if dataset == "nsd" else ("demo", "pixels")
+    installed = [card.name for card in registry().cards("recipe")]
+    for name in order:
+        if name in installed:
+            return name
+    raise ConfigError(
+        f"--recipe: none of {listing(order)} is installed; name one of: {listing(installed)}."
+    )
+
+
+def default_out(config: Config) -> Path:
+    """Return the run folder of a command without ``--out``."""
+    subjects = "+".join(config.subjects)
+    return Path("runs") / f"{config.dataset}-{config.recipe}-sub-{subjects}"
+
+
+@cli.group()
+def recipes() -> None:
+    """List and show methods."""
+
+
+@recipes.command("list")
+def list_recipes() -> None:
+    """List the installed recipes."""
+    for card in registry().cards("recipe"):
+        click.echo(f"{card.name:20} {card.summary}  [{card.distribution}]")
+
+
+@recipes.command("show")
+@click.argument("name")
+def show_recipe(name: str) -> None:
+    """Print a recipe with what it extends filled in; save it, edit it, give it to --recipe."""
+    import tomli_w
+
+    from neurodiffuse.config import read_recipe
+
+    click.echo(tomli_w.dumps(read_recipe(registry(), name)), nl=False)
+
+
+@cli.group()
+def plugins() -> None:
+    """List what is installed."""
+
+
+@plugins.command("list")
+def list_plugins() -> None:
+    """List names by role, and the plugins that could not be loaded with what to do."""
+    for role in ROLES:
+        for card in registry().cards(role):
+            source = f"{card.distribution} {card.version}".strip()
+            click.echo(f"{role:10} {card.name:24} {card.summary}  [{source}]")
+    for broken in registry().broken:
+        name = broken.distribution or broken.entry_point
+        click.echo(f"{'broken':10} {name:24} {broken.error}")
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line and exit status 1."""
+    debug = "--debug" in sys.argv
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit("Interrupted; the same command goes on from here.")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except NeurodiffuseError as error:
+        if debug:
+            raise
+        for line in str(error).splitlines():
+            click.echo(f"neurodiffuse: {line}", err=True)
+        sys.exit(1)

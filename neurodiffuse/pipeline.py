@@ -1,0 +1,205 @@
+"""The road from a data set to a report: plan it, check it, walk it.
+
+`open_subjects` and `plan_of` look at everything that can go wrong before anything is computed;
+`execute` runs the steps that are not done yet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+from neurodiffuse.config import STEPS, Config
+from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.plugins import Registry
+from neurodiffuse.progress import progress
+from neurodiffuse.run import Run, said_clearly, say
+from neurodiffuse.types import Dataset, Download, Subject
+
+
+@dataclass(frozen=True)
+class SubjectPlan:
+    """What will be decoded for one subject; counts of images, trials and voxels."""
+
+    label: str
+    mask: str
+    voxels: int
+    train_images: int
+    train_trials: int
+    test_images: int
+    test_trials: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will compute, fetch and write; ``disk`` in bytes."""
+
+    subjects: tuple[SubjectPlan, ...]
+    targets: dict[str, int]
+    steps: tuple[tuple[str, str, bool], ...]
+    downloads: tuple[tuple[str, Download], ...]
+    disk: int
+
+
+def match_subjects(wanted: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
+    """Return the data set's labels for what the user wrote: ``1``, ``01`` and ``sub-01`` agree.
+
+    Raises
+    ------
+    MissingDataError
+        With the subjects that exist.
+    """
+    known = dataset.subjects()
+    found = []
+    for word in wanted:
+        label = word.removeprefix("sub-")
+        same = [k for k in known if k == label] or [
+            k for k in known if k.lstrip("0") == label.lstrip("0") and label.lstrip("0")
+        ]
+        if len(same) != 1:
+            raise MissingDataError(
+                f"--sub {word}: no such subject.{near(label, known)} Subjects: {listing(known)}."
+            )
+        found.append(same[0])
+    return tuple(dict.fromkeys(found))
+
+
+def open_subjects(config: Config, registry: Registry) -> tuple[Config, Dataset]:
+    """Open the data set and return the configuration with the subjects' own labels."""
+    cls = registry.load(registry.card("dataset", config.dataset))
+    dataset: Dataset = cls(**config.dataset_options)
+    return replace(config, subjects=match_subjects(config.subjects, dataset)), dataset
+
+
+def plan_of(run: Run) -> Plan:
+    """Check every subject against the recipe and return what will be done.
+
+    Raises
+    ------
+    DataError
+        If there are too few images, captions that the recipe needs are missing, an image is on
+        both sides of the split, or the mask is empty.
+    ConfigError
+        If an ROI expression cannot be read.
+    """
+    subjects = tuple(_plan_subject(run, label) for label in run.config.subjects)
+    targets = {}
+    for feature in run.config.features:
+        shapes = run.encoder(feature).shapes()
+        targets[feature] = sum(_size(shape) for shape in shapes)
+    rows = sum(s.train_images + 2 * s.test_images for s in subjects)
+    disk = 4 * rows * sum(targets.values())
+    disk += sum(4 * s.voxels * (s.train_images + s.test_images) for s in subjects)
+    steps = tuple(
+        (step, label, run.folder(step, label).exists())
+        for label in run.config.subjects
+        for step in STEPS[:-1]
+    )
+    return Plan(subjects, targets, steps, tuple(_downloads(run)), disk)
+
+
+def execute(run: Run) -> None:
+    """Run every step that is not done yet, subject by subject, then the report."""
+    for label in run.config.subjects:
+        if not run.folder("encode", label).exists():
+            _read_every_image(run, label)
+        for step in STEPS[:-1]:
+            if not run.folder(step, label).exists():
+                _timed(run, step, label)
+    if not (run.path / "report.html").exists():
+        _timed(run, "report", "")
+
+
+def _timed(run: Run, step: str, label: str) -> None:
+    function = getattr(import_module(f"neurodiffuse.steps.{step}"), step)
+    who = f"sub-{label} " if label else ""
+    start = time.perf_counter()
+    with said_clearly(run.path):
+        function(run, label) if label else function(run)
+        seconds = time.perf_counter() - start
+        run.log_step(step, label or "all", seconds)
+    say(f"{who}{step}: done in {seconds:.1f} s", quiet=run.quiet)
+
+
+def _plan_subject(run: Run, label: str) -> SubjectPlan:
+    about = run.subject(label)
+    _check_split(about)
+    expression = run.config.mask.select or about.mask
+    voxels = run.select(label, expression)
+    for feature, part in run.config.features.items():
+        if part.roi:
+            run.select(label, part.roi)
+        reads = run.registry.card("encoder", part.encoder).reads
+        if "captions" in reads:
+            _check_captions(run, about, feature)
+    trials = about.trials
+    return SubjectPlan(
+        label,
+        expression,
+        int(voxels.sum()),
+        len(trials.images("train")),
+        trials.split.count("train"),
+        len(trials.images("test")),
+        trials.split.count("test"),
+    )
+
+
+def _check_split(about: Subject) -> None:
+    train, test = about.trials.images("train"), about.trials.images("test")
+    both = set(train) & set(test)
+    who = f"sub-{about.label}"
+    if both:
+        raise DataError(
+            f"{who}: {len(both)} images are in training and test at once, such as "
+            f"{min(both)}; a test image must not be trained on."
+        )
+    if len(train) < 2:
+        raise DataError(f"{who}: {len(train)} training images; at least 2 are needed.")
+    if len(test) < 2:
+        have = "no test images" if not test else "one test image only"
+        raise DataError(
+            f"{who}: {have}; at least 2 are needed, since identification tells a picture from "
+            "others. Check the split of the data set."
+        )
+
+
+def _check_captions(run: Run, about: Subject, feature: str) -> None:
+    ids = (*about.trials.images("train"), *about.trials.images("test"))
+    stimuli = run.dataset.stimuli(ids)
+    without = [i for i, c in zip(stimuli.ids, stimuli.captions, strict=True) if not any(c)]
+    if without:
+        raise DataError(
+            f"features.{feature}: reads captions, and {len(without)} of {len(ids)} stimuli of "
+            f"sub-{about.label} have none, such as {without[0]}. Add captions to the data set or "
+            "choose a recipe without text."
+        )
+
+
+def _read_every_image(run: Run, label: str) -> None:
+    """Load each stimulus once, so that a damaged file is told before anything is written."""
+    trials = run.subject(label).trials
+    stimuli = run.dataset.stimuli((*trials.images("train"), *trials.images("test")))
+    for k in progress(range(len(stimuli)), f"sub-{label} checking images", quiet=run.quiet):
+        image = stimuli.images[k]
+        if image.ndim != 3 or image.shape[2] != 3 or str(image.dtype) != "uint8":
+            raise DataError(
+                f"stimulus {stimuli.ids[k]}: {image.dtype} of shape {image.shape} where uint8 "
+                "(height, width, 3) is needed; the data set plugin returned it."
+            )
+
+
+def _downloads(run: Run) -> list[tuple[str, Download]]:
+    parts = [(f"features.{f}", run.encoder(f)) for f in run.config.features]
+    parts += [(f"stages.{s}", run.generator(s)) for s in run.config.stages]  # type: ignore[misc]
+    parts += [(f"metrics.{m}", run.metric(m)) for m in run.config.metrics]  # type: ignore[misc]
+    found = {d: where for where, part in reversed(parts) for d in part.downloads()}
+    return [(where, d) for d, where in found.items()]
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

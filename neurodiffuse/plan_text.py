@@ -1,0 +1,86 @@
+"""What ``--dry-run`` and the end of a run print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neurodiffuse.run import read_json
+
+if TYPE_CHECKING:
+    from neurodiffuse.pipeline import Plan
+    from neurodiffuse.run import Run
+
+
+def describe(run: Run, plan: Plan, start_from: str = "") -> str:
+    """Return the plan of a run as lines of text."""
+    config = run.config
+    lines = [
+        f"recipe     {config.recipe}: {config.summary}",
+        f"data set   {config.dataset} {config.dataset_options.get('root', '')}".rstrip(),
+        f"out        {run.path}" + (" (exists, will be continued)" if run.path.exists() else ""),
+    ]
+    for s in plan.subjects:
+        lines.append(
+            f"sub-{s.label}     {s.voxels:,} voxels of {s.mask!r}; train {s.train_images:,} images "
+            f"({s.train_trials:,} trials), test {s.test_images:,} ({s.test_trials:,})"
+        )
+    for name, part in config.features.items():
+        where = f" from {part.roi!r}" if part.roi else ""
+        lines.append(
+            f"feature    {name}: {plan.targets[name]:,} targets of {part.encoder!r}{where}, "
+            f"ridge alpha {part.alpha:g}"
+        )
+    for name, stage in config.stages.items():
+        start = f", starting from {stage.init!r}" if stage.init else ""
+        lines.append(f"stage      {name}: {stage.generator!r}{start}")
+    lines.append(f"metrics    {', '.join(config.metrics) or 'none'}")
+    for where, item in plan.downloads:
+        size = "unknown size" if item.size is None else _bytes(item.size)
+        lines.append(f"download   {where}: {item.address} ({size}, licence: {item.licence})")
+    if not plan.downloads:
+        lines.append("download   nothing")
+    done = [f"sub-{label} {step}" for step, label, there in plan.steps if there]
+    if done:
+        lines.append(f"done       {', '.join(done)}")
+    if start_from:
+        lines.append(f"redo       from {start_from}")
+    lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")
+    return "\n".join(lines)
+
+
+def results(run: Run) -> str:
+    """Return the scores as a small table and where the report is."""
+    rows = [("", "stage", "score", "95 % interval", "chance", "p", "from true latents")]
+    for label in run.config.subjects:
+        scores = read_json(run.folder("score", label) / "scores.json")
+        oracle = {(s["metric"], s["stage"]): s for s in scores if s["source"] == "oracle"}
+        for s in scores:
+            if s["source"] != "decoded":
+                continue
+            best = oracle.get((s["metric"], s["stage"]))
+            rows.append(
+                (
+                    f"sub-{label} {s['metric']}",
+                    s["stage"],
+                    f"{s['mean']:.3f}",
+                    "-" if s["low"] is None else f"{s['low']:.3f} … {s['high']:.3f}",
+                    f"{s['chance']:.3f}",
+                    "-" if s["p"] is None else f"{s['p']:.4f}",
+                    "-" if best is None else f"{best['mean']:.3f}",
+                )
+            )
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    table = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*table, "", f"report: {run.path / 'report.html'}"])
+
+
+def _bytes(n: int) -> str:
+    size = float(n)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return ""

@@ -1,0 +1,97 @@
+"""Generate: paint the predicted latents, stage by stage, one picture a test image."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from neurodiffuse.errors import PluginError
+from neurodiffuse.progress import progress
+from neurodiffuse.run import Run
+from neurodiffuse.store import LatentFile, labels, load_images, save_image
+from neurodiffuse.types import Generator, Images
+
+BATCH = 16
+"""Images that a generator is given at once, and the most that a kill can cost."""
+
+
+def generate(run: Run, subject: str) -> None:
+    """Write ``SOURCE/STAGE/LABEL.png`` for every test image.
+
+    ``SOURCE`` is ``decoded`` (latents predicted from the brain) and, where the recipe asks for
+    it, ``oracle`` (the image's true latents: what the generators could reach at best). Pictures
+    that a killed process finished are kept.
+    """
+    sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
+    with run.writing(run.folder("generate", subject), resume=True) as folder:
+        for source in sources:
+            files = {f: _latents(run, subject, f, source) for f in run.config.features}
+            for stage in run.config.stages:
+                _paint_stage(run, subject, stage, files, folder / source)
+
+
+def seed_of(seed: int, image: str) -> int:
+    """Return the seed of one image: the run's seed and the image's id, hashed to 63 bits."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{image}".encode()).digest()[:8], "big") >> 1
+
+
+def _latents(run: Run, subject: str, feature: str, source: str) -> LatentFile:
+    if source == "oracle":
+        return LatentFile.open(run.latents(subject, feature) / "test.npy")
+    return LatentFile.open(run.folder("predict", subject) / f"{feature}.npy")
+
+
+def _paint_stage(
+    run: Run, subject: str, stage: str, files: dict[str, LatentFile], folder: Path
+) -> None:
+    """Paint what is missing of one stage, a batch at a time."""
+    part, place = run.config.stages[stage], folder / stage
+    place.mkdir(parents=True, exist_ok=True)
+    reads = run.registry.card("generator", part.generator).reads
+    used = {read: files[part.features.get(read, read)] for read in reads}
+    ids = next(iter(files.values())).ids
+    names = labels(ids)
+    generator: Generator | None = None
+    for start in progress(range(0, len(ids), BATCH), f"{folder.name} {stage}", quiet=run.quiet):
+        batch = range(start, min(start + BATCH, len(ids)))
+        if all((place / f"{names[i]}.png").exists() for i in batch):
+            continue
+        generator = generator or _restored(run, subject, stage)
+        latents = {read: file.rows(batch.start, batch.stop) for read, file in used.items()}
+        chosen = slice(batch.start, batch.stop)
+        init = _init(folder / part.init, ids[chosen], names[chosen]) if part.init else None
+        made = generator.generate(
+            latents, init=init, seeds=tuple(seed_of(run.config.seed, ids[i]) for i in batch)
+        )
+        _check(part.generator, made, len(batch))
+        for i, picture in zip(batch, made.values, strict=True):
+            save_image(place / f"{names[i]}.png", picture)
+
+
+def _restored(run: Run, subject: str, stage: str) -> Generator:
+    """Return a generator that knows what the encoders of its features have learned."""
+    generator, part = run.generator(stage), run.config.stages[stage]
+    states = {}
+    for read in run.registry.card("generator", part.generator).reads:
+        place = run.latents(subject, part.features.get(read, read))
+        with np.load(place / "state.npz") as stored:
+            states[read] = dict(stored)
+    generator.restore(states)
+    return generator
+
+
+def _init(folder: Path, ids: Sequence[str], names: Sequence[str]) -> Images:
+    """Return what the stage before painted for these images."""
+    return Images(tuple(ids), load_images(folder, names))
+
+
+def _check(name: str, made: Images, n: int) -> None:
+    values = np.asarray(made.values)
+    if values.dtype != np.uint8 or values.ndim != 4 or values.shape[0] != n or values.shape[3] != 3:
+        raise PluginError(
+            f"generator {name!r}: returned {values.dtype} of shape {values.shape}; {n} pictures "
+            "of uint8 (height, width, 3) are needed."
+        )

@@ -1,0 +1,107 @@
+"""Score: compare what was made with what was seen, with chance, p and an interval."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from neurodiffuse import metrics
+from neurodiffuse.progress import progress
+from neurodiffuse.run import Run, write_json
+from neurodiffuse.store import LatentFile, labels, load_images
+from neurodiffuse.types import Encoder, Images, Latents, Stimuli
+
+
+def score(run: Run, subject: str) -> None:
+    """Write ``scores.json`` (one row a source, stage and metric) and ``images.tsv``.
+
+    Every score has its mean over images, a bootstrap interval over images, the level expected by
+    chance and a permutation p-value (pairs shuffled). Draws come from the run's seed.
+    """
+    ids = run.subject(subject).trials.images("test")
+    sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
+    rows: list[dict[str, Any]] = []
+    table: dict[str, np.ndarray] = {}
+    work = [(s, stage, m) for s in sources for stage in run.config.stages for m in run.config.metrics]
+    seen: Images | None = None
+    for source, stage, name in progress(work, f"sub-{subject} scores", quiet=run.quiet):
+        place = run.folder("generate", subject) / source / stage
+        made = Images(ids, load_images(place, labels(ids)))
+        seen = seen or seen_images(run.dataset.stimuli(ids), made.values.shape[1:3])
+        row, values = _compare(run, subject, name, seen, made)
+        rows.append({"source": source, "stage": stage, "metric": name, **row})
+        table[f"{source}/{stage}/{name}"] = values
+    with run.writing(run.folder("score", subject)) as folder:
+        write_json(folder / "scores.json", rows)
+        _write_table(folder / "images.tsv", ids, table)
+
+
+def seen_images(stimuli: Stimuli, size: tuple[int, ...]) -> Images:
+    """Return the stimuli as one array: as they are, or squashed to ``size`` if they differ."""
+    first = stimuli.images[0].shape
+    values = np.empty((len(stimuli), *first), np.uint8)
+    for k in range(len(stimuli)):
+        image = stimuli.images[k]
+        if image.shape != first:
+            return Images(stimuli.ids, _squashed(stimuli, size))
+        values[k] = image
+    return Images(stimuli.ids, values)
+
+
+def _squashed(stimuli: Stimuli, size: tuple[int, ...]) -> np.ndarray:
+    height, width = size
+    resized = [
+        np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+        for image in (stimuli.images[k] for k in range(len(stimuli)))
+    ]
+    return np.stack(resized)
+
+
+def _compare(
+    run: Run, subject: str, name: str, seen: Images, made: Images
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Return a metric's row of the summary and its value for every image."""
+    metric, part = run.metric(name), run.config.metrics[name]
+    pair: tuple[Any, Any] = (seen, made)
+    if part.feature:
+        pair = _latents(run, subject, part.feature, made)
+    rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
+    values = np.asarray(metric.compare(*pair), np.float64)
+    summary = metrics.summary(
+        values,
+        metric.null(*pair, rng),
+        higher_is_better=metric.higher_is_better,
+        chance=metric.chance,
+        bootstrap=run.config.score.bootstrap,
+        seed=run.config.seed,
+    )
+    return {"higher_is_better": metric.higher_is_better, **dataclasses.asdict(summary)}, values
+
+
+def _latents(run: Run, subject: str, feature: str, made: Images) -> tuple[Latents, Latents]:
+    """Return a feature's latents of what was seen (stored) and of what was made (encoded now)."""
+    place = run.latents(subject, feature)
+    encoder: Encoder = run.encoder(feature)
+    with np.load(place / "state.npz") as stored:
+        encoder.restore(dict(stored))
+    seen = LatentFile.open(place / "test.npy").rows()
+    pictures: Sequence[np.ndarray] = list(made.values)
+    stimuli = Stimuli(made.ids, pictures, ((),) * len(made.ids))
+    parts = [encoder.encode(stimuli.part(k, k + 64)).values for k in range(0, len(stimuli), 64)]
+    return seen, Latents(made.ids, np.vstack(parts), seen.shapes)
+
+
+def _write_table(path: Path, ids: Sequence[str], table: dict[str, np.ndarray]) -> None:
+    """Write one row an image and metric: ``stim_id source stage metric value``."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write("stim_id\tsource\tstage\tmetric\tvalue\n")
+        for key, values in table.items():
+            source, stage, metric = key.split("/")
+            for image, value in zip(ids, values, strict=True):
+                file.write(f"{image}\t{source}\t{stage}\t{metric}\t{value:.6f}\n")
