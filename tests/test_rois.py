@@ -152,6 +152,8 @@ def test_case_must_be_right_only_where_two_names_differ_in_nothing_else():
     assert rois.names(rois.parse("Faces", ["faces", "Faces"])) == ("Faces",)
     with pytest.raises(ConfigError, match="'FACES' may be faces, Faces"):
         rois.parse("FACES", ["faces", "Faces"])
+    with pytest.raises(ConfigError, match="'FFA12' may be FFA-12, FFA1-2"):
+        rois.parse("FFA12", ["FFA-12", "FFA1-2"])
 
 
 def test_equal_expressions_are_equal_wherever_they_stand():

@@ -55,10 +55,12 @@ class _Lexicon:
         spellings: dict[str, list[str]] = {}
         for name in (*self.names, EVERYTHING):
             _add(spellings, name.lower(), name)
-        for form in self._other_forms():
-            if form[0] not in spellings:  # a name proper goes before another one's short form
-                _add(spellings, *form)
-        self.spellings = dict(sorted(spellings.items(), key=lambda item: -len(item[0])))
+        forms: dict[str, list[str]] = {}
+        for form, name in self._other_forms():
+            _add(forms, form, name)
+        # A name proper goes before another one's short form; longer spellings are tried first.
+        both = (forms | spellings).items()
+        self.spellings = dict(sorted(both, key=lambda item: -len(item[0])))
 
     def _other_forms(self) -> list[tuple[str, str]]:
         forms = []
