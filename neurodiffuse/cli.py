@@ -180,7 +180,7 @@ def default_recipe(dataset: str) -> str:
 def default_out(config: Config) -> Path:
     """Return the run folder of a command without ``--out``."""
     subjects = "+".join(config.subjects)
-    return Path("runs") / f"{config.dataset}-{config.recipe}-sub-{subjects}"
+    return Path("runs") / f"{config.dataset}-{config.name}-sub-{subjects}"
 
 
 @cli.group()

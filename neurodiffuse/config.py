@@ -85,9 +85,13 @@ class ScoreConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything a run depends on, besides the data and the versions."""
+    """Everything a run depends on, besides the data and the versions.
+
+    ``recipe`` is what was asked for, an installed name or a path; ``name`` what it calls itself.
+    """
 
     recipe: str
+    name: str
     dataset: str
     subjects: tuple[str, ...]
     dataset_options: Mapping[str, Any]
@@ -186,7 +190,8 @@ def resolve(
     if problems:
         raise ConfigError(*problems)
     return Config(
-        recipe=str(table.get("name", Path(recipe).stem)),
+        recipe=recipe,
+        name=str(table.get("name", Path(recipe).stem)),
         dataset=dataset,
         subjects=tuple(subjects),
         dataset_options=options,
@@ -386,7 +391,7 @@ def _plain(value: Any) -> Any:
 def _leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in table.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping):
             out |= _leaves(value, f"{prefix}{key}.")
         else:
             out[prefix + key] = value
@@ -395,11 +400,11 @@ def _leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _step_of(key: str) -> str:
     """Return the first step whose result depends on a setting."""
-    section, *_, last = key.split(".")
+    section, last = key.split(".")[0], key.split(".")[-1]
     if section == "features":
         return "fit" if last in ("alpha", "roi") else "encode"
     owner = {"predict": "predict", "stages": "generate", "metrics": "score", "score": "score"}
-    if key in ("summary", "cite"):
+    if key in ("summary", "cite", "name", "recipe"):
         return "report"
     return owner.get(section, "mask")
 

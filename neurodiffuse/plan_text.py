@@ -15,7 +15,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
     """Return the plan of a run as lines of text."""
     config = run.config
     lines = [
-        f"recipe     {config.recipe}: {config.summary}",
+        f"recipe     {config.name}: {config.summary}",
         f"data set   {config.dataset} {config.dataset_options.get('root', '')}".rstrip(),
         f"out        {run.path}" + (" (exists, will be continued)" if run.path.exists() else ""),
     ]

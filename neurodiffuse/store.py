@@ -129,6 +129,11 @@ def labels(ids: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def seed_of(seed: int, image: str) -> int:
+    """Return the seed of one image: the run's seed and the image's id, hashed to 63 bits."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{image}".encode()).digest()[:8], "big") >> 1
+
+
 def save_image(path: Path, values: np.ndarray) -> None:
     """Write uint8 (height, width, 3) as PNG, whole or not at all."""
     beside = path.with_name(path.name + ".partial")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from neurodiffuse.errors import PluginError
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run
-from neurodiffuse.store import LatentFile, labels, load_images, save_image
+from neurodiffuse.store import LatentFile, labels, load_images, save_image, seed_of
 from neurodiffuse.types import Generator, Images
 
 BATCH = 16
@@ -31,11 +30,6 @@ def generate(run: Run, subject: str) -> None:
             files = {f: _latents(run, subject, f, source) for f in run.config.features}
             for stage in run.config.stages:
                 _paint_stage(run, subject, stage, files, folder / source)
-
-
-def seed_of(seed: int, image: str) -> int:
-    """Return the seed of one image: the run's seed and the image's id, hashed to 63 bits."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{image}".encode()).digest()[:8], "big") >> 1
 
 
 def _latents(run: Run, subject: str, feature: str, source: str) -> LatentFile:

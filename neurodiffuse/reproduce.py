@@ -1,0 +1,111 @@
+"""The command that makes a run again, and the methods paragraph that describes it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from neurodiffuse.config import Config, resolve
+from neurodiffuse.plugins import Registry
+
+
+def command(config: Config, registry: Registry, out: Path) -> str:
+    """Return the command line of a run, with every setting in which it differs from its recipe."""
+    words = ["neurodiffuse", "decode", "--dataset", config.dataset]
+    if root := config.dataset_options.get("root"):
+        words += ["--root", str(root)]
+    for label in config.subjects:
+        words += ["--sub", label]
+    words += ["--recipe", config.recipe]
+    plain = resolve(registry, dataset=config.dataset, subjects=(), recipe=config.recipe)
+    mine, theirs = _settings(config), _settings(plain)
+    for key in sorted(mine.keys() - {f"datasets.{config.dataset}.root"}):
+        if mine[key] != theirs.get(key):
+            words += ["--set", f"{key}={_toml(mine[key])}"]
+    return shlex.join([*words, "--out", str(out)])
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Return settings by the names that ``--set`` takes."""
+    table = config.to_dict()
+    out = {"seed": config.seed}
+    for name in ("mask", "predict", "score"):
+        out |= _flat(table[name], f"{name}.")
+    for name in ("features", "stages", "metrics"):
+        for key, entry in table[name].items():
+            options = entry.pop("options")
+            out |= _flat({**entry, **options}, f"{name}.{key}.")
+    return out | _flat(table["dataset_options"], f"datasets.{config.dataset}.")
+
+
+def _flat(table: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            out |= _flat(value, f"{prefix}{key}.")
+        else:
+            out[prefix + key] = value
+    return out
+
+
+def _toml(value: Any) -> str:
+    return tomli_w.dumps({"v": value}).removeprefix("v = ").strip()
+
+
+def methods(config: Config, summaries: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the methods of a run as paragraphs that can stand in a paper.
+
+    Parameters
+    ----------
+    config
+        The run's configuration.
+    summaries
+        Plugin name → what it is, from its card.
+    """
+    average = config.mask.repetitions == "average"
+    voxels = f"the voxels of {config.mask.select!r}" if config.mask.select else "the data set's mask"
+    brain = (
+        f"Responses of {voxels} were {'averaged over repetitions of an image' if average else 'kept as single trials for training and averaged over repetitions for testing'}"
+        " and standardised for each voxel with the mean and standard deviation of the training "
+        "rows; nothing of the test set entered the training or the standardisation."
+    )
+    features = "; ".join(
+        f"{name} ({_lower(summaries.get(part.encoder, part.encoder))}; penalty {part.alpha:g}"
+        + (f"; voxels of {part.roi}" if part.roi else "")
+        + ")"
+        for name, part in config.features.items()
+    )
+    ridge = f"Ridge regression with an intercept predicted {features} from the responses."
+    rescaled = {
+        "train": " Predictions were shifted and scaled, target by target, so that predictions of "
+        "training images left out one at a time have the mean and standard deviation of the "
+        "training latents.",
+        "test": " Predictions were standardised over the test set and given the mean and standard "
+        "deviation of the training latents, as in the published code of Ozcelik & VanRullen "
+        "(2023); a prediction then depends on the other test images.",
+        "none": " Predictions were used as they are.",
+    }[config.predict.rescale]
+    stages = "; then ".join(
+        f"{_lower(summaries.get(stage.generator, stage.generator))}"
+        + (f", starting from the picture of the stage {stage.init}" if stage.init else "")
+        for stage in config.stages.values()
+    )
+    pictures = (
+        f"Pictures were made in {len(config.stages)} stage{'s' if len(config.stages) != 1 else ''}: "
+        f"{stages}. Each image has its own random seed, derived from the run's seed {config.seed} "
+        "and the image's name."
+    )
+    scores = (
+        f"Scores are means over test images with a 95 % bootstrap interval over images "
+        f"({config.score.bootstrap:,} resamplings) and a permutation test in which the pairs of "
+        "seen and made pictures are shuffled."
+    )
+    return (brain, ridge + rescaled, pictures, scores)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text

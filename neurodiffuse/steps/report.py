@@ -1,0 +1,265 @@
+"""Report: one page that says what was decoded, how well and how, and a BIDS derivative beside it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from neurodiffuse import __version__, derivative, reproduce, rois
+from neurodiffuse.report import build
+from neurodiffuse.report.model import (
+    BrainMap,
+    Citation,
+    FeatureRow,
+    ReportData,
+    RoiRow,
+    ScoreRow,
+    SubjectReport,
+)
+from neurodiffuse.run import Run, machine, read_json, write_whole
+from neurodiffuse.store import labels, load_images, seed_of
+from neurodiffuse.types import Card, Subject
+
+DRAWN = 24
+"""Regions that are drawn on the brain at most."""
+
+
+def report(run: Run) -> None:
+    """Write ``report.html`` and lay out pictures, scores and masks under BIDS names."""
+    config, about = run.config, run.dataset.about()
+    for label in config.subjects:
+        derivative.publish(run.path, label, _published(run, label))
+    derivative.describe(
+        run.path,
+        recipe=config.name,
+        dataset=config.dataset,
+        about=about,
+        version=__version__,
+        subjects=config.subjects,
+        source=str(config.dataset_options.get("root", config.dataset)),
+    )
+    cards = _cards(run)
+    data = ReportData(
+        title=f"{config.name} on {about.get('name', config.dataset)}",
+        created="",
+        recipe=config.name,
+        version=__version__,
+        dataset={"name": config.dataset, **about},
+        command=reproduce.command(config, run.registry, run.path),
+        stages=tuple(config.stages),
+        subjects=tuple(_subject(run, label) for label in config.subjects),
+        config=config.to_dict(),
+        machine={**machine(), **_distributions(cards), "seed": config.seed},
+        warnings=_warnings(run),
+        methods=reproduce.methods(config, {c.name: c.summary for c in cards}),
+        citations=_citations(run, cards),
+        licences=_licences(run, cards),
+        sections=tuple(run.registry.sections(run)),
+    )
+    write_whole(run.path / "report.html", build(data))
+
+
+def _subject(run: Run, label: str) -> SubjectReport:
+    about = run.subject(label)
+    counts = read_json(run.folder("mask", label) / "about.json")
+    ids = about.trials.images("test")
+    stimuli = run.dataset.stimuli(ids)
+    rows = _roi_rows(run, about, counts["rois"])
+    pictures = run.folder("generate", label)
+    stages, names = tuple(run.config.stages), labels(ids)
+    made = {s: load_images(pictures / "decoded" / s, names) for s in stages}
+    oracle = {}
+    if run.config.score.oracle:
+        oracle = {s: load_images(pictures / "oracle" / s, names) for s in stages}
+    return SubjectReport(
+        label=label,
+        n_train_images=counts["train_images"],
+        n_test_images=counts["test_images"],
+        n_train_trials=counts["train_trials"],
+        n_test_trials=counts["test_trials"],
+        n_voxels=counts["voxels"],
+        mask_expression=counts["expression"],
+        ids=ids,
+        seen=[stimuli.images[k] for k in range(len(ids))],
+        made=made,
+        scores=_scores(run, label, "decoded"),
+        captions=tuple(next(iter(c), "") for c in stimuli.captions),
+        oracle=oracle,
+        oracle_scores=_scores(run, label, "oracle"),
+        features=_features(run, label),
+        rois=rows,
+        mask_image=nib.load(run.folder("mask", label) / "mask.nii.gz"),
+        regions=_regions(run, about, rows),
+        anatomy=nib.load(about.anatomy) if about.anatomy else None,
+        maps=_maps(run, about),
+        constant_voxels=counts["constant_voxels"],
+        facts=_facts(run, about, counts),
+    )
+
+
+def _scores(run: Run, label: str, source: str) -> tuple[ScoreRow, ...]:
+    folder = run.folder("score", label)
+    values: dict[tuple[str, str, str], list[float]] = {}
+    with (folder / "images.tsv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            key = (row["source"], row["stage"], row["metric"])
+            values.setdefault(key, []).append(float(row["value"]))
+    return tuple(
+        ScoreRow(
+            metric=row["metric"],
+            stage=row["stage"],
+            mean=row["mean"],
+            low=float("nan") if row["low"] is None else row["low"],
+            high=float("nan") if row["high"] is None else row["high"],
+            n=row["n"],
+            p=row["p"],
+            chance=run.metric(row["metric"]).chance,
+            null_mean=row["null_mean"],
+            higher_is_better=row["higher_is_better"],
+            note=run.registry.card("metric", run.config.metrics[row["metric"]].metric).summary,
+            values=np.array(values[source, row["stage"], row["metric"]]),
+        )
+        for row in read_json(folder / "scores.json")
+        if row["source"] == source
+    )
+
+
+def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
+    folder = run.folder("predict", label)
+    found = read_json(folder / "features.json")
+    return tuple(
+        FeatureRow(
+            name=name,
+            encoder=part.encoder,
+            n_targets=found[name]["targets"],
+            alpha=part.alpha,
+            roi=part.roi,
+            rescale=run.config.predict.rescale,
+            r2_mean=found[name]["r2_mean"],
+            r2_median=found[name]["r2_median"],
+            identification=found[name]["identification"],
+            constant_targets=found[name]["constant_targets"],
+            r2=np.load(folder / f"{name}_r2.npy"),
+        )
+        for name, part in run.config.features.items()
+    )
+
+
+def _roi_rows(run: Run, about: Subject, inside: dict[str, int]) -> tuple[RoiRow, ...]:
+    """Return the regions in the mask first; the smaller ones of them are drawn."""
+    totals = {name: int(run.dataset.roi(about.label, name).sum()) for name in inside}
+    total = sum(inside[name] > 0 for name in inside)
+    order = sorted(inside, key=lambda n: (inside[n] == 0, [r.name for r in about.rois].index(n)))
+    most = max(inside.values(), default=0)
+    rows, value = [], 0
+    for name in order:
+        draw = 0 < inside[name] and (inside[name] < most or total == 1) and value < DRAWN
+        value += draw
+        rows.append(RoiRow(name, totals[name], inside[name], value if draw else 0))
+    return tuple(rows)
+
+
+def _regions(run: Run, about: Subject, rows: Sequence[RoiRow]) -> Any:
+    drawn = np.zeros(about.grid.size, np.int16)
+    for row in sorted((r for r in rows if r.value), key=lambda r: -r.n_voxels):
+        drawn[run.dataset.roi(about.label, row.name)] = row.value
+    if not drawn.any():
+        return None
+    return nib.Nifti1Image(drawn.reshape(about.grid.shape), about.grid.affine)
+
+
+def _noise_map(about: Subject) -> str:
+    names = [roi.name for roi in about.rois if roi.kind == "map"]
+    return next((n for n in names if "ncsnr" in n.lower() or "noiseceiling" in n.lower()), "")
+
+
+def _maps(run: Run, about: Subject) -> tuple[BrainMap, ...]:
+    name = _noise_map(about)
+    if not name:
+        return ()
+    voxels = np.load(run.folder("mask", about.label) / "voxels.npz")["voxels"]
+    values = np.nan_to_num(run.dataset.roi(about.label, name))[voxels]
+    units = next(roi.units for roi in about.rois if roi.name == name)
+    return (BrainMap(f"Noise ceiling ({name})", rois.to_image(values, voxels, about.grid), units),)
+
+
+def _facts(run: Run, about: Subject, counts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    trials = about.trials
+    facts = [
+        ("sessions", str(len(set(trials.session)))),
+        ("trials for each test image", f"{counts['test_trials'] / counts['test_images']:.1f}"),
+        ("trials for each training image", f"{counts['train_trials'] / counts['train_images']:.1f}"),
+    ]
+    if counts["dropped_voxels"]:
+        facts.append(("voxels left out as not finite", f"{counts['dropped_voxels']:,}"))
+    if name := _noise_map(about):
+        voxels = np.load(run.folder("mask", about.label) / "voxels.npz")["voxels"]
+        median = float(np.nanmedian(run.dataset.roi(about.label, name)[voxels]))
+        facts.append((f"median of {name} in the mask", f"{median:.2f}"))
+    return tuple(facts)
+
+
+def _published(run: Run, label: str) -> derivative.Published:
+    about = run.subject(label)
+    counts = read_json(run.folder("mask", label) / "about.json")
+    ids = about.trials.images("test")
+    return derivative.Published(
+        mask=run.folder("mask", label) / "mask.nii.gz",
+        space=about.grid.space,
+        task=about.task,
+        names=labels(ids),
+        ids=ids,
+        seeds=[seed_of(run.config.seed, i) for i in ids],
+        pictures={s: run.folder("generate", label) / "decoded" / s for s in run.config.stages},
+        scores=read_json(run.folder("score", label) / "scores.json"),
+        mask_expression=counts["expression"],
+    )
+
+
+def _cards(run: Run) -> list[Card]:
+    """Return the cards of everything that the recipe uses, each once."""
+    config = run.config
+    used = [("dataset", config.dataset)]
+    used += [("encoder", part.encoder) for part in config.features.values()]
+    used += [("generator", part.generator) for part in config.stages.values()]
+    used += [("metric", part.metric) for part in config.metrics.values()]
+    return [run.registry.card(role, name) for role, name in dict.fromkeys(used)]
+
+
+def _distributions(cards: Sequence[Card]) -> dict[str, str]:
+    found = {c.distribution: c.version for c in cards if c.distribution}
+    return dict(sorted(found.items()))
+
+
+def _citations(run: Run, cards: Sequence[Card]) -> tuple[Citation, ...]:
+    texts = [*run.config.cite, run.dataset.about().get("cite", ""), *(c.cite for c in cards)]
+    return tuple(Citation(text) for text in dict.fromkeys(texts) if text)
+
+
+def _licences(run: Run, cards: Sequence[Card]) -> tuple[tuple[str, str], ...]:
+    rows = [("neurodiffuse", "BSD-3-Clause")]
+    if licence := run.dataset.about().get("licence"):
+        rows.append((run.dataset.about().get("name", run.config.dataset), licence))
+    rows += [(c.name, c.licence) for c in cards if c.licence]
+    return tuple(rows)
+
+
+def _warnings(run: Run) -> tuple[str, ...]:
+    found = []
+    if run.config.predict.rescale == "test":
+        found.append(
+            "Predictions were standardised over the test set (predict.rescale = 'test', as in "
+            "the published code): a picture then depends on which other test images there are."
+        )
+    for label in run.config.subjects:
+        counts = read_json(run.folder("mask", label) / "about.json")
+        if counts["test_images"] < 20:
+            found.append(
+                f"sub-{label} has {counts['test_images']} test images only: intervals and p-values "
+                "say little."
+            )
+    return tuple(found)

@@ -1,0 +1,134 @@
+"""Recipe and flags: every problem is told at once, with what is possible."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from neurodiffuse.config import Config, resolve
+from neurodiffuse.errors import ConfigError
+from neurodiffuse.plugins import Registry
+
+
+def problems(registry: Registry, *settings: str, recipe: str = "toy", **more: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        resolve(registry, dataset="toy", subjects=("01",), recipe=recipe, settings=settings, **more)
+    return caught.value.problems
+
+
+def good(registry: Registry, *settings: str, recipe: str = "toy", **more: str) -> Config:
+    return resolve(registry, dataset="toy", subjects=("01",), recipe=recipe, settings=settings, **more)
+
+
+def test_settings_reach_their_place(registry):
+    config = good(
+        registry, "features.colour.alpha=7", "stages.recon.grain=0.5", "mask.select=V1", "seed=3"
+    )
+    assert config.features["colour"].alpha == 7
+    assert config.stages["recon"].options == {"grain": 0.5}
+    assert (config.mask.select, config.seed) == ("V1", 3)
+
+
+def test_configuration_survives_being_written(registry):
+    config = good(registry, "stages.recon.grain=0.5", root="somewhere")
+    stored = tomllib.loads(tomli_w.dumps(config.to_dict()))
+    assert config.first_difference(stored) is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "step"),
+    [
+        ("mask.select=V1", "mask"),
+        ("datasets.toy.train=50", "mask"),
+        ("features.colour.copies=2", "encode"),
+        ("features.colour.alpha=3", "fit"),
+        ("predict.rescale=none", "predict"),
+        ("stages.recon.grain=0.2", "generate"),
+        ("metrics.pixcorr.size=4", "score"),
+    ],
+)
+def test_difference_names_the_first_step_that_it_touches(registry, setting, step):
+    found = good(registry, setting).first_difference(good(registry).to_dict())
+    assert found is not None
+    assert found[0] == step
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("features.colour.encoder=color", "no encoder is called 'color'. Did you mean 'colour'?"),
+        ("features.colour.copy=2", "features.colour.copy: no such option. Did you mean 'copies'?"),
+        ("features.colour.copies=two", "features.colour.copies: 'two' is not a whole number"),
+        ("features.colour.alpha=0", "features.colour.alpha: the ridge penalty must be a number above 0"),
+        ("features.colour.alpha=nan", "nan is not one"),
+        ("features.colour.alpha=much", "'much' is not one"),
+        ("stages.recon.grain=-1", "stages.recon: grain must be 0 or more, not -1"),
+        ("stages.recon.init=later", "no earlier stage is called 'later'"),
+        ("stages.recon.features={colour = 'vae'}", "there is no feature 'vae'"),
+        ("metrics.pixcorr.metric=pixcor", "Did you mean 'pixcorr'?"),
+        ("metrics.greedy.metric=greedy", "takes *options"),
+        ("metrics.words.metric=latent-identification", "needs feature = one of: colour"),
+        ("predict.rescale=both", "predict.rescale: 'both' is not one of: 'train', 'test', 'none'"),
+        ("predict.calibration=1", "predict.calibration: 1 is too few"),
+        ("maks.select=V1", "maks: no such section or key. Did you mean 'mask'?"),
+        ("mask.slect=V1", "mask.slect: no such option. Did you mean 'select'?"),
+        ("datasets.toy.trian=3", "dataset.trian: no such option. Did you mean 'train'?"),
+        ("noequals", "write section.key=value"),
+        ("seed=-1", "seed: -1 is not"),
+        ("mask=V1", "mask: expected a section"),
+        ("features.other.alpha=1", "features.other: which encoder?"),
+    ],
+)
+def test_problem_is_one_line_with_what_is_possible(registry, setting, said):
+    found = problems(registry, setting)
+    assert len(found) == 1
+    assert said in found[0]
+    assert "\n" not in found[0]
+
+
+def test_every_problem_is_told_at_once(registry):
+    assert len(problems(registry, "features.colour.alpha=-1", "maks.x=1", "stages.recon.grian=1")) == 3
+
+
+def test_feature_of_captions_cannot_compare_pictures(registry):
+    found = problems(
+        registry,
+        "features.words.encoder=words",
+        "features.words.alpha=1",
+        "metrics.w.metric=latent-identification",
+        "metrics.w.feature=words",
+    )
+    assert "encoded from captions" in found[0]
+
+
+def test_recipe_file_can_extend_an_installed_one(registry, tmp_path: Path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text('name = "mine"\nextends = "toy"\n[stages.recon]\ngrain = 0.3\n')
+    config = good(registry, recipe=str(mine))
+    assert config.name == "mine"
+    assert config.stages["recon"].options["grain"] == 0.3
+    assert config.stages["recon"].init == "first"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[mask", "not valid TOML"),
+        ('extends = "mine.toml"', "extends itself"),
+        ('extends = "tyo"', "no recipe is called 'tyo'. Did you mean 'toy'?"),
+    ],
+)
+def test_bad_recipe_file(registry, tmp_path: Path, monkeypatch, text, said):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(text)
+    assert said in problems(registry, recipe="mine.toml")[0]
+
+
+def test_unknown_dataset_and_recipe(registry):
+    with pytest.raises(ConfigError, match=r"--dataset: no dataset is called 'tyo'. Did you mean 'toy'"):
+        resolve(registry, dataset="tyo", subjects=("01",), recipe="toy")
+    assert "--recipe: no recipe is called 'demmo'" in problems(registry, recipe="demmo")[0]
+    assert "cannot be read" in problems(registry, recipe="./none.toml")[0]

@@ -1,0 +1,139 @@
+"""The plan: what can go wrong is told before anything is computed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from neurodiffuse import pipeline
+from neurodiffuse.errors import ConfigError, DataError, MissingDataError
+from neurodiffuse.run import opened
+from neurodiffuse.store import LatentFile, load_betas
+
+
+@pytest.mark.parametrize("word", ["1", "01", "sub-01", "sub-1"])
+def test_subject_may_be_written_in_any_way(registry, word):
+    import toy
+
+    assert pipeline.match_subjects([word], toy.Toy()) == ("01",)
+    assert pipeline.match_subjects(["10", word, "sub-10"], toy.Toy()) == ("10", "01")
+
+
+@pytest.mark.parametrize("word", ["3", "sub-", "0", "001x"])
+def test_unknown_subject_lists_those_that_exist(registry, word):
+    import toy
+
+    with pytest.raises(MissingDataError, match="Subjects: 01, 02, 10"):
+        pipeline.match_subjects([word], toy.Toy())
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("datasets.toy.fault=overlap", "1 images are in training and test at once, such as i0"),
+        ("datasets.toy.test=0", "no test images"),
+        ("datasets.toy.test=1", "one test image only"),
+        ("datasets.toy.train=1", "1 training images"),
+        ("mask.select=nothing", "no voxel of sub-01 is in it"),
+        ("features.colour.roi=V1-V1", "no voxel of sub-01 is in it"),
+    ],
+)
+def test_bad_data_is_one_line_and_nothing_is_written(make_run, setting, said):
+    run = make_run(setting)
+    with pytest.raises(DataError, match=said) as caught:
+        pipeline.plan_of(run)
+    assert "\n" not in str(caught.value)
+    assert not run.path.exists()
+
+
+def test_unknown_region_is_told_with_the_known_ones(make_run):
+    with pytest.raises(ConfigError, match=r"V9.*V1"):
+        pipeline.plan_of(make_run(mask="V9+FFA1"))
+
+
+def test_captions_are_asked_for_only_when_needed(make_run):
+    pipeline.plan_of(make_run("datasets.toy.fault=captions"))
+    words = ("features.words.encoder=words", "features.words.alpha=1")
+    with pytest.raises(DataError, match=r"features.words: reads captions, and 46 of 46"):
+        pipeline.plan_of(make_run("datasets.toy.fault=captions", *words))
+
+
+def test_plan_counts(make_run):
+    plan = pipeline.plan_of(make_run(mask="V1+FFA1"))
+    subject = plan.subjects[0]
+    assert (subject.voxels, subject.train_images, subject.train_trials) == (30, 40, 60)
+    assert (subject.test_images, subject.test_trials) == (6, 12)
+    assert plan.targets == {"colour": 4}
+
+
+def test_short_betas_are_told(make_run):
+    run = make_run("datasets.toy.fault=short")
+    with pytest.raises(DataError, match="71 betas for 72 trials"), opened(run):
+        pipeline.execute(run)
+
+
+def test_dropping_voxels_that_are_not_finite(make_run):
+    from neurodiffuse.steps.mask import mask
+
+    run = make_run("datasets.toy.fault=nan", "mask.nonfinite=drop")
+    mask(run, "01")
+    about = json.loads((run.folder("mask", "01") / "about.json").read_text())
+    assert (about["voxels"], about["dropped_voxels"], about["constant_voxels"]) == (59, 1, 1)
+    assert np.isfinite(load_betas(run.folder("mask", "01"), "train").values).all()
+
+
+def test_betas_are_averaged_and_standardised_on_the_training_images(make_run):
+    from neurodiffuse.steps.mask import mask
+
+    run = make_run()
+    mask(run, "01")
+    about = run.subject("01")
+    raw = np.vstack(list(run.dataset.betas("01", run.dataset.roi("01", "left")))).astype(float)
+    stimulus, split = np.array(about.trials.stimulus), np.array(about.trials.split)
+
+    def means(ids):
+        return np.array([raw[stimulus == i].mean(0) for i in ids])
+
+    train, test = means(about.trials.images("train")), means(about.trials.images("test"))
+    assert set(split) == {"train", "test"}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = (test - train.mean(0)) / train.std(0, ddof=1)
+    expected[:, 0] = 0  # without variance
+    stored = load_betas(run.folder("mask", "01"), "test")
+    assert stored.ids == about.trials.images("test")
+    np.testing.assert_allclose(stored.values, expected, atol=1e-4)
+
+
+def test_single_trials_for_training_averages_for_testing(make_run):
+    from neurodiffuse.steps.mask import mask
+
+    run = make_run("mask.repetitions=single")
+    mask(run, "01")
+    train = load_betas(run.folder("mask", "01"), "train")
+    assert len(train.ids) == 60
+    assert train.ids.count("i0") == 2
+    assert train.values.std(0, ddof=1)[1:] == pytest.approx(1, abs=1e-4)
+    assert len(load_betas(run.folder("mask", "01"), "test").ids) == 6
+
+
+def test_whole_road_recovers_the_colours(decoded):
+    scores = json.loads((decoded.folder("score", "01") / "scores.json").read_text())
+    found = {(s["source"], s["stage"], s["metric"]): s for s in scores}
+    assert len(found) == 2 * 2 * 2
+    assert found["decoded", "recon", "nearness"]["mean"] > 0.9
+    assert found["oracle", "recon", "nearness"]["mean"] > 0.97
+    assert found["decoded", "recon", "nearness"]["p"] <= 0.05
+    predicted = LatentFile.open(decoded.folder("predict", "01") / "colour.npy").rows()
+    true = LatentFile.open(decoded.latents("01", "colour") / "test.npy").rows()
+    assert np.abs(predicted.values - true.values).mean() < 0.1
+    np.testing.assert_allclose(predicted.values[:, 3], 1)  # a target without variance
+
+
+def test_subjects_with_the_same_images_share_latents(make_run):
+    run = make_run(subjects=("1", "2"))
+    with opened(run):
+        pipeline.execute(run)
+    assert len(list((run.path / "latents").iterdir())) == 1
+    assert run.latents("01", "colour") == run.latents("02", "colour")

@@ -1,0 +1,60 @@
+"""What is written is what is read, and a block of columns is a block of columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurodiffuse import store
+from neurodiffuse.store import LatentFile
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    monkeypatch.setattr(store, "WIDTH", 8)
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("targets", [3, 8, 20])
+def test_rows_in_batches_are_columns_in_blocks(tmp_path, targets):
+    values = np.random.default_rng(0).standard_normal((11, targets)).astype(np.float32)
+    file = LatentFile.create(tmp_path / "x.npy", [f"i{k}" for k in range(11)], [(targets,)])
+    for start in (8, 0, 4):
+        file.write(start, values[start : start + 4])
+    again = LatentFile.open(tmp_path / "x.npy")
+    assert again.ids[3] == "i3"
+    np.testing.assert_array_equal(again.rows().values, values)
+    np.testing.assert_array_equal(again.rows(2, 5).values, values[2:5])
+    for columns, block in again.blocks():
+        np.testing.assert_array_equal(block, values[:, columns])
+    assert sum(c.stop - c.start for c, _ in again.blocks()) == targets
+
+
+def test_shapes_undo_the_flattening(tmp_path):
+    file = LatentFile.create(tmp_path / "x.npy", ["a", "b"], [(2, 3), (4,)])
+    file.write(0, np.arange(20).reshape(2, 10))
+    first, second = file.rows().blocks()
+    assert first.tolist() == [[[0, 1, 2], [3, 4, 5]], [[10, 11, 12], [13, 14, 15]]]
+    assert second.tolist() == [[6, 7, 8, 9], [16, 17, 18, 19]]
+
+
+def test_labels_are_alphanumeric_and_distinct():
+    ids = ["stim-nsd02951", "coco/a-1.jpg", "coco/a_1.jpg", "…"]
+    found = store.labels(ids)
+    assert found[0] == "nsd02951"
+    assert all(name.isalnum() for name in found)
+    assert len(set(found)) == len(ids)
+    assert store.labels(ids) == found
+
+
+def test_seed_depends_on_the_image_and_the_run_alone():
+    assert store.seed_of(0, "a") == store.seed_of(0, "a")
+    assert len({store.seed_of(s, i) for s in (0, 1) for i in "abc"}) == 6
+    assert 0 <= store.seed_of(0, "a") < 2**63
+
+
+def test_picture_survives_being_written(tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    store.save_image(tmp_path / "a.png", values)
+    np.testing.assert_array_equal(store.load_images(tmp_path, ["a"])[0], values)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
