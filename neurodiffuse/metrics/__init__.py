@@ -1,0 +1,46 @@
+"""Scores of what was made against what was seen, their chance levels and intervals.
+
+Functions take and return arrays; row i of one array belongs to row i of the other. The classes
+(`PixCorr`, `Ssim`, `Identification` on pictures, `LatentIdentification` and `LatentDistance` on
+features) are the metrics that a recipe names.
+
+An undefined correlation, of a constant vector or one with NaN, is 0. So a picture of one colour
+correlates with nothing, is identified as nothing, and has the distance 1.
+"""
+
+from neurodiffuse.metrics.correlation import (
+    correlation_distance,
+    correlation_table,
+    pixel_correlation,
+)
+from neurodiffuse.metrics.identification import (
+    identification_from_features,
+    identification_table,
+    permuted_means,
+    two_way_identification,
+)
+from neurodiffuse.metrics.latents import LatentDistance, LatentIdentification
+from neurodiffuse.metrics.pictures import Identification, PixCorr, Ssim, resized
+from neurodiffuse.metrics.similarity import ssim
+from neurodiffuse.metrics.statistics import PairedTest, Summary, paired_test, summary
+
+__all__ = [
+    "Identification",
+    "LatentDistance",
+    "LatentIdentification",
+    "PairedTest",
+    "PixCorr",
+    "Ssim",
+    "Summary",
+    "correlation_distance",
+    "correlation_table",
+    "identification_from_features",
+    "identification_table",
+    "paired_test",
+    "permuted_means",
+    "pixel_correlation",
+    "resized",
+    "ssim",
+    "summary",
+    "two_way_identification",
+]

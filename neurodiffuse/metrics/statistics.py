@@ -1,0 +1,182 @@
+"""Means with intervals, chance levels and permutation tests over images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from neurodiffuse.errors import DataError
+
+ROUNDING = 1e-12
+"""Means that differ by less are equal: the same numbers may be added in another order."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric over the test images.
+
+    ``interval`` is the 95 % percentile bootstrap interval of the mean over images; ``p`` is
+    one-sided, the share of re-pairings at least as good, counting the observed one:
+    (1 + #) / (1 + permutations). ``chance`` is what theory says or else the null's mean
+    (``chance_from``: ``"theory"`` or ``"null"``), ``null_interval`` the null's 2.5 and 97.5 %
+    points. What cannot be given is None, and ``reason`` says why.
+    """
+
+    n: int
+    mean: float
+    sem: float | None
+    interval: tuple[float, float] | None
+    p: float | None
+    chance: float | None
+    chance_from: str
+    null_interval: tuple[float, float] | None
+    bootstrap: int
+    permutations: int
+    reason: str = ""
+
+
+def summary(
+    values: np.ndarray,
+    null: np.ndarray,
+    *,
+    higher_is_better: bool,
+    chance: float | None,
+    bootstrap: int = 2000,
+    seed: int,
+) -> Summary:
+    """Summarise one value an image beside the means of shuffled pairs.
+
+    Parameters
+    ----------
+    values
+        (n,), one for each image (``Metric.compare``).
+    null
+        (permutations,) mean values of shuffled pairs (``Metric.null``); may be empty.
+    higher_is_better, chance
+        The metric's.
+    bootstrap
+        Number of resamplings of the images.
+    seed
+        Of the resampling.
+
+    Raises
+    ------
+    DataError
+        There is no value, or one is not finite.
+
+    Notes
+    -----
+    Images are resampled as if they were independent. In two-way identification they share
+    their competitors, so the interval holds for these competitors. The percentile interval is
+    a little narrow below about 20 images, and n images have only n! pairings: two cannot reach
+    p < 0.5.
+    """
+    values, null = _finite(values, "values"), np.asarray(null, dtype=np.float64)
+    n = len(values)
+    if n == 0:
+        raise DataError("scores: there is no value to summarise.")
+    mean = float(values.mean())
+    tested = n > 1 and null.size > 0
+    reason = "" if tested else "one image has no other pairing" if n == 1 else "no null was drawn"
+    expected = chance if chance is not None else float(null.mean()) if tested else None
+    return Summary(
+        n=n,
+        mean=mean,
+        sem=float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
+        interval=bootstrap_interval(values, bootstrap, seed) if n > 1 and bootstrap else None,
+        p=_p(mean, null, higher_is_better) if tested else None,
+        chance=expected,
+        chance_from="" if expected is None else "theory" if chance is not None else "null",
+        null_interval=_middle(null) if tested else None,
+        bootstrap=bootstrap if n > 1 else 0,
+        permutations=null.size if tested else 0,
+        reason=reason,
+    )
+
+
+def bootstrap_interval(values: np.ndarray, bootstrap: int, seed: int) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the mean of (n,) values."""
+    rng, n = np.random.default_rng(seed), len(values)
+    means = (values[rng.integers(n, size=n)].mean() for _ in range(bootstrap))
+    return _middle(np.fromiter(means, dtype=np.float64, count=bootstrap))
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Whether one method's images score differently from another's on the same images.
+
+    ``difference`` is the mean of a - b, ``p`` two-sided; ``exact`` says that all 2ⁿ sign
+    patterns were counted. ``p`` is None for one image.
+    """
+
+    n: int
+    difference: float
+    p: float | None
+    permutations: int
+    exact: bool
+
+
+def paired_test(a: np.ndarray, b: np.ndarray, seed: int, *, permutations: int = 9999) -> PairedTest:
+    """Test the mean difference of two methods on the same images by flipping signs.
+
+    If the methods did not differ, each image's a - b could as well be b - a. ``p`` is the share
+    of sign patterns whose mean difference is at least as far from zero: of all of them when
+    there are no more than ``permutations``, else of that many random ones and the observed one.
+
+    Parameters
+    ----------
+    a, b
+        (n,), the two methods' values for the same images in the same order.
+    seed
+        Of the random signs.
+
+    Raises
+    ------
+    DataError
+        The lengths differ, there is no value, or one is not finite.
+    """
+    a, b = _finite(a, "values of the first method"), _finite(b, "values of the second method")
+    if a.shape != b.shape or len(a) == 0:
+        raise DataError(
+            f"paired test: {len(a)} and {len(b)} values; both methods need the same images."
+        )
+    difference, n = a - b, len(a)
+    observed = float(difference.mean())
+    if n == 1:
+        return PairedTest(1, observed, None, 0, exact=False)
+    exact = 2**n <= permutations
+    if exact:
+        signs = np.array(list(product((1.0, -1.0), repeat=n)))
+        means = signs @ difference / n
+    else:
+        rng = np.random.default_rng(seed)
+        draws = (rng.choice((-1.0, 1.0), size=n) @ difference / n for _ in range(permutations))
+        means = np.fromiter(draws, dtype=np.float64, count=permutations)
+    far = int(np.sum(np.abs(means) >= abs(observed) - ROUNDING))
+    p = far / len(means) if exact else (1 + far) / (1 + permutations)
+    return PairedTest(n, observed, p, len(means), exact)
+
+
+def _p(mean: float, null: np.ndarray, higher_is_better: bool) -> float:
+    as_good = null >= mean - ROUNDING if higher_is_better else null <= mean + ROUNDING
+    return float((1 + as_good.sum()) / (1 + null.size))
+
+
+def _middle(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _finite(values: np.ndarray, what: str) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1:
+        raise DataError(f"scores: {what} have shape {values.shape}; expected one an image, (n,).")
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if wrong.size:
+        raise DataError(
+            f"scores: {wrong.size} of {len(values)} {what} are not finite, the first in row "
+            f"{wrong[0]}."
+        )
+    return values
