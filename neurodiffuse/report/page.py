@@ -1,0 +1,116 @@
+"""Fill the template: one self-contained page from a `ReportData`."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from neurodiffuse.report import charts, wording
+from neurodiffuse.report.brain import region_colour
+from neurodiffuse.report.model import ReportData, StepRow
+from neurodiffuse.report.subject_view import SubjectView, subject_view
+
+TEMPLATES = "neurodiffuse.templates"
+
+
+@dataclass(frozen=True)
+class StepView:
+    """A step for the page: its time in words and its share of the longest step in percent."""
+
+    name: str
+    time: str
+    share: float
+    note: str
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """A plugin's section with an anchor that no other heading has."""
+
+    title: str
+    anchor: str
+    html: Markup
+
+
+def render(data: ReportData) -> str:
+    """Return the page; see `neurodiffuse.report.build`."""
+    taken = {"content", "methods", "reproduce", "provenance", "subjects"}
+    subjects: list[SubjectView] = []
+    for subject in data.subjects:
+        anchor = wording.anchor(f"sub-{subject.label}", taken)
+        taken.add(anchor)
+        subjects.append(subject_view(data, subject, anchor))
+    style, script = _inlined("report.css"), _inlined("report.js")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            headline=wording.headline(data),
+            subjects=subjects,
+            sections=_sections(data, taken),
+            steps=_steps(data.steps),
+            settings=wording.settings(data.config),
+            machine=wording.lines(data.machine),
+            total=wording.duration(sum(step.seconds for step in data.steps)),
+            style=style,
+            script=script,
+            script_hash=_hash(script),
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("neurodiffuse", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=wording.number,
+        count=wording.count,
+        counted=wording.counted,
+        p_value=wording.p_value,
+        penalty=wording.penalty,
+        stage_label=wording.stage_label,
+    )
+    environment.globals.update(
+        region_colour=region_colour, histogram=charts.histogram, interval=wording.interval
+    )
+    return environment
+
+
+def _inlined(name: str) -> Markup:
+    return Markup(files(TEMPLATES).joinpath(name).read_text(encoding="utf-8"))
+
+
+def _hash(script: str) -> str:
+    """Return what the content policy calls this script, so that no other one can run."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return "sha256-" + base64.b64encode(digest).decode("ascii")
+
+
+def _sections(data: ReportData, taken: set[str]) -> list[SectionView]:
+    views = []
+    for section in sorted(data.sections, key=lambda s: s.order):
+        anchor = wording.anchor(section.anchor or section.title, taken)
+        taken.add(anchor)
+        views.append(SectionView(section.title, anchor, Markup(section.html)))
+    return views
+
+
+def _steps(steps: tuple[StepRow, ...]) -> list[StepView]:
+    longest = max((step.seconds for step in steps), default=0.0) or 1.0
+    return [
+        StepView(s.name, wording.duration(s.seconds), 100 * s.seconds / longest, s.note)
+        for s in steps
+    ]

@@ -1,0 +1,294 @@
+"""One subject as the template wants it: pictures encoded, rows chosen, numbers in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from neurodiffuse.report import brain, charts, wording
+from neurodiffuse.report.model import FeatureRow, ReportData, RoiRow, ScoreRow, SubjectReport
+from neurodiffuse.report.pictures import (
+    CONTACT_SHEET_MOST,
+    LARGE,
+    THUMBNAIL,
+    Picture,
+    picture,
+)
+from neurodiffuse.report.ranking import Choice, grid_rows, ranking_metrics
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the grid: what it shows, where its pictures come from, its colour."""
+
+    label: str
+    alt: str
+    pictures: Sequence[Any]
+    colour: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture of a pair with its label and alternative text."""
+
+    label: str
+    alt: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A test image with everything that was made of it."""
+
+    id: str
+    caption: str
+    place: str
+    shown: tuple[Shown, ...]
+    values: str
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """A block of the grid."""
+
+    title: str
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class GridView:
+    """A grid of pictures and the rule that chose them."""
+
+    groups: tuple[GroupView, ...]
+    rule: str
+    columns: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score in the table."""
+
+    row: ScoreRow
+    colour: str
+    clear: bool
+
+
+@dataclass(frozen=True)
+class MetricView:
+    """One metric over all stages: a line of the table and a chart."""
+
+    name: str
+    note: str
+    higher_is_better: bool
+    cells: tuple[Cell | None, ...]
+    ceiling: ScoreRow | None
+    level: float | None
+    shuffled: bool
+    n: int
+    chart: Markup
+
+
+@dataclass(frozen=True)
+class BrainPicture:
+    """A picture of the brain."""
+
+    title: str
+    uri: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class SubjectView:
+    """Everything the template shows of one subject."""
+
+    subject: SubjectReport
+    anchor: str
+    labels: tuple[tuple[str, str], ...]
+    best: GridView
+    first: GridView | None
+    sheet: GridView
+    metrics: tuple[MetricView, ...]
+    brain: BrainPicture | None
+    maps: tuple[BrainPicture, ...]
+    drawn: tuple[RoiRow, ...]
+    histograms: tuple[FeatureRow, ...]
+
+
+def subject_view(data: ReportData, subject: SubjectReport, anchor: str) -> SubjectView:
+    """Encode the subject's pictures and choose what is shown."""
+    layers = _layers(data, subject)
+    n = len(subject.ids)
+    last = [s for s in subject.scores if data.stages and s.stage == data.stages[-1]]
+    best, first = grid_rows(last, n)
+    return SubjectView(
+        subject=subject,
+        anchor=anchor,
+        labels=tuple((layer.label, layer.colour) for layer in layers),
+        best=_grid(subject, layers, best, best.rank, last),
+        first=None if first is None else _grid(subject, layers, first, best.rank, last),
+        sheet=_contact_sheet(subject, layers, best.rank, last),
+        metrics=_metrics(data, subject),
+        brain=_mask(subject),
+        maps=_maps(subject),
+        drawn=tuple(roi for roi in subject.rois if roi.value and subject.regions is not None),
+        histograms=tuple(f for f in subject.features if f.r2 is not None and len(f.r2) > 1),
+    )
+
+
+def _layers(data: ReportData, subject: SubjectReport) -> list[Layer]:
+    layers = [Layer("Seen", "Seen", subject.seen, "seen")]
+    for i, stage in enumerate(data.stages):
+        if stage in subject.made:
+            label = wording.stage_label(stage)
+            colour = _colour(data, i)
+            layers.append(Layer(label, f"{label} of", subject.made[stage], colour))
+    if data.stages and data.stages[-1] in subject.oracle:
+        ceiling = subject.oracle[data.stages[-1]]
+        layers.append(Layer("Ceiling", "Made from the true latents of", ceiling, "ceiling"))
+    return layers
+
+
+def _colour(data: ReportData, stage: int) -> str:
+    """Return a stage's CSS class: the reconstruction has its own, the stages before alternate."""
+    return "final" if stage == len(data.stages) - 1 else f"stage-{stage % 3}"
+
+
+def _grid(
+    subject: SubjectReport,
+    layers: Sequence[Layer],
+    choice: Choice,
+    rank: Sequence[int],
+    scores: Sequence[ScoreRow],
+    side: int = LARGE,
+) -> GridView:
+    groups = tuple(
+        GroupView(
+            group.title,
+            tuple(_pair(subject, layers, row, rank, scores, side) for row in group.rows),
+        )
+        for group in choice.groups
+    )
+    columns = max((len(group.pairs) for group in groups), default=0)
+    return GridView(groups, choice.rule, columns)
+
+
+def _contact_sheet(
+    subject: SubjectReport, layers: Sequence[Layer], rank: Sequence[int], scores: Sequence[ScoreRow]
+) -> GridView:
+    n = len(subject.ids)
+    shown = min(n, CONTACT_SHEET_MOST)
+    pairs = (_pair(subject, layers, row, rank, scores, THUMBNAIL) for row in range(shown))
+    rule = "Every test image, in the order of the test set."
+    if shown < n:
+        rule = (
+            f"The first {shown} of {n} test images in the order of the test set, as thumbnails, "
+            "to keep this file small; the run folder has them all."
+        )
+    return GridView((GroupView("", tuple(pairs)),), rule, shown)
+
+
+def _pair(
+    subject: SubjectReport,
+    layers: Sequence[Layer],
+    row: int,
+    rank: Sequence[int],
+    scores: Sequence[ScoreRow],
+    side: int,
+) -> Pair:
+    name = subject.ids[row]
+    caption = subject.captions[row] if row < len(subject.captions) else ""
+    about = f"{name}, {caption}" if caption else name
+    shown = tuple(
+        Shown(layer.label, f"{layer.alt} {about}", picture(layer.pictures[row], side))
+        for layer in layers
+    )
+    values = ", ".join(
+        f"{s.metric} {wording.number(s.values[row])}"
+        for s in ranking_metrics(scores, len(subject.ids))
+        if s.values is not None
+    )
+    return Pair(name, caption, f"{rank[row]} of {len(rank)}" if rank else "", shown, values)
+
+
+def _metrics(data: ReportData, subject: SubjectReport) -> tuple[MetricView, ...]:
+    names = dict.fromkeys(score.metric for score in subject.scores)
+    return tuple(_metric(data, subject, name) for name in names)
+
+
+def _metric(data: ReportData, subject: SubjectReport, name: str) -> MetricView:
+    by_stage = {s.stage: s for s in subject.scores if s.metric == name}
+    cells: list[Cell | None] = []
+    plotted: list[tuple[ScoreRow, str, str]] = []
+    for i, stage in enumerate(data.stages):
+        row, colour = by_stage.get(stage), _colour(data, i)
+        cells.append(None if row is None else Cell(row, colour, wording.beats_chance(row)))
+        if row is not None:
+            plotted.append((row, wording.stage_label(stage), colour))
+    ceiling = _ceiling(data, subject.oracle_scores, name)
+    if ceiling is not None:
+        plotted.append((ceiling, "Ceiling", "ceiling"))
+    first = next(iter(by_stage.values()))
+    return MetricView(
+        name=name,
+        note=next((row.note for row in by_stage.values() if row.note), ""),
+        higher_is_better=first.higher_is_better,
+        cells=tuple(cells),
+        ceiling=ceiling,
+        level=_level(by_stage),
+        shuffled=first.chance is None,
+        n=first.n,
+        chart=_chart([p for p in plotted if p[0].values is not None and len(p[0].values) > 1]),
+    )
+
+
+def _level(by_stage: Mapping[str, ScoreRow]) -> float | None:
+    rows = list(by_stage.values())
+    known = [row.chance for row in rows if row.chance is not None]
+    shuffled = [row.null_mean for row in rows if row.null_mean is not None]
+    return known[-1] if known else shuffled[-1] if shuffled else None
+
+
+def _ceiling(data: ReportData, scores: Sequence[ScoreRow], metric: str) -> ScoreRow | None:
+    """Return the score from true latents of the last stage that has one."""
+    for stage in reversed(data.stages):
+        for score in scores:
+            if (score.metric, score.stage) == (metric, stage):
+                return score
+    return None
+
+
+def _chart(plotted: Sequence[tuple[ScoreRow, str, str]]) -> Markup:
+    if not plotted:
+        return Markup("")
+    rows, labels, colours = zip(*plotted, strict=True)
+    return charts.strips(rows, labels, colours)
+
+
+def _mask(subject: SubjectReport) -> BrainPicture | None:
+    uri = brain.mask_picture(subject)
+    if not uri:
+        return None
+    where = "the subject's anatomy" if subject.anatomy is not None else "a black ground"
+    regions = [roi.name for roi in subject.rois if roi.value]
+    with_regions = f" and the regions {wording.joined(regions)}" if regions else ""
+    return BrainPicture(
+        "Mask and regions",
+        uri,
+        f"Axial slices of sub-{subject.label}: the decoding mask{with_regions} on {where}.",
+    )
+
+
+def _maps(subject: SubjectReport) -> tuple[BrainPicture, ...]:
+    drawn = ((m, brain.map_picture(subject, m)) for m in subject.maps)
+    return tuple(
+        BrainPicture(
+            f"{m.title} ({m.units})" if m.units else m.title,
+            uri,
+            f"Axial slices of sub-{subject.label}: {m.title}.",
+        )
+        for m, uri in drawn
+        if uri
+    )
