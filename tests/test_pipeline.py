@@ -77,7 +77,7 @@ def test_short_betas_are_told(make_run):
 def test_dropping_voxels_that_are_not_finite(make_run):
     from neurodiffuse.steps.mask import mask
 
-    run = make_run("datasets.toy.fault=nan", "mask.nonfinite=drop")
+    run = make_run("datasets.toy.fault=infinite", "mask.nonfinite=drop")
     mask(run, "01")
     about = json.loads((run.folder("mask", "01") / "about.json").read_text())
     assert (about["voxels"], about["dropped_voxels"], about["constant_voxels"]) == (59, 1, 1)

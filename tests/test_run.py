@@ -77,7 +77,7 @@ def test_foreign_folder_is_refused_untouched(make_run):
 
 
 def test_nothing_stays_of_a_run_that_finished_nothing(make_run):
-    run = make_run("datasets.toy.fault=nan")
+    run = make_run("datasets.toy.fault=infinite")
     with pytest.raises(DataError, match="NaN or infinite in 1 of 60 voxels"), opened(run):
         pipeline.execute(run)
     assert not run.path.exists()

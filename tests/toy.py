@@ -60,7 +60,7 @@ class Toy(Dataset):
             noise = np.random.default_rng([4, int(label), int(session)])
             values = colours @ weights + self.noise * noise.standard_normal((len(rows), weights.shape[1]))
             values[:, 0] = 3.0  # a voxel without variance
-            if self.fault == "nan":
+            if self.fault == "infinite":
                 values[1, 7] = np.nan
             if self.fault == "short" and session == "2":
                 values = values[:-1]
