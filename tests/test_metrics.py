@@ -152,11 +152,22 @@ def test_identical_is_one_and_ties_are_zero():
     assert metrics.two_way_identification(np.ones((4, 4))).tolist() == [0] * 4
 
 
-def test_equal_rows_tie_however_their_products_are_summed():
+def test_correlations_that_differ_by_rounding_tie():
+    table = np.full((3, 3), 0.25) + np.diag([1e-13, 1e-8, 0])
+    assert metrics.two_way_identification(table).tolist() == [0, 1, 0]
+    assert np.diagonal(metrics.identification_table(table)).tolist() == [0, 1, 0]
     rng = np.random.default_rng(0)
     seen = np.repeat(rng.normal(size=(1, 30_001)).astype(np.float32), 37, axis=0)
     made = rng.normal(size=(37, 30_001)).astype(np.float32)
     assert not metrics.identification_from_features(seen, made).any()
+
+
+def test_constant_of_which_the_mean_is_rounded():
+    constant = np.full((1, 1001), 0.1)
+    assert constant.mean() != 0.1
+    other = np.random.default_rng(0).normal(size=(1, 1001))
+    assert metrics.correlation_table(constant, other) == 0
+    assert metrics.pixel_correlation(constant, other) == 0
 
 
 def test_two_images_and_one():
@@ -243,14 +254,16 @@ def test_ssim_null_is_that_of_the_full_table(variant):
     assert null.std() == pytest.approx(np.std(every), rel=0.05)
 
 
-def test_ssim_null_of_many_pictures_samples_wrong_pairs(monkeypatch):
+def test_ssim_null_of_many_pictures_is_that_of_wrong_pairs(monkeypatch):
     monkeypatch.setattr("neurodiffuse.metrics.pictures.PAIRS", 30 * 29)
-    seen, made = pictures(30, 12, 12), noisy(pictures(30, 12, 12))
-    table = np.array([[metrics.ssim(s[None], m[None])[0] for m in made] for s in seen])
+    seen = pictures(30, 12, 12)
+    table = np.array([[metrics.ssim(s[None], m[None])[0] for m in seen] for s in seen])
     wrong = table[~np.eye(30, dtype=bool)]
-    null = metrics.Ssim().null(images(seen), images(made), np.random.default_rng(0))
-    assert null.mean() == pytest.approx(wrong.mean(), abs=0.02)
-    assert null.max() < metrics.ssim(seen, made).mean()
+    null = metrics.Ssim().null(images(seen), images(seen), np.random.default_rng(0))
+    assert null.mean() == pytest.approx(wrong.mean(), abs=0.003)
+    columns = np.where(np.eye(30, dtype=bool), np.nan, table)
+    expected = np.sqrt(np.nanvar(columns, axis=0).sum()) / 30
+    assert null.std() == pytest.approx(expected, rel=0.05)
 
 
 # --- the classes -------------------------------------------------------------------------------

@@ -120,6 +120,8 @@ def test_aliases_reach_the_known_name():
         ("FFA-1", ("FFA", "FFA1"), ("FFA1",)),
         ("FFA-1", ("FFA", "FFA1", "1"), ("FFA", "1")),
         ("mTL-faces", ("mTL", "faces", "mTLfaces"), ("mTL", "faces")),
+        ("mTL-faces", ("mTL", "faces", "mTL-faces"), ("mTL-faces",)),
+        ("mTL - faces", ("mTL", "faces", "mTL-faces"), ("mTL", "faces")),
         ("ecc4++V1", KNOWN, ("ecc4+", "V1")),
         ("ecc4+ & V1", KNOWN, ("ecc4+", "V1")),
         ("ecc4+V1", (*KNOWN, "ecc4"), ("ecc4", "V1")),
