@@ -1,0 +1,1 @@
+"""The networks. Everything here imports torch, so nothing outside imports it at module level."""

@@ -1,0 +1,25 @@
+"""Sizes that are known without importing torch."""
+
+from __future__ import annotations
+
+SIDE = 64
+"""Pictures are ``SIDE`` by ``SIDE`` pixels; others are resized."""
+
+LAYERS: tuple[tuple[int, int], ...] = (
+    *((1, 16),) * 2,
+    *((4, 16),) * 3,
+    *((8, 8),) * 3,
+    *((16, 4),) * 2,
+)
+"""Resolution and channels of each latent layer of the autoencoder, top down."""
+
+REGRESSED = 8
+"""How many layers, from the top, are latents of an image; the rest is sampled."""
+
+VAE: tuple[tuple[int, int, int], ...] = tuple((c, r, r) for r, c in LAYERS[:REGRESSED])
+VISION = (17, 96)
+"""The pooled token, then 4 x 4 places."""
+TEXT = (18, 96)
+"""The pooled token, then a caption's words."""
+NOISE = (64, 64)
+"""Patches of the denoiser and their components."""

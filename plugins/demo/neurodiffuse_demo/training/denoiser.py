@@ -1,0 +1,194 @@
+"""Train the denoiser on the tokens that the towers give, made as uncertain as ridge makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from neurodiffuse.progress import progress
+from neurodiffuse_demo.nets.clip import tokens
+from neurodiffuse_demo.nets.denoiser import COMPONENTS, Denoiser, level, patches
+from neurodiffuse_demo.shapes import TEXT, VISION
+from neurodiffuse_demo.training.loop import Course, device
+from neurodiffuse_demo.training.muon import Muon
+from neurodiffuse_demo.training.scenes import Scenes
+from neurodiffuse_demo.training.vae import pixels
+
+KEPT = 256
+"""Principal components of the tokens in which they are made uncertain."""
+
+CLEAN = 0.15
+"""Share of pictures whose tokens stay as they are."""
+
+
+class Ridge:
+    """Blur tokens the way a ridge regression from noisy voxels blurs them.
+
+    In the principal components of the training tokens, with variances v_j,
+
+        c_j -> a_j c_j + sqrt(a_j (1 - a_j) v_j) e_j,   a_j = a v_j / (v_j + tau),
+
+    which is how the prediction of a component relates to its true value when a share a_j of its
+    variance is explained; then each column's spread is partly restored, as rescaling does.
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        flat = values.flatten(1)
+        self.shape = values.shape[1:]
+        self.mean = flat.mean(0)
+        _, lengths, basis = torch.linalg.svd(flat[:4000] - self.mean, full_matrices=False)
+        kept = min(KEPT, len(lengths))
+        self.variances = (lengths[:kept] ** 2 / min(len(flat), 4000)).to(device())
+        self.basis = basis[:kept].to(device())
+        self.mean = self.mean.to(device())
+        self.spread = flat.std(0).to(device())
+
+    def blur(self, values: Tensor, severity: Tensor, rng: torch.Generator) -> Tensor:
+        """Return tokens blurred by 0 (all components left) to 1 (three left), one a picture."""
+        n, kept = len(values), len(self.variances)
+        draw = {"generator": rng, "device": values.device}
+        index = kept * (3 / kept) ** severity - 1
+        share = (0.6 + 0.4 * torch.rand(n, 1, **draw)) * self.variances
+        a = share / (self.variances + self.variances[index.long().clamp(0, kept - 1)][:, None])
+        c = (values.flatten(1) - self.mean) @ self.basis.T
+        noise = torch.randn(c.shape, **draw)
+        blurred = a * c + (a * (1 - a) * self.variances).sqrt() * noise
+        spread = ((a * self.variances) @ self.basis**2).sqrt().clamp(min=1e-6)
+        gain = (self.spread / spread).clamp(max=5) ** torch.rand(n, 1, **draw)
+        gain = gain * (0.9 + 0.25 * torch.rand(n, 1, **draw))
+        return (self.mean + gain * (blurred @ self.basis)).unflatten(1, self.shape)
+
+
+@torch.no_grad()
+def vision_tokens(tower: nn.Module, images: np.ndarray, batch: int = 100) -> Tensor:
+    """Return the picture tower's tokens of uint8 images, (n, 17, 96)."""
+    parts = range(0, len(images), batch)
+    return torch.cat(
+        [tower(pixels(images[i : i + batch])).cpu() for i in progress(parts, "vision tokens")]
+    )
+
+
+@torch.no_grad()
+def text_tokens(
+    tower: nn.Module, words: Sequence[str], captions: Sequence[Sequence[str]], batch: int = 500
+) -> Tensor:
+    """Return the caption tower's tokens, averaged over each picture's captions, (n, 18, 96)."""
+    unique = list(dict.fromkeys(c for row in captions for c in row))
+    number = {caption: i for i, caption in enumerate(unique)}
+    parts = range(0, len(unique), batch)
+    table = torch.cat(
+        [
+            tower(tokens(unique[i : i + batch], words).to(device())).cpu()
+            for i in progress(parts, "text tokens")
+        ]
+    )
+    return torch.stack([table[[number[c] for c in row]].mean(0) for row in captions])
+
+
+def course(
+    scenes: Scenes,
+    vision: Tensor,
+    text: Tensor,
+    *,
+    steps: int,
+    batch: int = 64,
+    rate: float = 2e-3,
+) -> Course:
+    """Return the course of the denoiser.
+
+    Parameters
+    ----------
+    scenes
+        Training scenes.
+    vision, text
+        Their tokens, (n, 17, 96) and (n, 18, 96).
+    """
+    torch.manual_seed(3)
+    model = prepared(scenes, vision, text).to(device())
+    matrices = [
+        p for name, p in model.blocks.named_parameters() if p.ndim == 2 and "tune" not in name
+    ]
+    others = [p for p in model.parameters() if not any(p is m for m in matrices)]
+    optimisers = (
+        Muon(matrices, lr=rate),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+    )
+    ridges = {"vision": Ridge(vision), "text": Ridge(text)}
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = torch.Generator(device()).manual_seed(1_000_000 + step)
+        rows = np.sort(np.random.default_rng([13, step]).integers(len(scenes), size=batch))
+        x = pixels(scenes.images[rows])
+        given = {"vision": vision[rows].to(device()), "text": text[rows].to(device())}
+        seen, said, mix = conditions(model, ridges, given, rng)
+        return denoise(model, x, seen, said, mix, rng)
+
+    return Course("denoiser", model, loss, optimisers, steps, average=0.9985)
+
+
+def prepared(scenes: Scenes, vision: Tensor, text: Tensor) -> Denoiser:
+    """Return a denoiser that knows the training pictures' patches and tokens."""
+    model = Denoiser()
+    flat = patches(pixels(scenes.images[:2000])).flatten(0, 1).cpu()
+    model.patch_mean.copy_(flat.mean(0))
+    variances, basis = torch.linalg.eigh(torch.cov(flat.T))
+    order = variances.argsort(descending=True)[:COMPONENTS]
+    model.patch_basis.copy_(basis[:, order])
+    spread = variances[order].sqrt()
+    model.patch_scale.copy_(spread.sqrt() * spread.mean().sqrt())
+    for name, values, shape in (("vision", vision, VISION), ("text", text, TEXT)):
+        assert values.shape[1:] == shape
+        getattr(model, f"{name}_mean").copy_(values.mean(0))
+        getattr(model, f"{name}_sd").copy_((values - values.mean(0)).std())
+    return model
+
+
+def conditions(
+    model: Denoiser, ridges: dict[str, Ridge], given: dict[str, Tensor], rng: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the tokens a batch is trained with, and their mix.
+
+    One picture in ten has none of either kind, one in twenty lacks one of them; the mix is 0.6
+    mostly, and anything between 0 and 1 sometimes.
+    """
+    n = len(given["vision"])
+    draw = {"generator": rng, "device": device()}
+    severity, lots = torch.rand(n, **draw), torch.rand(n, **draw)
+    clean = (torch.rand(n, **draw) < CLEAN)[:, None, None]
+    out = []
+    for name, lacks in (("vision", lots < 0.125), ("text", (lots < 0.1) | (lots > 0.975))):
+        jitter = (severity + 0.1 * torch.randn(n, **draw)).clamp(0, 1)
+        blurred = ridges[name].blur(given[name], jitter, rng)
+        values = model.tokens(torch.where(clean, given[name], blurred), name)
+        out.append(torch.where(lacks[:, None, None], getattr(model, f"{name}_none"), values))
+    lot = torch.rand(n, **draw)
+    mix = torch.where(lot < 0.6, 0.6, torch.rand(n, **draw))
+    mix = torch.where(lot > 0.9, 1.0, torch.where(lot > 0.78, (lot > 0.9).float(), mix))
+    return out[0], out[1], mix
+
+
+def denoise(
+    model: Denoiser, x: Tensor, seen: Tensor, said: Tensor, mix: Tensor, rng: torch.Generator
+) -> tuple[Tensor, dict[str, float]]:
+    """Return the loss of a batch: denoising, weighted by signal to noise, and the seams."""
+    n = len(x)
+    draw = {"generator": rng, "device": x.device}
+    t = (torch.arange(n, device=x.device) + torch.rand(n, **draw)) / n
+    clean, dirt = level(t)
+    z = model.encode(x)
+    noisy = clean[:, None, None] * z + dirt[:, None, None] * torch.randn(z.shape, **draw)
+    made = model(noisy, t, seen, said, mix)
+    error = ((made - z) ** 2).mean(dim=(1, 2))
+    weight = ((clean / dirt.clamp(min=1e-3)) ** 2).clamp(0.35, 5)
+    main = (weight * error).mean()
+    few = slice(0, max(1, n // 4))  # the quarter with the least noise: nearly what sampling ends in
+    rough = model.decode(made[few].detach())
+    seams = functional.mse_loss(model.refine(rough), x[few])
+    with torch.no_grad():
+        before = functional.mse_loss(rough, x[few]).item()
+    parts = {"error": error.mean().item(), "rough": before, "refined": seams.item()}
+    return main + 10 * seams, parts
