@@ -64,7 +64,7 @@ def results(run: Run) -> str:
                     s["stage"],
                     f"{s['mean']:.3f}",
                     "-" if s["low"] is None else f"{s['low']:.3f} … {s['high']:.3f}",
-                    f"{s['chance']:.3f}",
+                    "-" if s["chance"] is None else f"{s['chance']:.3f}",
                     "-" if s["p"] is None else f"{s['p']:.4f}",
                     "-" if best is None else f"{best['mean']:.3f}",
                 )

@@ -90,6 +90,15 @@ class LatentFile:
                 file.seek(offset + 4 * self.width * (block * len(self.ids) + start))
                 file.write(part.tobytes())
 
+    def write_columns(self, columns: slice, values: np.ndarray) -> None:
+        """Write one block of columns of all rows; ``values`` is (n_rows, n_columns)."""
+        part = np.zeros((len(self.ids), self.width), "<f4")
+        part[:, : columns.stop - columns.start] = values
+        with self.path.open("r+b") as file:
+            block = columns.start // self.width
+            file.seek(_data_offset(file) + 4 * self.width * block * len(self.ids))
+            file.write(part.tobytes())
+
     def columns(self) -> list[slice]:
         """Return the target columns of each block."""
         starts = range(0, self.targets, self.width)

@@ -73,15 +73,23 @@ def _compare(
         pair = _latents(run, subject, part.feature, made)
     rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
     values = np.asarray(metric.compare(*pair), np.float64)
+    null = np.asarray(metric.null(*pair, rng), np.float64)
     summary = metrics.summary(
         values,
-        metric.null(*pair, rng),
+        null,
         higher_is_better=metric.higher_is_better,
         chance=metric.chance,
         bootstrap=run.config.score.bootstrap,
         seed=run.config.seed,
     )
-    return {"higher_is_better": metric.higher_is_better, **dataclasses.asdict(summary)}, values
+    low, high = summary.interval or (None, None)
+    row = dataclasses.asdict(summary) | {
+        "low": low,
+        "high": high,
+        "null_mean": float(null.mean()) if len(null) else None,
+        "higher_is_better": metric.higher_is_better,
+    }
+    return row, values
 
 
 def _latents(run: Run, subject: str, feature: str, made: Images) -> tuple[Latents, Latents]:
