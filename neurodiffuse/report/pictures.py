@@ -52,5 +52,5 @@ def picture(values: np.ndarray, side: int) -> Picture:
     if max(image.size) > side:
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    image.save(file, format="PNG", compress_level=9)
+    image.save(file, format="PNG")
     return Picture(png_uri(file.getvalue()), image.width, image.height, tiny)

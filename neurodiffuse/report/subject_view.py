@@ -139,14 +139,14 @@ def subject_view(data: ReportData, subject: SubjectReport, anchor: str) -> Subje
 
 
 def _layers(data: ReportData, subject: SubjectReport) -> list[Layer]:
-    layers = [Layer("Seen", "Seen", subject.seen, "seen")]
+    layers = [Layer("Seen", "Seen", list(subject.seen), "seen")]
     for i, stage in enumerate(data.stages):
         if stage in subject.made:
             label = wording.stage_label(stage)
             colour = _colour(data, i)
-            layers.append(Layer(label, f"{label} of", subject.made[stage], colour))
+            layers.append(Layer(label, f"{label} of", list(subject.made[stage]), colour))
     if data.stages and data.stages[-1] in subject.oracle:
-        ceiling = subject.oracle[data.stages[-1]]
+        ceiling = list(subject.oracle[data.stages[-1]])
         layers.append(Layer("Ceiling", "Made from the true latents of", ceiling, "ceiling"))
     return layers
 
@@ -224,7 +224,9 @@ def _metric(data: ReportData, subject: SubjectReport, name: str) -> MetricView:
     plotted: list[tuple[ScoreRow, str, str]] = []
     for i, stage in enumerate(data.stages):
         row, colour = by_stage.get(stage), _colour(data, i)
-        cells.append(None if row is None else Cell(row, colour, wording.beats_chance(row)))
+        cells.append(
+            None if row is None else Cell(row, colour, wording.beats_chance(row) is not False)
+        )
         if row is not None:
             plotted.append((row, wording.stage_label(stage), colour))
     ceiling = _ceiling(data, subject.oracle_scores, name)

@@ -29,7 +29,12 @@ def number(value: Any, digits: int = 2) -> str:
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
-    """Return ``0.83–0.87``, or ``−0.02 to 0.05`` where a dash would read as a minus sign."""
+    """Return ``0.83–0.87``, or ``−0.02 to 0.05`` where a dash would read as a minus sign.
+
+    Returns an empty string when an end is not finite: one image has no interval.
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
     dash = " to " if low < 0 or high < 0 else "\N{EN DASH}"
     return f"{number(low, digits)}{dash}{number(high, digits)}"
 
@@ -128,15 +133,22 @@ def leading_score(data: ReportData, subject: SubjectReport) -> ScoreRow | None:
     return (known or last or [None])[0]  # type: ignore[list-item]
 
 
-def beats_chance(score: ScoreRow) -> bool:
-    """Say whether the test against shuffled pairs is passed at 0.05, in the good direction."""
+def beats_chance(score: ScoreRow) -> bool | None:
+    """Say whether a score is better than chance, or None when nothing tells.
+
+    With a p-value: below 0.05 and on the good side of chance. Without one: the interval lies on
+    the good side of chance.
+    """
     level = score.chance if score.chance is not None else score.null_mean
     if level is None:
-        return False
+        return None
     ahead = score.mean > level if score.higher_is_better else score.mean < level
-    if score.p is not None:
+    if score.p is not None and math.isfinite(score.p):
         return ahead and score.p < 0.05
-    return ahead and (score.low > level if score.higher_is_better else score.high < level)
+    end = score.low if score.higher_is_better else score.high
+    if not math.isfinite(end):
+        return None
+    return end > level if score.higher_is_better else end < level
 
 
 def headline(data: ReportData) -> str:
@@ -148,24 +160,33 @@ def headline(data: ReportData) -> str:
         return f"Pictures made from the brain activity of {_people(data)}; they were not scored."
     if len(scored) == 1:
         return _one_subject(*scored[0])
-    won = sum(beats_chance(score) for _, score in scored)
+    won = sum(beats_chance(score) is True for _, score in scored)
     means = [score.mean for _, score in scored]
-    who = "all" if won == len(scored) else "none" if won == 0 else str(won)
+    who = {len(scored): "all", 0: "none of"}.get(won, f"{won} of")
     return (
-        f"In {who} of {len(scored)} subjects the reconstructions match what was seen better than "
+        f"In {who} {len(scored)} subjects the reconstructions match what was seen better than "
         f"chance: {scored[0][1].metric} {number(min(means))} to {number(max(means))} "
         f"({_against(scored[0][1])})."
     )
 
 
 def _one_subject(subject: SubjectReport, score: ScoreRow) -> str:
-    verdict = "better than chance" if beats_chance(score) else "no better than chance"
+    better = beats_chance(score)
+    verdict = {
+        True: "match what was seen better than chance",
+        False: "match what was seen no better than chance",
+        None: "were scored, without a test against chance",
+    }[better]
     return (
         f"From {counted(subject.n_voxels, 'voxel')} of sub-{subject.label}, the reconstructions "
-        f"of {counted(subject.n_test_images, 'test image')} match what was seen {verdict}: "
-        f"{score.metric} {number(score.mean)} "
-        f"(95\N{NO-BREAK SPACE}% interval {interval(score.low, score.high)}, {_against(score)})."
+        f"of {counted(subject.n_test_images, 'test image')} {verdict}: "
+        f"{score.metric} {number(score.mean)} ({_range(score)}{_against(score)})."
     )
+
+
+def _range(score: ScoreRow) -> str:
+    ends = interval(score.low, score.high)
+    return f"95\N{NO-BREAK SPACE}% interval {ends}, " if ends else ""
 
 
 def _against(score: ScoreRow) -> str:
