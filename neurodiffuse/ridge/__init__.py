@@ -1,0 +1,45 @@
+"""Many-target ridge regression from betas to latents: one Gram matrix, targets streamed.
+
+Predictions never need weights. For one penalty α ::
+
+    g = gram(x_train)                     # once, for all features and alphas
+    k = cross_gram(g, x_test)             # once
+    f = factorise(g, alpha)               # once per alpha
+    left_out = leave_out_hat(f, held_out_rows(len(x_train)))
+    rows = np.vstack([hat(f, x_test, cross=k), left_out])
+    for block in predict_blocks(rows, targets.blocks()):
+        seen, held = np.split(block.deviation, [len(x_test)])
+        done = rescale(seen, block.mean, block.sd, kind="train", held_out=held)
+
+Memory is a Gram matrix, a factor and a block, however many targets there are. Arrays in, arrays
+out: nothing here knows of files, recipes or runs.
+"""
+
+from neurodiffuse.ridge.columns import Columns, column_stats, standardise
+from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat, weight_map
+from neurodiffuse.ridge.gram import Gram, cross_gram, gram
+from neurodiffuse.ridge.leave_out import held_out_rows, leave_out_hat
+from neurodiffuse.ridge.rescaling import Rescaled, rescale
+from neurodiffuse.ridge.stream import Predicted, predict_blocks, r_squared, weight_blocks
+
+__all__ = [
+    "Columns",
+    "Factor",
+    "Gram",
+    "Predicted",
+    "Rescaled",
+    "check_alpha",
+    "column_stats",
+    "cross_gram",
+    "factorise",
+    "gram",
+    "hat",
+    "held_out_rows",
+    "leave_out_hat",
+    "predict_blocks",
+    "r_squared",
+    "rescale",
+    "standardise",
+    "weight_blocks",
+    "weight_map",
+]

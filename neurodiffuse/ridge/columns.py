@@ -1,0 +1,68 @@
+"""Mean and standard deviation of columns, and standardising with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodiffuse.errors import DataError
+
+ROWS = 1024
+"""Rows that are converted to float64 at a time."""
+
+CONSTANT = 1e-6
+"""A column whose standard deviation is below this part of its mean counts as constant.
+
+It is a few roundings of float32: what varies less is the rounding itself.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Statistics of columns: ``mean`` and ``sd`` float64 (p,), ``constant`` bool (p,).
+
+    ``sd`` is 0 where the column is constant.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+    constant: np.ndarray
+
+
+def column_stats(x: np.ndarray, *, ddof: int = 1) -> Columns:
+    """Return mean and standard deviation of each column of ``x`` (n, p), summed in float64.
+
+    The array is read twice in stretches of rows, so it may be mapped from disk. A single row
+    has no deviation: all its columns are constant.
+
+    Raises
+    ------
+    DataError
+        If ``x`` is not two-dimensional or has no row.
+    """
+    if x.ndim != 2 or not len(x):
+        raise DataError(
+            f"column_stats: x has the shape {x.shape}; it needs (rows, columns), one row at least."
+        )
+    n = len(x)
+    mean = sum(part.sum(axis=0) for part in _stretches(x)) / n
+    square = sum(((part - mean) ** 2).sum(axis=0) for part in _stretches(x))
+    sd = np.sqrt(square / max(n - ddof, 1))
+    constant = sd <= CONSTANT * np.abs(mean)
+    return Columns(mean, np.where(constant, 0.0, sd), constant)
+
+
+def standardise(x: np.ndarray, columns: Columns) -> np.ndarray:
+    """Return ``(x - mean) / sd`` as float32; constant columns become 0, never NaN."""
+    scale = np.where(columns.constant, 0.0, 1.0 / np.where(columns.constant, 1.0, columns.sd))
+    out = np.empty(x.shape, np.float32)
+    for start in range(0, len(x), ROWS):
+        out[start : start + ROWS] = (x[start : start + ROWS] - columns.mean) * scale
+    return out
+
+
+def _stretches(x: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(x), ROWS):
+        yield np.asarray(x[start : start + ROWS], np.float64)

@@ -1,0 +1,124 @@
+"""The Gram matrix of the training betas: one for every feature and every alpha."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import blas
+
+from neurodiffuse.errors import DataError
+from neurodiffuse.ridge.columns import column_stats
+
+CHUNK = 1024
+"""Columns (dual) or rows (primal) of the betas that are centred at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """Inner products of the centred training betas.
+
+    ``x`` (n, p) are the betas as they were given, possibly mapped from disk; ``mean`` float64
+    (p,) is their own mean. ``matrix`` is Xc Xc' (n, n) when there are no more rows than voxels
+    (``dual``), else Xc' Xc (p, p); symmetric, Fortran order.
+    """
+
+    x: np.ndarray
+    mean: np.ndarray
+    matrix: np.ndarray
+
+    @property
+    def dual(self) -> bool:
+        """Whether the matrix is between rows (images) and not between columns (voxels)."""
+        return self.x.shape[0] <= self.x.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type that everything is computed in."""
+        return self.matrix.dtype
+
+    def centred(self, part: tuple[slice, slice]) -> np.ndarray:
+        """Return a part (rows, columns) of the training betas less the mean, C order."""
+        return self.centre(self.x, part)
+
+    def centre(self, x: np.ndarray, part: tuple[slice, slice]) -> np.ndarray:
+        """Return a part (rows, columns) of any betas less the training mean, C order."""
+        return np.subtract(x[part], self.mean[part[1]]).astype(self.dtype, order="C")
+
+
+def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
+    """Return the Gram matrix of the betas ``x`` (n, p), centred by their own mean.
+
+    Parameters
+    ----------
+    x
+        Any real type; may be mapped from disk, since it is read in stretches.
+    dtype
+        float32 is enough unless alpha is tiny (`factorise` sees to that by itself).
+
+    Raises
+    ------
+    DataError
+        If ``x`` has no row or no column.
+
+    Notes
+    -----
+    A centred X makes the intercept exact: it is the mean of the targets, unpenalised. The sum
+    runs over stretches of columns (rows) with BLAS ``syrk``, which does half the work of a
+    general product.
+    """
+    if x.ndim != 2 or 0 in x.shape:
+        raise DataError(f"ridge: betas of shape {x.shape}; they need (images, voxels), none empty.")
+    n, p = x.shape
+    size = min(n, p)
+    out = Gram(x, column_stats(x).mean, np.zeros((size, size), dtype, order="F"))
+    syrk = blas.get_blas_funcs("syrk", dtype=out.dtype)
+    matrix = out.matrix
+    for part in stretches(n, p, dual=out.dual):
+        # The transpose of a C-ordered stretch is what Fortran reads without copying.
+        stretch = out.centred(part).T
+        matrix = syrk(1.0, stretch, beta=1.0, c=matrix, trans=int(out.dual), lower=1, overwrite_c=1)
+    _mirror(matrix)
+    return Gram(x, out.mean, matrix)
+
+
+def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:
+    """Return what `hat` needs of new betas ``x_new`` (m, p), whatever alpha is.
+
+    Inner products with the training betas, (x_new - mean) Xc' (m, n), or in the primal form
+    just x_new - mean (m, p).
+
+    Raises
+    ------
+    DataError
+        If the number of voxels is not that of the training betas.
+    """
+    n, p = gram.x.shape
+    if x_new.ndim != 2 or x_new.shape[1] != p:
+        raise DataError(f"ridge: new betas of shape {x_new.shape}; they need (rows, {p}) voxels.")
+    everything = slice(None)
+    if not gram.dual:
+        return gram.centre(x_new, (everything, everything))
+    out = np.zeros((len(x_new), n), gram.dtype)
+    for part in stretches(n, p, dual=True):
+        out += gram.centre(x_new, part) @ gram.centred(part).T
+    return out
+
+
+def stretches(n: int, p: int, *, dual: bool) -> list[tuple[slice, slice]]:
+    """Return (rows, columns) of each stretch of (n, p): columns (dual) or rows (primal)."""
+    everything = slice(None)
+    if dual:
+        return [(everything, slice(s, min(s + CHUNK, p))) for s in range(0, p, CHUNK)]
+    return [(slice(s, min(s + CHUNK, n)), everything) for s in range(0, n, CHUNK)]
+
+
+def _mirror(matrix: np.ndarray) -> None:
+    """Copy the lower triangle onto the upper one, square by square to stay in the cache."""
+    size = len(matrix)
+    for start in range(0, size, CHUNK):
+        stop = min(start + CHUNK, size)
+        corner = matrix[start:stop, start:stop]
+        corner[:] = np.tril(corner) + np.tril(corner, -1).T
+        matrix[start:stop, stop:] = matrix[stop:, start:stop].T

@@ -1,0 +1,99 @@
+"""Predict training rows from the others without refitting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodiffuse.errors import DataError
+from neurodiffuse.ridge.factor import Factor, factorise, hat, lift
+from neurodiffuse.ridge.gram import gram
+
+CANCELLED = 1e-9
+"""1 - h below which nothing is left of it in the primal form, where it is a difference."""
+
+
+def held_out_rows(n: int, most: int = 1000) -> np.ndarray:
+    """Return at most ``most`` of n row numbers, evenly spaced."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
+
+
+def leave_out_hat(factor: Factor, rows: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+    """Return rows L (len(rows), n) that predict training rows from all the others, exactly.
+
+    Parameters
+    ----------
+    factor
+        Of `factorise`, on all training rows.
+    rows
+        Numbers of the training rows to predict.
+    groups
+        One label for each of the n training rows (the image of a single trial): all rows of
+        the same group are left out together. Without it each row is left out alone.
+
+    Returns
+    -------
+    Predictions are ``L @ (Y - mean) + mean``, with ``mean`` over all training rows; L is 0 on
+    the rows left out, so they play no part in their own prediction.
+
+    Raises
+    ------
+    DataError
+        If nothing remains to learn from, or alpha is so small that a row's own weight is 1.
+
+    Notes
+    -----
+    With M = I - H, H the hat matrix of the training rows including the unpenalised intercept
+    (1/n in every entry), and G the rows left out: L_G = I_G - (M_GG)^-1 M_G. For a single row
+    these are the leave-one-out residuals y_i - ŷ_i over 1 - h_ii (ESL §7.10).
+    """
+    n = len(factor.gram.x)
+    rows = np.asarray(rows, np.intp)
+    labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if len(labels) != n:
+        raise DataError(f"ridge: {len(labels)} groups for {n} training rows.")
+    out = np.zeros((len(rows), n), factor.dtype)
+    wanted = np.unique(labels[rows])
+    members = [np.flatnonzero(labels == label) for label in wanted]
+    if any(len(member) == n for member in members):
+        raise DataError("ridge: leaving out all training rows leaves nothing to predict from.")
+    residual = _residual_rows(factor, np.concatenate([*members, rows[:0]]))
+    start = 0
+    for member in members:
+        part = residual[start : start + len(member)]
+        start += len(member)
+        at = np.flatnonzero(labels[rows] == labels[member[0]])
+        inside = np.searchsorted(member, rows[at])
+        out[at] = -_inverse(part[:, member], factor)[inside] @ part
+        out[np.ix_(at, member)] = 0.0
+    return out
+
+
+def _residual_rows(factor: Factor, rows: np.ndarray) -> np.ndarray:
+    """Return rows of M = I - H (len(rows), n), the intercept included in H."""
+    gram_, n = factor.gram, len(factor.gram.x)
+    if gram_.dual:
+        one = np.zeros((len(rows), n), gram_.dtype)
+        one[np.arange(len(rows)), rows] = 1.0
+        # I - K (K + αI)^-1 = α (K + αI)^-1, less the vector of ones, which was lifted
+        lifted = factor.alpha / (n * (factor.alpha + n * lift(gram_)))
+        return factor.alpha * factor.solve(one, null=True) - gram_.dtype.type(lifted)
+    double = factor if gram_.dtype.char == "d" else _in_float64(factor)
+    out = -np.asarray(hat(double, gram_.x[rows]), np.float64) - 1.0 / n
+    out[np.arange(len(rows)), rows] += 1.0
+    return out
+
+
+def _in_float64(factor: Factor) -> Factor:
+    """Return the factor in float64: 1 - h loses what float32 has where leverages are high."""
+    return factorise(gram(factor.gram.x, dtype=np.float64), factor.alpha)
+
+
+def _inverse(matrix: np.ndarray, factor: Factor) -> np.ndarray:
+    matrix = np.asarray(matrix, np.float64)
+    least = 0.0 if factor.gram.dual else CANCELLED
+    if not (matrix.diagonal() > least).all():
+        raise DataError(
+            f"ridge: alpha {factor.alpha:g} is too small to leave rows out, since a row's own "
+            "weight in its prediction is 1. Choose a larger alpha."
+        )
+    return np.linalg.inv(matrix)

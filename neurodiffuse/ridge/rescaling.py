@@ -1,0 +1,93 @@
+"""Give predictions the spread of real latents.
+
+Ridge shrinks: predicted latents vary less than those of real images, and a generator that never
+saw such timid latents draws mush. Rescaling stretches each target to the training latents'
+standard deviation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodiffuse.errors import ConfigError, DataError, listing, near
+
+KINDS = ("train", "test", "none")
+
+FLAT = 1e-12
+"""A target whose predictions spread less than this part of its own standard deviation is flat."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rescaled:
+    """``values`` (m, t); ``flat`` bool (t,): targets that had no spread and became the mean."""
+
+    values: np.ndarray
+    flat: np.ndarray
+
+
+def rescale(
+    deviation: np.ndarray,
+    mean: np.ndarray,
+    sd: np.ndarray,
+    *,
+    kind: str = "train",
+    held_out: np.ndarray | None = None,
+) -> Rescaled:
+    """Return predictions rescaled target by target to the training targets' mean and spread.
+
+    All three arrays are parts of what `predict_blocks` yields.
+
+    Parameters
+    ----------
+    deviation
+        (m, t), predictions of the test images less the training mean.
+    mean, sd
+        (t,), of the training targets (ddof 0).
+    kind
+        ``"train"``: by mean and spread of ``held_out``, so that an image's latents do not
+        depend on which other images are tested. ``"test"``: by those of ``deviation`` itself,
+        as Ozcelik & VanRullen 2023 (their code, not their text). ``"none"``: as they are.
+    held_out
+        (r, t), the same of training rows that were left out (`leave_out_hat`); only for
+        ``"train"``.
+
+    Raises
+    ------
+    ConfigError
+        If the kind is unknown.
+    DataError
+        If there are fewer than two rows to take the spread from.
+
+    Notes
+    -----
+    (deviation - m) / s · sd + mean, with m and s (ddof 0) of the rows named above.
+    """
+    if kind not in KINDS:
+        raise ConfigError(
+            f"rescale: no kind is called {kind!r}.{near(kind, KINDS)} Kinds: {listing(KINDS)}."
+        )
+    if kind == "none":
+        values = (deviation + mean).astype(deviation.dtype, copy=False)
+        return Rescaled(values, np.zeros(deviation.shape[1], bool))
+    source = deviation if kind == "test" else held_out
+    if source is None or len(source) < 2:
+        raise DataError(_too_few(kind, 0 if source is None else len(source)))
+    centre = source.mean(axis=0, dtype=np.float64)
+    spread = source.std(axis=0, dtype=np.float64)
+    flat = spread <= FLAT * sd
+    gain = np.where(flat, 0.0, sd / np.where(flat, 1.0, spread))
+    values = ((deviation - centre) * gain + mean).astype(deviation.dtype, copy=False)
+    return Rescaled(values, flat)
+
+
+def _too_few(kind: str, rows: int) -> str:
+    if kind == "test":
+        return (
+            f"rescale = 'test' takes the spread over the test images, and there is {rows}. Use "
+            "rescale = 'train' or 'none', or test more images."
+        )
+    return (
+        f"rescale = 'train' needs predictions of at least two held-out training images, not {rows}."
+    )

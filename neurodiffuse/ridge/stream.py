@@ -1,0 +1,119 @@
+"""Predict targets block by block: the targets are read once and never all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurodiffuse.errors import DataError
+from neurodiffuse.ridge.columns import CONSTANT
+
+ROWS = 1024
+"""Training rows that are multiplied at a time."""
+
+Blocks = Iterable[tuple[slice, np.ndarray]]
+"""``(columns, targets (n, width))`` for each block of target columns, any real type."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Predictions of one block of targets.
+
+    ``deviation`` (m, width) is prediction less ``mean``, kept apart because float32 could not
+    hold a small one on top of a large mean; ``mean`` and ``sd`` (ddof 0) are those of the
+    training targets, float64 (width,); ``constant`` bool (width,) marks targets without
+    variance, predicted by their mean exactly.
+    """
+
+    columns: slice
+    deviation: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+    constant: np.ndarray
+
+    @property
+    def values(self) -> np.ndarray:
+        """The predictions (m, width)."""
+        return (self.deviation + self.mean).astype(self.deviation.dtype, copy=False)
+
+
+def predict_blocks(hat: np.ndarray, blocks: Blocks) -> Iterator[Predicted]:
+    """Yield the predictions of each block of targets.
+
+    Parameters
+    ----------
+    hat
+        (m, n): rows of `hat` and `leave_out_hat`, stacked as one likes; each predicts with one
+        row of the result, ``hat @ (Y - mean) + mean``.
+    blocks
+        The training targets; float16 is multiplied as float32.
+
+    Raises
+    ------
+    DataError
+        If a block has not n rows.
+    """
+    for columns, targets in blocks:
+        deviation, mean, sd, constant = _multiply(hat, targets)
+        deviation[:, constant] = 0.0
+        yield Predicted(columns, deviation, mean, sd, constant)
+
+
+def weight_blocks(projection: np.ndarray, blocks: Blocks) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield ``(columns, W (p, width))``, the ridge weights of each block of targets.
+
+    ``projection`` (p, n) is `weight_map`'s. Weights belong to the betas as they were given to
+    `gram`; those of a constant target are 0.
+    """
+    for columns, targets in blocks:
+        weights, _, _, constant = _multiply(projection, targets)
+        weights[:, constant] = 0.0
+        yield columns, weights
+
+
+def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the coefficient of determination of each target, float64 (t,).
+
+    1 - Σ(true - predicted)² / Σ(true - mean)², as `sklearn.metrics.r2_score`: a target without
+    variance among the true values gives 1 when it is predicted exactly, else 0, never NaN.
+    """
+    if true.shape != predicted.shape or not len(true):
+        raise DataError(f"r_squared: {true.shape} true values, {predicted.shape} predicted ones.")
+    true = np.asarray(true, np.float64)
+    residual = ((true - predicted) ** 2).sum(axis=0)
+    total = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
+    share = np.divide(residual, total, out=np.ones_like(total), where=total > 0)
+    return np.where((total == 0) & (residual == 0), 1.0, 1.0 - share)
+
+
+def _multiply(
+    left: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return left @ (targets - mean) and the targets' mean, sd (ddof 0) and constancy.
+
+    One pass: the targets are shifted by their first row, which costs no precision however far
+    their mean is from 0, and what the shift leaves over is taken off at the end.
+    """
+    n, width = targets.shape
+    if left.shape[1] != n or not n:
+        raise DataError(
+            f"ridge: targets of {n} rows for betas of {left.shape[1]} images; they must agree."
+        )
+    dtype: Any = np.result_type(left.dtype, np.float32)
+    first = np.asarray(targets[0], dtype)
+    out = np.zeros((len(left), width), dtype)
+    total, square = np.zeros(width), np.zeros(width)
+    for start in range(0, n, ROWS):
+        rows = slice(start, min(start + ROWS, n))
+        shifted = np.subtract(targets[rows], first, dtype=dtype)
+        out += np.ascontiguousarray(left[:, rows], dtype) @ shifted
+        total += shifted.sum(axis=0)
+        square += np.einsum("ij,ij->j", shifted, shifted)
+    out -= np.outer(left.sum(axis=1, dtype=np.float64), total / n).astype(dtype)
+    mean = first + total / n
+    sd = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
+    constant = sd <= CONSTANT * np.abs(mean)
+    return out, mean, np.where(constant, 0.0, sd), constant
