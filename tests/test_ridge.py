@@ -35,6 +35,11 @@ def joined(predicted, what="values"):
     return np.concatenate([getattr(block, what) for block in predicted], axis=1)
 
 
+def hat(gram, alpha, x_new):
+    factor = ridge.factorise(gram, alpha)
+    return ridge.hat(factor, ridge.cross_gram(factor.gram, x_new))
+
+
 def refit(x, y, x_new, alpha):
     """Scikit-learn's answer in float64, less the mean of the training targets."""
     model = Ridge(alpha=alpha, solver="svd").fit(x.astype(float), y.astype(float))
@@ -47,7 +52,7 @@ def test_predictions_and_weights_are_scikit_learns(n, p, alpha):
     x, x_new, y, _ = problem(n, p)
     gram = ridge.gram(x)
     factor = ridge.factorise(gram, alpha)
-    predicted = ridge.predict_blocks(ridge.hat(factor, x_new), blocks(y))
+    predicted = ridge.predict_blocks(hat(gram, alpha, x_new), blocks(y))
     weights = ridge.weight_blocks(ridge.weight_map(factor), blocks(y))
     model, truth = refit(x, y, x_new, alpha)
 
@@ -88,16 +93,16 @@ def test_leaving_out_a_group_is_refitting_without_all_of_it():
         np.testing.assert_allclose(predicted, truth, atol=TOLERANCE * y.std())
 
 
-def test_one_cross_gram_serves_every_alpha():
-    for n, p in ((40, 100), (100, 40)):
-        x, x_new, _, _ = problem(n, p)
-        gram = ridge.gram(x)
-        cross = ridge.cross_gram(gram, x_new)
-        for alpha in (1e2, 1e4):
-            factor = ridge.factorise(gram, alpha)
-            shared, own = ridge.hat(factor, x_new, cross=cross), ridge.hat(factor, x_new)
-            np.testing.assert_array_equal(shared, own)
-            assert np.abs(shared.sum(axis=1)).max() < 1e-5
+def test_one_cross_gram_serves_every_alpha_of_its_precision():
+    x, x_new, _, _ = problem(60, 60)
+    gram = ridge.gram(x)
+    cross = ridge.cross_gram(gram, x_new)
+    for alpha in (1e3, 1e4):
+        rows = ridge.hat(ridge.factorise(gram, alpha), cross)
+        np.testing.assert_array_equal(rows, hat(gram, alpha, x_new))
+        assert np.abs(rows.sum(axis=1)).max() < 1e-5
+    with pytest.raises(DataError, match=r"needed float64 .* cross_gram\(factor.gram"):
+        ridge.hat(ridge.factorise(gram, 1e-8), cross)
 
 
 def test_left_out_rows_play_no_part_in_their_prediction():
@@ -124,7 +129,7 @@ def test_leaving_out_everything_is_refused():
 def test_one_training_row_predicts_itself():
     x, x_new, y, _ = problem(1, 8)
     gram = ridge.gram(x)
-    rows = ridge.hat(ridge.factorise(gram, 1.0), x_new)
+    rows = hat(gram, 1.0, x_new)
     predicted = joined(ridge.predict_blocks(rows, blocks(y)))
     np.testing.assert_array_equal(predicted, np.repeat(y, len(x_new), axis=0))
 
@@ -135,7 +140,7 @@ def test_roi_patterns_are_rows_of_the_hat_matrix():
     factor = ridge.factorise(gram, 20.0)
     pattern = np.zeros((2, 90), np.float32)
     pattern[0, 5:20] = 1.0
-    rows = ridge.hat(factor, gram.mean + pattern)
+    rows = ridge.hat(factor, ridge.cross_gram(factor.gram, gram.mean + pattern))
     predicted = joined(ridge.predict_blocks(rows, blocks(y)), "deviation")
     model, _ = refit(x, y, x, 20.0)
     truth = model.coef_[:, 5:20].sum(axis=1)
@@ -150,10 +155,9 @@ def test_penalty_that_float32_cannot_carry_is_solved_in_float64():
     x = (np.vstack([base, base]) + 1e-5 * rng.normal(size=(60, 80))).astype(np.float32)
     y = (x[:, :4] + rng.normal(size=(60, 4))).astype(np.float32)
     gram = ridge.gram(x)
-    cross = ridge.cross_gram(gram, x[:9])
     for alpha in (10.0, 1e-2, 1e-6):
         factor = ridge.factorise(gram, alpha)
-        rows = ridge.hat(factor, x[:9], cross=cross)
+        rows = ridge.hat(factor, ridge.cross_gram(factor.gram, x[:9]))
         assert factor.gram.dtype == np.float64
         assert rows.dtype == np.float32
         _, truth = refit(x, y, x[:9], alpha)
@@ -172,7 +176,7 @@ def test_singular_betas_fall_back_to_eigenvectors():
         gram = ridge.gram(betas)
         factor = ridge.factorise(gram, 1e-18)
         assert factor.spectrum is not None
-        rows = ridge.hat(factor, x[:6])
+        rows = ridge.hat(factor, ridge.cross_gram(factor.gram, x[:6]))
         targets = y[: len(betas)]
         centred = betas.astype(float) - betas.mean(axis=0, dtype=float)
         weights = np.linalg.pinv(centred, rcond=1e-9) @ (targets - targets.mean(axis=0))
@@ -189,7 +193,7 @@ def test_float32_factor_is_kept_where_it_is_good_enough():
 def test_blocks_do_not_change_the_answer_nor_the_input():
     x, x_new, y, _ = problem(50, 80, t=23)
     gram = ridge.gram(x)
-    rows = ridge.hat(ridge.factorise(gram, 3.0), x_new)
+    rows = hat(gram, 3.0, x_new)
     before = y.copy()
     streamed = list(ridge.predict_blocks(rows, blocks(y, 4)))
     whole = next(ridge.predict_blocks(rows, blocks(y, 23)))
@@ -211,7 +215,7 @@ def test_many_rows_and_columns_are_taken_in_stretches():
         x = rng.normal(size=(n, p)).astype(np.float32)
         y = rng.normal(size=(n, 3)).astype(np.float32)
         gram = ridge.gram(x)
-        rows = ridge.hat(ridge.factorise(gram, 50.0), x[:5])
+        rows = hat(gram, 50.0, x[:5])
         _, truth = refit(x, y, x[:5], 50.0)
         predicted = joined(ridge.predict_blocks(rows, blocks(y)), "deviation")
         assert (np.abs(predicted - truth) / truth.std(axis=0)).max() < TOLERANCE
@@ -223,7 +227,7 @@ def test_mapped_betas_and_float16_targets(tmp_path):
     mapped = ridge.gram(np.load(tmp_path / "x.npy", mmap_mode="r"))
     np.testing.assert_array_equal(mapped.matrix, ridge.gram(x).matrix)
     half = (y - y.mean(axis=0)).astype(np.float16)
-    rows = ridge.hat(ridge.factorise(mapped, 2.0), x_new)
+    rows = hat(mapped, 2.0, x_new)
     _, truth = refit(x, half, x_new, 2.0)
     predicted = joined(ridge.predict_blocks(rows, blocks(half)), "deviation")
     assert predicted.dtype == np.float32
@@ -234,10 +238,10 @@ def test_constant_voxels_only_give_the_mean():
     x = np.full((10, 4), 0.1, np.float32)
     y = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
     gram = ridge.gram(x)
-    rows = ridge.hat(ridge.factorise(gram, 1.0), x[:2])
+    rows = hat(gram, 1.0, x[:2])
     block = next(ridge.predict_blocks(rows, blocks(y)))
     np.testing.assert_allclose(block.values, np.tile(y.mean(axis=0), (2, 1)), rtol=1e-5)
-    done = ridge.rescale(block.deviation, block.mean, block.sd, kind="test")
+    done = ridge.rescale_block(block, 2, kind="test")
     assert done.flat.all()
     np.testing.assert_allclose(done.values, block.values, rtol=1e-5)
 
@@ -262,11 +266,11 @@ def test_rescale_train_uses_only_the_held_out_rows():
     np.testing.assert_allclose(one.values, truth[:1])
 
 
-def test_rescale_none_adds_the_mean_and_nothing_else():
-    deviation = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    done = ridge.rescale(deviation, np.array([1.0, 2, 3]), np.ones(3), kind="none")
-    np.testing.assert_allclose(done.values, deviation + np.array([1.0, 2, 3]), rtol=1e-6)
-    assert done.values.dtype == np.float32
+def test_rescale_none_changes_nothing():
+    predicted = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    done = ridge.rescale(predicted, np.array([1.0, 2, 3]), np.ones(3), kind="none")
+    np.testing.assert_array_equal(done.values, predicted)
+    assert not done.flat.any()
 
 
 @pytest.mark.parametrize("kind", ["train", "test"])
@@ -286,12 +290,28 @@ def test_tiny_spread_is_not_taken_for_none():
     x, x_new, y, _ = problem(40, 60)
     gram, out = ridge.gram(x), []
     for alpha in (1e9, 1e13):
-        rows = ridge.hat(ridge.factorise(gram, alpha), x_new)
+        rows = hat(gram, alpha, x_new)
         block = next(ridge.predict_blocks(rows, blocks(y, 12)))
-        done = ridge.rescale(block.deviation, block.mean, block.sd, kind="test")
+        done = ridge.rescale_block(block, len(x_new), kind="test")
         assert np.flatnonzero(done.flat).tolist() == [3]
         out.append(done.values)
     np.testing.assert_allclose(out[0], out[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["train", "test", "none"])
+def test_rescaling_a_block_keeps_small_predictions_on_large_means(kind):
+    """A spread of 1e-6 around a mean of 1e4 is lost in float32, but not in the deviations."""
+    rng = np.random.default_rng(0)
+    deviation = (1e-6 * rng.normal(size=(30, 4))).astype(np.float32)
+    mean, sd = np.full(4, 1e4), np.full(4, 2.0)
+    block = ridge.Predicted(slice(0, 4), deviation, mean, sd, np.zeros(4, bool))
+    done = ridge.rescale_block(block, 10, kind=kind)
+    source = deviation[:10] if kind == "test" else deviation[10:]
+    truth = (deviation[:10] - source.mean(axis=0)) / source.std(axis=0) * 2 + 1e4
+    if kind == "none":
+        truth = deviation[:10] + 1e4
+    np.testing.assert_allclose(done.values, truth, atol=2e-3)
+    assert not done.flat.any()
 
 
 def test_rescale_says_what_is_wrong():

@@ -3,13 +3,12 @@
 Predictions never need weights. For one penalty α ::
 
     g = gram(x_train)                     # once, for all features and alphas
-    k = cross_gram(g, x_test)             # once
     f = factorise(g, alpha)               # once per alpha
+    k = cross_gram(f.gram, x_test)        # f.gram is g unless alpha is tiny
     left_out = leave_out_hat(f, held_out_rows(len(x_train)))
-    rows = np.vstack([hat(f, x_test, cross=k), left_out])
+    rows = np.vstack([hat(f, k), left_out])
     for block in predict_blocks(rows, targets.blocks()):
-        seen, held = np.split(block.deviation, [len(x_test)])
-        done = rescale(seen, block.mean, block.sd, kind="train", held_out=held)
+        done = rescale_block(block, len(x_test), kind="train")
 
 Memory is a Gram matrix, a factor and a block, however many targets there are. Arrays in, arrays
 out: nothing here knows of files, recipes or runs.
@@ -19,7 +18,7 @@ from neurodiffuse.ridge.columns import Columns, column_stats, standardise
 from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat, weight_map
 from neurodiffuse.ridge.gram import Gram, cross_gram, gram
 from neurodiffuse.ridge.leave_out import held_out_rows, leave_out_hat
-from neurodiffuse.ridge.rescaling import Rescaled, rescale
+from neurodiffuse.ridge.rescaling import Rescaled, rescale, rescale_block
 from neurodiffuse.ridge.stream import Predicted, predict_blocks, r_squared, weight_blocks
 
 __all__ = [
@@ -39,6 +38,7 @@ __all__ = [
     "predict_blocks",
     "r_squared",
     "rescale",
+    "rescale_block",
     "standardise",
     "weight_blocks",
     "weight_map",

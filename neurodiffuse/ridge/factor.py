@@ -18,8 +18,8 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
 
-from neurodiffuse.errors import ConfigError
-from neurodiffuse.ridge.gram import Gram, cross_gram, gram, stretches
+from neurodiffuse.errors import ConfigError, DataError
+from neurodiffuse.ridge.gram import Gram, gram, stretches
 
 CONDITION = {"f": 2e-3, "d": 1e-11}
 """Least reciprocal condition at which a Cholesky factor is trusted, by type.
@@ -105,26 +105,33 @@ def check_alpha(alpha: float) -> float:
     return value
 
 
-def hat(factor: Factor, x_new: np.ndarray, *, cross: np.ndarray | None = None) -> np.ndarray:
+def hat(factor: Factor, cross: np.ndarray) -> np.ndarray:
     """Return the hat matrix S (m, n): predictions are ``S @ (Y - mean) + mean``.
 
     Parameters
     ----------
     factor
         Of `factorise`.
-    x_new
-        Betas (m, p) to predict from. Test images, single trials and ROI patterns are all rows.
     cross
-        Of `cross_gram` for the same ``x_new``, to share between alphas. It is formed again
-        where it is missing or a tiny alpha needs more precision than it has.
+        Of ``cross_gram(factor.gram, x_new)``: test images, single trials and ROI patterns are
+        all rows of ``x_new``. Factors of the same Gram matrix share it; a factor that needed
+        more precision has a Gram matrix of its own.
+
+    Raises
+    ------
+    DataError
+        If ``cross`` belongs to a Gram matrix of less precision.
 
     Notes
     -----
     S = K_new (K + αI)^-1 (dual) or X_new (Xc'Xc + αI)^-1 Xc' (primal), where K_new is X_new Xc'
     and X_new is less the training mean. The rows of S sum to 0.
     """
-    if cross is None or cross.dtype != factor.gram.dtype:
-        cross = cross_gram(factor.gram, x_new)
+    if cross.dtype != factor.gram.dtype:
+        raise DataError(
+            f"ridge: alpha {factor.alpha:g} needed {factor.gram.dtype} and the new betas' inner "
+            f"products are {cross.dtype}. Form them with cross_gram(factor.gram, x_new)."
+        )
     solution = factor.solve(cross)
     if factor.gram.dual:
         return np.ascontiguousarray(solution, factor.dtype)

@@ -6,7 +6,7 @@ import numpy as np
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.ridge.factor import Factor, factorise, hat, lift
-from neurodiffuse.ridge.gram import gram
+from neurodiffuse.ridge.gram import cross_gram, gram
 
 CANCELLED = 1e-9
 """1 - h below which nothing is left of it in the primal form, where it is a difference."""
@@ -78,7 +78,7 @@ def _residual_rows(factor: Factor, rows: np.ndarray) -> np.ndarray:
         lifted = factor.alpha / (n * (factor.alpha + n * lift(gram_)))
         return factor.alpha * factor.solve(one, null=True) - gram_.dtype.type(lifted)
     double = factor if gram_.dtype.char == "d" else _in_float64(factor)
-    out = -np.asarray(hat(double, gram_.x[rows]), np.float64) - 1.0 / n
+    out = -np.asarray(hat(double, cross_gram(double.gram, gram_.x[rows])), np.float64) - 1.0 / n
     out[np.arange(len(rows)), rows] += 1.0
     return out
 

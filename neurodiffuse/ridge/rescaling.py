@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodiffuse.errors import ConfigError, DataError, listing, near
+from neurodiffuse.ridge.stream import Predicted
 
 KINDS = ("train", "test", "none")
 
@@ -28,7 +29,7 @@ class Rescaled:
 
 
 def rescale(
-    deviation: np.ndarray,
+    predicted: np.ndarray,
     mean: np.ndarray,
     sd: np.ndarray,
     *,
@@ -37,20 +38,18 @@ def rescale(
 ) -> Rescaled:
     """Return predictions rescaled target by target to the training targets' mean and spread.
 
-    All three arrays are parts of what `predict_blocks` yields.
-
     Parameters
     ----------
-    deviation
-        (m, t), predictions of the test images less the training mean.
+    predicted
+        (m, t), of the test images.
     mean, sd
         (t,), of the training targets (ddof 0).
     kind
         ``"train"``: by mean and spread of ``held_out``, so that an image's latents do not
-        depend on which other images are tested. ``"test"``: by those of ``deviation`` itself,
+        depend on which other images are tested. ``"test"``: by those of ``predicted`` itself,
         as Ozcelik & VanRullen 2023 (their code, not their text). ``"none"``: as they are.
     held_out
-        (r, t), the same of training rows that were left out (`leave_out_hat`); only for
+        (r, t), predictions of training rows that were left out (`leave_out_hat`); only for
         ``"train"``.
 
     Raises
@@ -62,24 +61,35 @@ def rescale(
 
     Notes
     -----
-    (deviation - m) / s · sd + mean, with m and s (ddof 0) of the rows named above.
+    (predicted - m) / s · sd + mean, with m and s (ddof 0) of the rows named above.
     """
     if kind not in KINDS:
         raise ConfigError(
             f"rescale: no kind is called {kind!r}.{near(kind, KINDS)} Kinds: {listing(KINDS)}."
         )
     if kind == "none":
-        values = (deviation + mean).astype(deviation.dtype, copy=False)
-        return Rescaled(values, np.zeros(deviation.shape[1], bool))
-    source = deviation if kind == "test" else held_out
+        return Rescaled(predicted, np.zeros(predicted.shape[1], bool))
+    source = predicted if kind == "test" else held_out
     if source is None or len(source) < 2:
         raise DataError(_too_few(kind, 0 if source is None else len(source)))
     centre = source.mean(axis=0, dtype=np.float64)
     spread = source.std(axis=0, dtype=np.float64)
     flat = spread <= FLAT * sd
     gain = np.where(flat, 0.0, sd / np.where(flat, 1.0, spread))
-    values = ((deviation - centre) * gain + mean).astype(deviation.dtype, copy=False)
+    values = ((predicted - centre) * gain + mean).astype(predicted.dtype, copy=False)
     return Rescaled(values, flat)
+
+
+def rescale_block(block: Predicted, n_test: int, *, kind: str = "train") -> Rescaled:
+    """Return a block of `predict_blocks` rescaled; see `rescale`.
+
+    The first ``n_test`` rows are the test images, any others training rows that were left out.
+    Works on the deviations from the mean, so that nothing is lost where a mean is large.
+    """
+    if kind == "none":
+        return rescale(block.values[:n_test], block.mean, block.sd, kind=kind)
+    seen, held_out = np.split(block.deviation, [n_test])
+    return rescale(seen, block.mean, block.sd, kind=kind, held_out=held_out)
 
 
 def _too_few(kind: str, rows: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Predicted:
     sd: np.ndarray
     constant: np.ndarray
 
-    @property
+    @cached_property
     def values(self) -> np.ndarray:
         """The predictions (m, width)."""
         return (self.deviation + self.mean).astype(self.deviation.dtype, copy=False)
