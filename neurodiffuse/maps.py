@@ -33,7 +33,8 @@ class Map:
 
     def hat(self, betas: np.ndarray) -> np.ndarray:
         """Return the hat matrix (m, n_train) of patterns over the mask, (m, n_voxels)."""
-        return ridge.hat(self.factor, ridge.cross_gram(self.factor.gram, betas[:, self.voxels]))
+        cross = ridge.cross_gram(self.factor.gram, betas[:, self.voxels])
+        return ridge.hat(self.factor, cross)
 
     def held_out_hat(self, most: int) -> np.ndarray:
         """Return rows that predict up to ``most`` training rows from the other images."""

@@ -41,13 +41,7 @@ def _predict_feature(run: Run, subject: str, feature: str, folder: Path) -> dict
         ridge.predict_blocks(rows, fitted.blocks()), seen, strict=True
     ):
         scores[columns] = ridge.r_squared(truth, block.values[:n])
-        done = ridge.rescale(
-            block.values[:n],
-            block.mean,
-            block.sd,
-            kind=settings.rescale,
-            held_out=block.values[n:] if settings.rescale == "train" else None,
-        )
+        done = ridge.rescale_block(block, n, kind=settings.rescale)
         made.write_columns(columns, done.values)
         constant += int(block.constant.sum())
         flat += int((done.flat & ~block.constant).sum())

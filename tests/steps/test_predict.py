@@ -1,0 +1,98 @@
+"""Predicted latents equal scikit-learn's, refitted in the open."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from neurodiffuse import maps
+from neurodiffuse.run import opened
+from neurodiffuse.steps.encode import encode
+from neurodiffuse.steps.fit import fit
+from neurodiffuse.steps.mask import mask
+from neurodiffuse.steps.predict import predict
+from neurodiffuse.store import LatentFile, load_betas
+
+
+def predicted(run):
+    with opened(run):
+        for step in (mask, encode, fit, predict):
+            step(run, "01")
+    return LatentFile.open(run.folder("predict", "01") / "colour.npy").rows().values
+
+
+def problem(run):
+    """Return x, y, x_test as the steps left them, y row by training row."""
+    folder = run.folder("mask", "01")
+    train, test = load_betas(folder, "train"), load_betas(folder, "test")
+    latents = LatentFile.open(run.latents("01", "colour") / "train.npy").rows()
+    y = np.stack([latents.values[latents.ids.index(i)] for i in train.ids]).astype(float)
+    return np.array(train.values, float), y, np.array(test.values, float), train.ids
+
+
+@pytest.mark.parametrize("repetitions", ["average", "single"])
+def test_predictions_equal_ridge_of_scikit_learn(make_run, repetitions):
+    run = make_run(
+        "predict.rescale=none", "features.colour.alpha=3", f"mask.repetitions={repetitions}"
+    )
+    found = predicted(run)
+    x, y, new, _ = problem(run)
+    expected = Ridge(3.0).fit(x, y).predict(new)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
+
+
+def test_a_feature_may_have_its_own_voxels(make_run):
+    run = make_run("predict.rescale=none", "features.colour.alpha=3", "features.colour.roi=FFA1")
+    found = predicted(run)
+    x, y, new, _ = problem(run)
+    inside = run.dataset.roi("01", "FFA1")[run.dataset.roi("01", "left")]
+    expected = Ridge(3.0).fit(x[:, inside], y).predict(new[:, inside])
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
+
+
+@pytest.mark.parametrize("repetitions", ["average", "single"])
+def test_train_rescaling_uses_held_out_training_images(make_run, repetitions):
+    run = make_run("features.colour.alpha=3", f"mask.repetitions={repetitions}")
+    found = predicted(run)
+    x, y, new, ids = problem(run)
+    images = np.array(ids)
+    held = np.empty_like(y)
+    for image in np.unique(images):
+        out = images == image
+        held[out] = Ridge(3.0).fit(x[~out], y[~out]).predict(x[out])
+    plain = Ridge(3.0).fit(x, y).predict(new)
+    with np.errstate(invalid="ignore"):
+        expected = (plain - held.mean(0)) / held.std(0) * y.std(0) + y.mean(0)
+    np.testing.assert_allclose(found[:, :3], expected[:, :3], atol=1e-3)
+    np.testing.assert_allclose(found[:, 3], 1.0)
+
+
+def test_test_rescaling_is_the_published_one(make_run):
+    run = make_run("predict.rescale=test", "features.colour.alpha=3")
+    found = predicted(run)
+    x, y, new, _ = problem(run)
+    plain = Ridge(3.0).fit(x, y).predict(new)
+    with np.errstate(invalid="ignore"):
+        expected = (plain - plain.mean(0)) / plain.std(0) * y.std(0) + y.mean(0)
+    np.testing.assert_allclose(found[:, :3], expected[:, :3], atol=1e-3)
+
+
+def test_a_synthetic_pattern_is_one_more_row(make_run):
+    run = make_run("features.colour.alpha=3")
+    predicted(run)
+    x, y, _, _ = problem(run)
+    fitted = maps.open_map(run, "01", "colour")
+    pattern = np.zeros((1, x.shape[1]), np.float32)
+    pattern[0, 20:30] = 1
+    rows = fitted.hat(pattern)
+    found = np.hstack([rows @ (b - b.mean(0)) + b.mean(0) for _, b in fitted.blocks()])
+    np.testing.assert_allclose(found, Ridge(3.0).fit(x, y).predict(pattern), atol=1e-4)
+
+
+def test_small_penalty_is_stored_and_opened_as_fitted(make_run):
+    run = make_run("features.colour.alpha=1e-9", "predict.rescale=none", mask="all")
+    found = predicted(run)
+    x, y, new, _ = problem(run)
+    expected = Ridge(1e-9, solver="svd").fit(x, y).predict(new)
+    np.testing.assert_allclose(found, expected, atol=1e-3 * expected.std())
