@@ -218,6 +218,19 @@ def test_number(value, text):
 
 
 @pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("pixcorr", "PixCorr"),
+        ("identification-hog", "Identification (hog)"),
+        ("latent-distance", "Latent distance"),
+        ("AlexNet(2)", "AlexNet(2)"),
+    ],
+)
+def test_metric_label(name, label):
+    assert wording.metric_label(name) == label
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (0.31, "0.3 s"),
@@ -250,7 +263,7 @@ def test_better_than_chance(row, expected):
 
 def test_headline_says_when_it_did_not_work():
     lost = subject(with_brain=False, scores=(row_of([0.5, 0.52], p=0.4),))
-    assert "no better than chance" in wording.headline(report(lost))
+    assert "not clearly better than chance" in wording.headline(report(lost))
     won = subject("02", with_brain=False, scores=(row_of([0.9, 0.92]),))
     assert "match what was seen better than chance" in wording.headline(report(won))
     assert "In 1 of 2 subjects" in wording.headline(report(lost, won))
@@ -339,6 +352,16 @@ def test_regions_are_drawn_in_the_colours_of_their_table():
         wanted = 0.85 * np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
         near = (np.abs(shown - wanted) < 12).all(axis=-1)
         assert near.mean() > 0.02
+
+
+def test_outline_closes_where_the_mask_ends_at_the_edge_of_the_volume():
+    whole = nib.Nifti1Image(np.ones((12, 12, 12), np.uint8), AFFINE)
+    black = nib.Nifti1Image(np.zeros((12, 12, 12), np.float32), AFFINE)
+    person = subject(anatomy=black, mask_image=whole, regions=None)
+    shown = decoded(brain_pictures.mask_picture(person)).astype(int)
+    white = (shown > 200).all(axis=-1)
+    assert (white.sum(axis=0) > 200).sum() >= 4
+    assert (white.sum(axis=1) > 200).sum() >= 4
 
 
 def test_empty_mask_draws_no_brain():

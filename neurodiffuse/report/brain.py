@@ -78,7 +78,7 @@ def mask_picture(subject: SubjectReport) -> str:
                 resampling_interpolation="nearest",
             )
         if mask is not None:
-            inside = _plain(mask, _values(mask) != 0)
+            inside = _bordered(mask)
             display.add_contours(inside, levels=[0.5], colors=[MASK_COLOUR], linewidths=0.9)
 
     return _slices(subject.anatomy, shown, draw)
@@ -142,6 +142,15 @@ def _plain(image: Any, values: np.ndarray | None = None) -> nib.Nifti1Image:
     return nib.Nifti1Image(data.astype(np.float32), image.affine)
 
 
+def _bordered(mask: nib.spatialimages.SpatialImage) -> nib.Nifti1Image:
+    """Return the mask with an empty voxel all around, so that its outline closes at the edge."""
+    import nibabel as nib
+
+    affine = mask.affine.copy()
+    affine[:3, 3] -= affine[:3, :3].sum(axis=1)
+    return nib.Nifti1Image(np.pad(_values(mask) != 0, 1).astype(np.float32), affine)
+
+
 def _slices(
     anatomy: nib.spatialimages.SpatialImage | None,
     shown: nib.spatialimages.SpatialImage,
@@ -163,7 +172,7 @@ def _slices(
     for i, cuts in enumerate(rows):
         place = (0.0, 1 - (i + 1) / len(rows), width, 1 / len(rows))
         display = plotting.plot_anat(
-            _plain(anatomy) if anatomy is not None else _plain(shown, np.zeros(shown.shape)),
+            _plain(shown, _values(shown) != 0) if anatomy is None else _plain(anatomy),
             display_mode="z",
             cut_coords=cuts,
             figure=figure,
@@ -172,7 +181,7 @@ def _slices(
             draw_cross=False,
             black_bg=True,
             colorbar=False,
-            dim=0.6 if anatomy is not None else None,
+            **({"vmin": 0.0, "vmax": 4.0} if anatomy is None else {"dim": 0.6}),
         )
         draw(display)
         display.annotate(positions=True, left_right=True, size=8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from neurodiffuse.report import charts, wording
 from neurodiffuse.report.brain import region_colour
-from neurodiffuse.report.model import ReportData, StepRow
+from neurodiffuse.report.model import ReportData, ScoreRow, StepRow
 from neurodiffuse.report.subject_view import SubjectView, subject_view
 
 TEMPLATES = "neurodiffuse.templates"
@@ -40,6 +40,7 @@ class SectionView:
 
 def render(data: ReportData) -> str:
     """Return the page; see `neurodiffuse.report.build`."""
+    data = _named(data)
     taken = {"content", "methods", "reproduce", "provenance", "subjects"}
     subjects: list[SubjectView] = []
     for subject in data.subjects:
@@ -64,6 +65,19 @@ def render(data: ReportData) -> str:
             script_hash=_hash(script),
         )
     )
+
+
+def _named(data: ReportData) -> ReportData:
+    """Return the report with the metrics' names as a reader wants them."""
+
+    def named(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+        return tuple(replace(row, metric=wording.metric_label(row.metric)) for row in rows)
+
+    subjects = (
+        replace(s, scores=named(s.scores), oracle_scores=named(s.oracle_scores))
+        for s in data.subjects
+    )
+    return replace(data, subjects=tuple(subjects))
 
 
 @cache

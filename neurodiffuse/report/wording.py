@@ -10,12 +10,26 @@ from typing import Any
 from neurodiffuse.report.model import ReportData, ScoreRow, SubjectReport
 
 STAGE_LABELS = {"recon": "Reconstruction", "first-guess": "First guess"}
+METRIC_LABELS = {"pixcorr": "PixCorr", "ssim": "SSIM"}
 
 
 def stage_label(stage: str) -> str:
     """Return a stage's name for a reader: ``first-guess`` becomes "First guess"."""
     words = stage.replace("-", " ").replace("_", " ").strip()
     return STAGE_LABELS.get(stage, words[:1].upper() + words[1:])
+
+
+def metric_label(metric: str) -> str:
+    """Return a metric's name for a reader: ``identification-hog`` is "Identification (hog)".
+
+    A name that is not all in lower case is left as it is.
+    """
+    if metric in METRIC_LABELS or metric != metric.lower():
+        return METRIC_LABELS.get(metric, metric)
+    first, _, on = metric.partition("-")
+    if first == "identification" and on:
+        return f"Identification ({on})"
+    return metric[:1].upper() + metric[1:].replace("-", " ").replace("_", " ")
 
 
 def number(value: Any, digits: int = 2) -> str:
@@ -162,9 +176,9 @@ def headline(data: ReportData) -> str:
         return _one_subject(*scored[0])
     won = sum(beats_chance(score) is True for _, score in scored)
     means = [score.mean for _, score in scored]
-    who = {len(scored): "all", 0: "none of"}.get(won, f"{won} of")
+    who = f"all {len(scored)}" if won == len(scored) else f"{won} of {len(scored)}"
     return (
-        f"In {who} {len(scored)} subjects the reconstructions match what was seen better than "
+        f"In {who} subjects the reconstructions match what was seen better than "
         f"chance: {scored[0][1].metric} {number(min(means))} to {number(max(means))} "
         f"({_against(scored[0][1])})."
     )
@@ -174,7 +188,7 @@ def _one_subject(subject: SubjectReport, score: ScoreRow) -> str:
     better = beats_chance(score)
     verdict = {
         True: "match what was seen better than chance",
-        False: "match what was seen no better than chance",
+        False: "match what was seen not clearly better than chance",
         None: "were scored, without a test against chance",
     }[better]
     return (
