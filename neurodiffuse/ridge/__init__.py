@@ -10,11 +10,14 @@ Predictions never need weights. For one penalty α ::
     for block in predict_blocks(rows, targets.blocks()):
         done = rescale_block(block, len(x_test), kind="train")
 
+`MultiTargetRidge` is the same as a scikit-learn estimator.
+
 Memory is a Gram matrix, a factor and a block, however many targets there are. Arrays in, arrays
 out: nothing here knows of files, recipes or runs.
 """
 
 from neurodiffuse.ridge.columns import Columns, column_stats, standardise
+from neurodiffuse.ridge.estimator import MultiTargetRidge
 from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat, weight_map
 from neurodiffuse.ridge.gram import Gram, cross_gram, gram
 from neurodiffuse.ridge.leave_out import held_out_rows, leave_out_hat
@@ -25,6 +28,7 @@ __all__ = [
     "Columns",
     "Factor",
     "Gram",
+    "MultiTargetRidge",
     "Predicted",
     "Rescaled",
     "check_alpha",
