@@ -263,7 +263,7 @@ def test_better_than_chance(row, expected):
 
 def test_headline_says_when_it_did_not_work():
     lost = subject(with_brain=False, scores=(row_of([0.5, 0.52], p=0.4),))
-    assert "not clearly better than chance" in wording.headline(report(lost))
+    assert "do not match what was seen clearly better than chance" in wording.headline(report(lost))
     won = subject("02", with_brain=False, scores=(row_of([0.9, 0.92]),))
     assert "match what was seen better than chance" in wording.headline(report(won))
     assert "In 1 of 2 subjects" in wording.headline(report(lost, won))

@@ -188,7 +188,7 @@ def _one_subject(subject: SubjectReport, score: ScoreRow) -> str:
     better = beats_chance(score)
     verdict = {
         True: "match what was seen better than chance",
-        False: "match what was seen not clearly better than chance",
+        False: "do not match what was seen clearly better than chance",
         None: "were scored, without a test against chance",
     }[better]
     return (
