@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurodiffuse.report.model import BrainMap, SubjectReport
-from neurodiffuse.report.pictures import png_uri
+from neurodiffuse.report.pictures import data_uri
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -189,7 +189,7 @@ def _slices(
         _colour_bar(figure, scale, units)
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None}, facecolor="black")
-    return png_uri(file.getvalue())
+    return data_uri(file.getvalue())
 
 
 def _colour_bar(figure: Any, scale: tuple[float, float, str], units: str) -> None:
