@@ -109,6 +109,18 @@ class Config:
         """Return plain tables that TOML and JSON can hold."""
         return _plain(dataclasses.asdict(self))
 
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Config:
+        """Return the configuration that `to_dict` gave, as a run folder stores it."""
+        values = dict(stored)
+        for name, section in _SECTIONS.items():
+            values[name] = section(**stored[name])
+        for name, entry in _TABLES.items():
+            values[name] = {key: entry(**part) for key, part in stored[name].items()}
+        for name in ("subjects", "cite"):
+            values[name] = tuple(stored[name])
+        return cls(**values)
+
     def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
         """Return the earliest step that a stored configuration differs in, and where."""
         mine, theirs = _leaves(self.to_dict()), _leaves(other)

@@ -10,12 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 
 from neurodiffuse.config import STEPS, Config
-from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.errors import DataError, MissingDataError, RunError, listing, near
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
-from neurodiffuse.run import Run, said_clearly, say
+from neurodiffuse.run import Run, said_clearly, say, stored_config
 from neurodiffuse.types import Dataset, Download, Subject
 
 
@@ -71,6 +72,26 @@ def open_subjects(config: Config, registry: Registry) -> tuple[Config, Dataset]:
     cls = registry.load(registry.card("dataset", config.dataset))
     dataset: Dataset = cls(**config.dataset_options)
     return replace(config, subjects=match_subjects(config.subjects, dataset)), dataset
+
+
+def reopen(path: Path, registry: Registry, *, quiet: bool = False) -> Run:
+    """Return the run of an existing folder, to ask other questions of its fitted maps.
+
+    Raises
+    ------
+    RunError
+        If it is not a run folder, or was made by another version's settings.
+    """
+    stored = stored_config(path)
+    try:
+        config = Config.from_dict(stored)
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{path / 'config.toml'}: not settings of this version of neurodiffuse ({error}). "
+            "Decode again into another --out."
+        ) from error
+    cls = registry.load(registry.card("dataset", config.dataset))
+    return Run(path, config, registry, cls(**config.dataset_options), quiet)
 
 
 def plan_of(run: Run) -> Plan:

@@ -36,6 +36,7 @@ def test_configuration_survives_being_written(registry):
     config = good(registry, "stages.recon.grain=0.5", root="somewhere")
     stored = tomllib.loads(tomli_w.dumps(config.to_dict()))
     assert config.first_difference(stored) is None
+    assert Config.from_dict(stored) == config
 
 
 @pytest.mark.parametrize(

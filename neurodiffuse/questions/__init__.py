@@ -1,0 +1,1 @@
+"""Questions asked of the fitted maps of a run, besides decoding."""
