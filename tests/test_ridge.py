@@ -345,6 +345,8 @@ def test_shapes_that_do_not_fit_are_named():
         ridge.gram(x[:0])
     with pytest.raises(DataError, match="9 rows for betas of 10"):
         next(ridge.predict_blocks(np.ones((2, 10), np.float32), blocks(y[:9])))
+    with pytest.raises(DataError, match="none is empty"):
+        next(ridge.predict_blocks(np.ones((0, 10), np.float32), blocks(y)))
 
 
 def test_column_stats_and_standardise():

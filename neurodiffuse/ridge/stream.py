@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.linalg import blas
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.ridge.columns import CONSTANT
@@ -99,7 +100,11 @@ def _multiply(
     their mean is from 0, and what the shift leaves over is taken off at the end.
     """
     n, width = targets.shape
-    if left.shape[1] != n or not n:
+    if 0 in (*left.shape, *targets.shape):
+        raise DataError(
+            f"ridge: {left.shape} rows to predict with for {targets.shape} targets; none is empty."
+        )
+    if left.shape[1] != n:
         raise DataError(
             f"ridge: targets of {n} rows for betas of {left.shape[1]} images; they must agree."
         )
@@ -107,10 +112,13 @@ def _multiply(
     first = np.asarray(targets[0], dtype)
     out = np.zeros((len(left), width), dtype)
     total, square = np.zeros(width), np.zeros(width)
+    gemm = blas.get_blas_funcs("gemm", dtype=out.dtype)
     for start in range(0, n, ROWS):
         rows = slice(start, min(start + ROWS, n))
         shifted = np.subtract(targets[rows], first, dtype=dtype)
-        out += np.ascontiguousarray(left[:, rows], dtype) @ shifted
+        part = np.ascontiguousarray(left[:, rows], dtype)
+        # out += part @ shifted, transposed for Fortran so that nothing is copied
+        out = gemm(1.0, shifted.T, part.T, beta=1.0, c=out.T, overwrite_c=1).T
         total += shifted.sum(axis=0)
         square += np.einsum("ij,ij->j", shifted, shifted)
     out -= np.outer(left.sum(axis=1, dtype=np.float64), total / n).astype(dtype)
