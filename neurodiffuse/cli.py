@@ -48,7 +48,8 @@ class Commands(click.Group):
         if self.get_command(context, args[0]) is None:
             names = self.list_commands(context)
             raise ConfigError(
-                f"no command is called {args[0]!r}.{near(args[0], names)} Commands: {listing(names)}."
+                f"no command is called {args[0]!r}.{near(args[0], names)} "
+                f"Commands: {listing(names)}."
             )
         return super().resolve_command(context, args)
 
@@ -88,7 +89,9 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Subject: 1, 01 and sub-01 mean the same. Repeat for several.",
 )
 @click.option("--root", default="", metavar="DIR", help="Folder of the data set.")
-@click.option("--recipe", default="", metavar="NAME|FILE", help="Method: an installed name or TOML.")
+@click.option(
+    "--recipe", default="", metavar="NAME|FILE", help="Method: an installed name or TOML."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder, made or continued.")
 @click.option("--mask", default="", metavar="EXPR", help="Voxels, such as 'V1+V2' or 'visual-V1'.")
 @click.option(
@@ -98,7 +101,9 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="section.key=value",
     help="Change one setting of the recipe. Repeat for several.",
 )
-@click.option("--from", "start_from", default="", metavar="STEP", help=f"Redo from: {', '.join(STEPS)}.")
+@click.option(
+    "--from", "start_from", default="", metavar="STEP", help=f"Redo from: {', '.join(STEPS)}."
+)
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
 @common
 @click.pass_context
@@ -121,7 +126,7 @@ def decode(
     neurodiffuse decode --dataset nsd --sub 1 --recipe brain-diffuser
 
     A killed run goes on where it stopped when the same command is given again.
-    """
+    """  # noqa: D301  (\\b keeps click from rewrapping the examples)
     from neurodiffuse import pipeline, plan_text
     from neurodiffuse.run import Run, opened
 

@@ -251,10 +251,14 @@ def _set(table: dict[str, Any], setting: str, problems: list[str]) -> None:
     path, equals, text = setting.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        problems.append(f"--set {setting}: write section.key=value, such as features.vae.alpha=100.")
+        problems.append(
+            f"--set {setting}: write section.key=value, such as features.vae.alpha=100."
+        )
         return
     if keys[0] == "dataset":
-        problems.append(f"--set {setting}: write datasets.NAME.key=value, with the data set's name.")
+        problems.append(
+            f"--set {setting}: write datasets.NAME.key=value, with the data set's name."
+        )
         return
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -358,7 +362,8 @@ def _check_wiring(
     values: Mapping[str, Any], cards: Mapping[tuple[str, str], Card], problems: list[str]
 ) -> None:
     """Check that stages and metrics find the features and stages they name."""
-    features, earlier = values["features"], []
+    features: Mapping[str, FeatureConfig] = values["features"]
+    earlier: list[str] = []
     if not features:
         problems.append("features: a recipe needs at least one section [features.NAME].")
     for key, stage in values["stages"].items():
@@ -419,5 +424,3 @@ def _step_of(key: str) -> str:
     if key in ("summary", "cite", "name", "recipe"):
         return "report"
     return owner.get(section, "mask")
-
-

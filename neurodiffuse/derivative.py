@@ -101,8 +101,14 @@ METRIC_COLUMNS = {
 
 
 def describe(
-    root: Path, *, recipe: str, dataset: str, about: Mapping[str, str], version: str,
-    subjects: Sequence[str], source: str
+    root: Path,
+    *,
+    recipe: str,
+    dataset: str,
+    about: Mapping[str, str],
+    version: str,
+    subjects: Sequence[str],
+    source: str,
 ) -> None:
     """Write the files that make the folder a BIDS derivative."""
     _sidecar(

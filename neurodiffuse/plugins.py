@@ -97,7 +97,9 @@ class Registry:
         known = [n for n in dir(hookspecs) if hasattr(getattr(hookspecs, n), f"{GROUP}_spec")]
         for name in dir(plugin):
             if hasattr(getattr(plugin, name), f"{GROUP}_impl") and name not in known:
-                raise PluginError(f"unknown hook {name!r}.{near(name, known)} Hooks: {listing(known)}")
+                raise PluginError(
+                    f"unknown hook {name!r}.{near(name, known)} Hooks: {listing(known)}"
+                )
 
     def _break(self, point: str, distribution: str, error: str) -> None:
         self.broken.append(Broken(point, distribution, " ".join(error.split())))
@@ -188,7 +190,9 @@ def _registrar(cards: list[Card], role: str, distribution: str, version: str) ->
         licence: str = "",
     ) -> None:
         if ":" not in target:
-            raise PluginError(f"{role} {name!r}: the target {target!r} needs the form 'module:name'")
+            raise PluginError(
+                f"{role} {name!r}: the target {target!r} needs the form 'module:name'"
+            )
         card = Card(name, role, target, summary, tuple(reads), extra, cite, licence)
         cards.append(replace(card, distribution=distribution, version=version))
 

@@ -66,12 +66,17 @@ def methods(config: Config, summaries: Mapping[str, str]) -> tuple[str, ...]:
     summaries
         Plugin name → what it is, from its card.
     """
-    average = config.mask.repetitions == "average"
-    voxels = f"the voxels of {config.mask.select!r}" if config.mask.select else "the data set's mask"
+    voxels = (
+        f"the voxels of {config.mask.select!r}" if config.mask.select else "the data set's mask"
+    )
+    repetitions = {
+        "average": "averaged over repetitions of an image",
+        "single": "kept as single trials for training and averaged over repetitions for testing",
+    }[config.mask.repetitions]
     brain = (
-        f"Responses of {voxels} were {'averaged over repetitions of an image' if average else 'kept as single trials for training and averaged over repetitions for testing'}"
-        " and standardised for each voxel with the mean and standard deviation of the training "
-        "rows; nothing of the test set entered the training or the standardisation."
+        f"Responses of {voxels} were {repetitions} and standardised for each voxel with the mean "
+        "and standard deviation of the training rows; nothing of the test set entered the training "
+        "or the standardisation."
     )
     features = "; ".join(
         f"{name} ({_lower(summaries.get(part.encoder, part.encoder))}; penalty {part.alpha:g}"
@@ -95,8 +100,9 @@ def methods(config: Config, summaries: Mapping[str, str]) -> tuple[str, ...]:
         for stage in config.stages.values()
     )
     pictures = (
-        f"Pictures were made in {len(config.stages)} stage{'s' if len(config.stages) != 1 else ''}: "
-        f"{stages}. Each image has its own random seed, derived from the run's seed {config.seed} "
+        f"Pictures were made in {len(config.stages)} stage"
+        f"{'s' if len(config.stages) != 1 else ''}: {stages}. "
+        f"Each image has its own random seed, derived from the run's seed {config.seed} "
         "and the image's name."
     )
     scores = (

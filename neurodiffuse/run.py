@@ -59,19 +59,19 @@ class Run:
         """Return a new encoder of a feature."""
         part = self.config.features[feature]
         cls = self.registry.load(self.registry.card("encoder", part.encoder))
-        return cast(Encoder, cls(**part.options))
+        return cast("Encoder", cls(**part.options))
 
     def generator(self, stage: str) -> Generator:
         """Return a new generator of a stage."""
         part = self.config.stages[stage]
         cls = self.registry.load(self.registry.card("generator", part.generator))
-        return cast(Generator, cls(**part.options))
+        return cast("Generator", cls(**part.options))
 
     def metric(self, name: str) -> Metric:
         """Return a new metric."""
         part = self.config.metrics[name]
         cls = self.registry.load(self.registry.card("metric", part.metric))
-        return cast(Metric, cls(**part.options))
+        return cast("Metric", cls(**part.options))
 
     def select(self, subject: str, expression: str) -> np.ndarray:
         """Return the voxels that an ROI expression names, bool (grid.size,).
@@ -88,7 +88,9 @@ class Run:
         about = self.subject(subject)
         known = [roi.name for roi in about.rois]
         parsed = rois.parse(expression, known=known)
-        voxels = rois.evaluate(parsed, lambda name: self.dataset.roi(subject, name), about.grid.size)
+        voxels = rois.evaluate(
+            parsed, lambda name: self.dataset.roi(subject, name), about.grid.size
+        )
         if not voxels.any():
             raise DataError(
                 f"--mask {expression!r}: no voxel of sub-{subject} is in it. "
@@ -268,11 +270,13 @@ def _refuse_foreign(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise RunError(f"--out: {path} is a file; give a folder.")
     if path.exists() and not (path / "config.toml").exists():
-        names = sorted(p.name for p in path.iterdir() if p.name not in (".lock", "config.toml.partial"))
+        names = sorted(
+            p.name for p in path.iterdir() if p.name not in (".lock", "config.toml.partial")
+        )
         if names:
             raise RunError(
-                f"--out: {path} is not empty and not a run folder (it holds {listing(names, most=3)}). "
-                "Choose another folder; nothing was written."
+                f"--out: {path} is not empty and not a run folder (it holds "
+                f"{listing(names, most=3)}). Choose another folder; nothing was written."
             )
 
 

@@ -56,9 +56,7 @@ class LatentFile:
         return min(WIDTH, max(self.targets, 1))
 
     @classmethod
-    def create(
-        cls, path: Path, ids: Sequence[str], shapes: Sequence[Sequence[int]]
-    ) -> LatentFile:
+    def create(cls, path: Path, ids: Sequence[str], shapes: Sequence[Sequence[int]]) -> LatentFile:
         """Make the file at its full size, so that a full disk is told now and not midway."""
         made = cls(path, tuple(ids), tuple(tuple(int(s) for s in shape) for shape in shapes))
         blocks = -(-made.targets // made.width)

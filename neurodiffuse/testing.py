@@ -1,4 +1,4 @@
-"""For plugin authors: does a class keep the promises of its role?
+"""For plugin authors: check that a class keeps the promises of its role.
 
 Each check raises `AssertionError` with what was promised and what was found. Use them in the
 tests of a plugin::
@@ -92,7 +92,9 @@ def check_generator(
         first = None if init is None else Images(init.ids[k : k + 1], init.values[k : k + 1])
         alone = generator.generate(row, init=first, seeds=seeds[k : k + 1]).values[0]
         difference = np.abs(alone.astype(int) - values[k]).max()
-        _that(difference <= 1, f"picture {k} does not depend on the others; differs by {difference}")
+        _that(
+            difference <= 1, f"picture {k} does not depend on the others; differs by {difference}"
+        )
 
 
 def check_metric(metric: Metric, seen: Images | None = None) -> None:

@@ -190,7 +190,7 @@ class Download:
 # --- roles -----------------------------------------------------------------------------------
 
 
-class Role(ABC):
+class Role(ABC):  # noqa: B024
     """What datasets, encoders, generators and metrics share.
 
     A constructor only stores its arguments (checking their values is welcome: raise
@@ -250,14 +250,14 @@ class Encoder(Role):
         into batches as memory allows.
         """
 
-    def fit(self, stimuli: Stimuli) -> None:  # noqa: B027
+    def fit(self, stimuli: Stimuli) -> None:
         """Learn from the training stimuli what encoding needs; pretrained encoders need not."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what ``fit`` learned, to be stored in the run and handed to generators."""
         return {}
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:  # noqa: B027
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back what ``state`` returned."""
 
 
@@ -275,7 +275,7 @@ class Generator(Role):
         randomness of image i, so that image i does not depend on image i-1 or on the batch.
         """
 
-    def restore(self, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:  # noqa: B027
+    def restore(self, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Take what the encoders of the features in ``reads`` have learned, by feature."""
 
 

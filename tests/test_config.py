@@ -13,14 +13,18 @@ from neurodiffuse.errors import ConfigError
 from neurodiffuse.plugins import Registry
 
 
-def problems(registry: Registry, *settings: str, recipe: str = "toy", **more: str) -> tuple[str, ...]:
+def problems(
+    registry: Registry, *settings: str, recipe: str = "toy", **more: str
+) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
         resolve(registry, dataset="toy", subjects=("01",), recipe=recipe, settings=settings, **more)
     return caught.value.problems
 
 
 def good(registry: Registry, *settings: str, recipe: str = "toy", **more: str) -> Config:
-    return resolve(registry, dataset="toy", subjects=("01",), recipe=recipe, settings=settings, **more)
+    return resolve(
+        registry, dataset="toy", subjects=("01",), recipe=recipe, settings=settings, **more
+    )
 
 
 def test_settings_reach_their_place(registry):
@@ -63,7 +67,10 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ("features.colour.encoder=color", "no encoder is called 'color'. Did you mean 'colour'?"),
         ("features.colour.copy=2", "features.colour.copy: no such option. Did you mean 'copies'?"),
         ("features.colour.copies=two", "features.colour.copies: 'two' is not a whole number"),
-        ("features.colour.alpha=0", "features.colour.alpha: the ridge penalty must be a number above 0"),
+        (
+            "features.colour.alpha=0",
+            "features.colour.alpha: the ridge penalty must be a number above 0",
+        ),
         ("features.colour.alpha=nan", "nan is not one"),
         ("features.colour.alpha=much", "'much' is not one"),
         ("stages.recon.grain=-1", "stages.recon: grain must be 0 or more, not -1"),
@@ -91,7 +98,9 @@ def test_problem_is_one_line_with_what_is_possible(registry, setting, said):
 
 
 def test_every_problem_is_told_at_once(registry):
-    assert len(problems(registry, "features.colour.alpha=-1", "maks.x=1", "stages.recon.grian=1")) == 3
+    assert (
+        len(problems(registry, "features.colour.alpha=-1", "maks.x=1", "stages.recon.grian=1")) == 3
+    )
 
 
 def test_feature_of_captions_cannot_compare_pictures(registry):
@@ -129,7 +138,9 @@ def test_bad_recipe_file(registry, tmp_path: Path, monkeypatch, text, said):
 
 
 def test_unknown_dataset_and_recipe(registry):
-    with pytest.raises(ConfigError, match=r"--dataset: no dataset is called 'tyo'. Did you mean 'toy'"):
+    with pytest.raises(
+        ConfigError, match=r"--dataset: no dataset is called 'tyo'. Did you mean 'toy'"
+    ):
         resolve(registry, dataset="tyo", subjects=("01",), recipe="toy")
     assert "--recipe: no recipe is called 'demmo'" in problems(registry, recipe="demmo")[0]
     assert "cannot be read" in problems(registry, recipe="./none.toml")[0]

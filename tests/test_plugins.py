@@ -50,7 +50,9 @@ def test_misspelt_hook_is_refused_with_the_right_one():
     @hookimpl
     def register_generator(register): ...
 
-    registry = Registry([("bad", module("bad", register_generator=register_generator)), ("toy", toy)])
+    registry = Registry(
+        [("bad", module("bad", register_generator=register_generator)), ("toy", toy)]
+    )
     assert "Did you mean 'register_generators'?" in registry.broken[0].error
     assert registry.card("dataset", "toy").target == "toy:Toy"
 

@@ -35,7 +35,9 @@ class Centred(toy.Colour):
 
 class Careless(toy.Paint):
     def generate(self, latents, *, init, seeds):
-        return super().generate(latents, init=init, seeds=[seeds[0] + k for k in range(len(seeds))][::-1])
+        return super().generate(
+            latents, init=init, seeds=[seeds[0] + k for k in range(len(seeds))][::-1]
+        )
 
 
 class Unseeded(toy.Paint):

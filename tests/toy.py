@@ -47,7 +47,13 @@ class Toy(Dataset):
         split = ["train"] * len(train) + ["test"] * 2 * len(test) + ["train"] * len(train[::2])
         session = tuple("1" if k < len(order) // 2 else "2" for k in range(len(order)))
         trials = Trials(tuple(order), tuple(split), session, session)
-        rois = (Roi("left"), Roi("V1"), Roi("FFA1"), Roi("nothing"), Roi("ecc", "map", units="degree"))
+        rois = (
+            Roi("left"),
+            Roi("V1"),
+            Roi("FFA1"),
+            Roi("nothing"),
+            Roi("ecc", "map", units="degree"),
+        )
         return Subject(label, Grid(SHAPE, np.diag([2.0, 2, 2, 1]), "toy"), trials, rois, "left")
 
     def betas(self, label: str, voxels: np.ndarray) -> Iterator[np.ndarray]:
@@ -58,7 +64,9 @@ class Toy(Dataset):
             rows = [k for k, s in enumerate(about.trials.session) if s == session]
             colours = np.array([self._colour(about.trials.stimulus[k]) for k in rows])
             noise = np.random.default_rng([4, int(label), int(session)])
-            values = colours @ weights + self.noise * noise.standard_normal((len(rows), weights.shape[1]))
+            values = colours @ weights + self.noise * noise.standard_normal(
+                (len(rows), weights.shape[1])
+            )
             values[:, 0] = 3.0  # a voxel without variance
             if self.fault == "infinite":
                 values[1, 7] = np.nan

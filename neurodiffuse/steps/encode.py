@@ -37,14 +37,12 @@ def encode(run: Run, subject: str) -> None:
         write_json(folder / "features.json", places)
 
 
-def _encode_feature(
-    run: Run, feature: str, ids: dict[str, tuple[str, ...]], place: Path
-) -> None:
+def _encode_feature(run: Run, feature: str, ids: dict[str, tuple[str, ...]], place: Path) -> None:
     encoder = run.encoder(feature)
     with run.writing(place) as folder:
         train = run.dataset.stimuli(ids["train"])
         encoder.fit(train)
-        np.savez(folder / "state.npz", **encoder.state())
+        np.savez(folder / "state.npz", **encoder.state())  # type: ignore[arg-type]
         for split in ("train", "test"):
             stimuli = train if split == "train" else run.dataset.stimuli(ids["test"])
             file = LatentFile.create(folder / f"{split}.npy", ids[split], encoder.shapes())

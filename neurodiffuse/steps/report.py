@@ -1,10 +1,11 @@
-"""Report: one page that says what was decoded, how well and how, and a BIDS derivative beside it."""
+"""Report: one page that says what was decoded and how well, and a BIDS derivative beside it."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -92,13 +93,17 @@ def _subject(run: Run, label: str) -> SubjectReport:
         oracle_scores=_scores(run, label, "oracle"),
         features=_features(run, label),
         rois=rows,
-        mask_image=nib.load(run.folder("mask", label) / "mask.nii.gz"),
+        mask_image=_image(run.folder("mask", label) / "mask.nii.gz"),
         regions=_regions(run, about, rows),
-        anatomy=nib.load(about.anatomy) if about.anatomy else None,
+        anatomy=_image(about.anatomy) if about.anatomy else None,
         maps=_maps(run, about),
         constant_voxels=counts["constant_voxels"],
         facts=_facts(run, about, counts),
     )
+
+
+def _image(path: Path) -> nib.spatialimages.SpatialImage:
+    return cast("nib.spatialimages.SpatialImage", nib.load(path))
 
 
 def _scores(run: Run, label: str, source: str) -> tuple[ScoreRow, ...]:
@@ -157,7 +162,7 @@ def _roi_rows(run: Run, about: Subject, inside: dict[str, int]) -> tuple[RoiRow,
     most = max(inside.values(), default=0)
     rows, value = [], 0
     for name in order:
-        draw = 0 < inside[name] and (inside[name] < most or total == 1) and value < DRAWN
+        draw = inside[name] > 0 and (inside[name] < most or total == 1) and value < DRAWN
         value += draw
         rows.append(RoiRow(name, totals[name], inside[name], value if draw else 0))
     return tuple(rows)
@@ -192,7 +197,10 @@ def _facts(run: Run, about: Subject, counts: dict[str, Any]) -> tuple[tuple[str,
     facts = [
         ("sessions", str(len(set(trials.session)))),
         ("trials for each test image", f"{counts['test_trials'] / counts['test_images']:.1f}"),
-        ("trials for each training image", f"{counts['train_trials'] / counts['train_images']:.1f}"),
+        (
+            "trials for each training image",
+            f"{counts['train_trials'] / counts['train_images']:.1f}",
+        ),
     ]
     if counts["dropped_voxels"]:
         facts.append(("voxels left out as not finite", f"{counts['dropped_voxels']:,}"))

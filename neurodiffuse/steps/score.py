@@ -28,7 +28,9 @@ def score(run: Run, subject: str) -> None:
     sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
     rows: list[dict[str, Any]] = []
     table: dict[str, np.ndarray] = {}
-    work = [(s, stage, m) for s in sources for stage in run.config.stages for m in run.config.metrics]
+    work = [
+        (s, stage, m) for s in sources for stage in run.config.stages for m in run.config.metrics
+    ]
     seen: Images | None = None
     for source, stage, name in progress(work, f"sub-{subject} scores", quiet=run.quiet):
         place = run.folder("generate", subject) / source / stage

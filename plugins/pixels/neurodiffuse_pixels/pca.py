@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from neurodiffuse.types import Encoder, Generator, Images, Latents, Shape, Stimuli
 from PIL import Image
+
+from neurodiffuse.types import Encoder, Generator, Images, Latents, Shape, Stimuli
 
 BATCH = 256
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from neurodiffuse.testing import check_encoder, check_generator, example_stimuli
 from neurodiffuse_pixels.pca import PixelEncoder, PixelGenerator
-from PIL import Image
 
 
 def pixels(stimuli, size):
-    resize = [Image.fromarray(i).resize((size, size), Image.Resampling.BICUBIC) for i in stimuli.images]
+    resize = [
+        Image.fromarray(i).resize((size, size), Image.Resampling.BICUBIC) for i in stimuli.images
+    ]
     return np.stack([np.asarray(i, np.float64).ravel() / 255 for i in resize])
 
 
