@@ -341,6 +341,10 @@ def test_shapes_that_do_not_fit_are_named():
     gram = ridge.gram(x)
     with pytest.raises(DataError, match=r"\(rows, 8\)"):
         ridge.cross_gram(gram, x[:, :7])
+    broken = x.copy()
+    broken[2, 3:5] = np.nan, np.inf
+    with pytest.raises(DataError, match="betas of 2 voxels are NaN or infinite"):
+        ridge.gram(broken)
     with pytest.raises(DataError, match="none empty"):
         ridge.gram(x[:0])
     with pytest.raises(DataError, match="9 rows for betas of 10"):

@@ -46,12 +46,16 @@ def column_stats(x: np.ndarray, *, ddof: int = 1) -> Columns:
         raise DataError(
             f"column_stats: x has the shape {x.shape}; it needs (rows, columns), one row at least."
         )
-    n = len(x)
-    mean = sum(part.sum(axis=0) for part in _stretches(x)) / n
+    n, mean = len(x), column_mean(x)
     square = sum(((part - mean) ** 2).sum(axis=0) for part in _stretches(x))
     sd = np.sqrt(square / max(n - ddof, 1))
     constant = sd <= CONSTANT * np.abs(mean)
     return Columns(mean, np.where(constant, 0.0, sd), constant)
+
+
+def column_mean(x: np.ndarray) -> np.ndarray:
+    """Return the mean of each column, float64 (p,)."""
+    return np.asarray(sum(part.sum(axis=0) for part in _stretches(x)) / len(x))
 
 
 def standardise(x: np.ndarray, columns: Columns) -> np.ndarray:

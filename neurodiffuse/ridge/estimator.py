@@ -33,7 +33,7 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
         Intercept.
     n_features_in_ : int
         Number of features (voxels) seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, when ``X`` had them.
 
     Notes

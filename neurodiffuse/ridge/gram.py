@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import blas
 
 from neurodiffuse.errors import DataError
-from neurodiffuse.ridge.columns import column_stats
+from neurodiffuse.ridge.columns import column_mean
 
 CHUNK = 1024
 """Columns (dual) or rows (primal) of the betas that are centred at a time."""
@@ -60,7 +60,7 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
     Raises
     ------
     DataError
-        If ``x`` has no row or no column.
+        If ``x`` has no row or no column, or a value that is not finite.
 
     Notes
     -----
@@ -72,7 +72,10 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
         raise DataError(f"ridge: betas of shape {x.shape}; they need (images, voxels), none empty.")
     n, p = x.shape
     size = min(n, p)
-    out = Gram(x, column_stats(x).mean, np.zeros((size, size), dtype, order="F"))
+    mean = column_mean(x)
+    if not np.isfinite(mean).all():
+        raise DataError(f"ridge: betas of {(~np.isfinite(mean)).sum()} voxels are NaN or infinite.")
+    out = Gram(x, mean, np.zeros((size, size), dtype, order="F"))
     syrk = blas.get_blas_funcs("syrk", dtype=out.dtype)
     matrix = out.matrix
     for part in stretches(n, p, dual=out.dual):
@@ -80,7 +83,7 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
         stretch = out.centred(part).T
         matrix = syrk(1.0, stretch, beta=1.0, c=matrix, trans=int(out.dual), lower=1, overwrite_c=1)
     _mirror(matrix)
-    return Gram(x, out.mean, matrix)
+    return Gram(x, mean, matrix)
 
 
 def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:

@@ -18,22 +18,20 @@ def held_out_rows(n: int, most: int = 1000) -> np.ndarray:
 
 
 def leave_out_hat(factor: Factor, rows: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
-    """Return rows L (len(rows), n) that predict training rows from all the others, exactly.
+    """Return rows L (r, n) that predict training rows from all the others, exactly.
+
+    Predictions are ``L @ (Y - mean) + mean`` with the mean over all training rows. L is 0 on
+    the rows left out, so they play no part in their own prediction.
 
     Parameters
     ----------
     factor
         Of `factorise`, on all training rows.
     rows
-        Numbers of the training rows to predict.
+        Numbers (r,) of the training rows to predict.
     groups
         One label for each of the n training rows (the image of a single trial): all rows of
         the same group are left out together. Without it each row is left out alone.
-
-    Returns
-    -------
-    Predictions are ``L @ (Y - mean) + mean``, with ``mean`` over all training rows; L is 0 on
-    the rows left out, so they play no part in their own prediction.
 
     Raises
     ------
