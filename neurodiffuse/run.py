@@ -167,6 +167,7 @@ def opened(run: Run, *, start_from: str = "") -> Iterator[Run]:
     """
     path = run.path
     created = not path.exists()
+    missing = [folder for folder in path.parents if not folder.exists()]
     with contextlib.ExitStack() as stack:
         with said_clearly(path):
             _refuse_foreign(path)
@@ -180,6 +181,8 @@ def opened(run: Run, *, start_from: str = "") -> Iterator[Run]:
         except BaseException:
             if created and not _anything_finished(path):
                 remove_folder(path)
+                for folder in missing:
+                    folder.rmdir()
             raise
 
 

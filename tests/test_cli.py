@@ -1,0 +1,141 @@
+"""The command line: instant help, one line an error, nothing written before all is checked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from neurodiffuse import cli
+from neurodiffuse.errors import NeurodiffuseError
+
+HEAVY = ("numpy", "scipy", "sklearn", "nilearn", "nibabel", "pandas", "PIL", "torch", "bids")
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["plugins", "list"], ["recipes", "list"]])
+def test_looking_around_imports_nothing_heavy(words):
+    code = f"""
+import sys
+from neurodiffuse.cli import cli
+try:
+    cli.main({words!r})
+except SystemExit:
+    pass
+print([m for m in {HEAVY!r} if m in sys.modules])
+"""
+    assert python(code) == "[]"
+
+
+@pytest.mark.parametrize(
+    "module", ["cli", "run", "config", "plugins", "hookspecs", "types", "errors", "pipeline"]
+)
+def test_the_porch_imports_no_numpy(module):
+    code = f"import sys, neurodiffuse.{module}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    assert python(code) == "[]"
+
+
+@pytest.fixture
+def invoke(registry, monkeypatch, tmp_path):
+    """Return a function that runs the command line on the toys, in an empty folder."""
+    monkeypatch.setattr(cli, "registry", lambda: registry)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> Result:
+        return CliRunner().invoke(cli.cli, ["--quiet", *words])
+
+    return call
+
+
+TOY = ("decode", "--dataset", "toy", "--recipe", "toy")
+
+
+def test_decode_prints_scores_and_where_the_report_is(invoke):
+    done = invoke(*TOY, "--sub", "1", "--out", "runs/x")
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1] == "report: runs/x/report.html"
+    assert "sub-01 pixcorr" in done.output
+    assert Path("runs/x/report.html").stat().st_size > 10_000
+
+
+def test_default_folder_names_data_recipe_and_subjects(invoke):
+    done = invoke(*TOY, "--sub", "sub-2", "--sub", "01")
+    assert done.output.splitlines()[-1] == "report: runs/toy-toy-sub-02+01/report.html"
+
+
+def test_dry_run_writes_nothing_and_prints_the_plan(invoke):
+    done = invoke(*TOY, "--sub", "01", "--mask", "V1 + FFA1", "--dry-run")
+    assert done.exit_code == 0
+    assert list(Path().iterdir()) == []
+    for said in ("30 voxels of 'V1 + FFA1'", "train 40 images (60 trials)", "download   nothing"):
+        assert said in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("decode", "--dataset", "tyo", "--sub", "1", "--recipe", "toy"), "Did you mean 'toy'?"),
+        ((*TOY, "--sub", "9"), "--sub 9: no such subject. Subjects: 01, 02, 10."),
+        ((*TOY, "--sub", "1", "--from", "fitt"), "--from: no step is called 'fitt'. Did you mean"),
+        ((*TOY, "--sub", "1", "--set", "features.colour.alpha=0"), "must be a number above 0"),
+        ((*TOY, "--sub", "1", "--mask", "V1 +"), "at character 5: expected a region"),
+        ((*TOY, "--sub", "1", "--mask", "nothing"), "no voxel of sub-01"),
+        ((*TOY, "--sub", "1", "--set", "datasets.toy.test=1"), "one test image only"),
+        ((*TOY, "--sub", "1", "--set", "datasets.toy.fault=infinite"), "NaN or infinite"),
+        (("decod",), "no command is called 'decod'. Did you mean 'decode'?"),
+        (("recipes", "show", "tyo"), "Did you mean 'toy'?"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(invoke, words, said):
+    done = invoke(*words)
+    assert isinstance(done.exception, NeurodiffuseError)
+    assert said in str(done.exception)
+    assert "\n" not in str(done.exception)
+    assert list(Path().rglob("*")) == []
+
+
+def test_expected_error_is_one_line_and_status_1():
+    words = ["decode", "--dataset", "no-such", "--sub", "1", "--recipe", "none"]
+    code = "from neurodiffuse.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("neurodiffuse: --recipe: no recipe is called 'none'.")
+    debugged = subprocess.run(
+        [sys.executable, "-c", code, *words, "--debug"], capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" in debugged.stderr
+
+
+def test_recipe_that_is_shown_can_be_used(invoke):
+    Path("mine.toml").write_text(invoke("recipes", "show", "toy").output)
+    done = invoke("decode", "--dataset", "toy", "--sub", "1", "--recipe", "mine.toml", "--dry-run")
+    assert done.exit_code == 0, done.exception
+
+
+def test_command_in_the_report_makes_the_same_run(invoke):
+    import re
+    import shlex
+
+    settings = ("--set", "stages.recon.grain=0.25", "--mask", "V1+FFA1", "--set", "seed=5")
+    invoke(*TOY, "--sub", "1", "--out", "one", *settings)
+    page = Path("one/report.html").read_text()
+    found = re.search(r"neurodiffuse decode --dataset[^<]*", page)
+    assert found is not None
+    words = shlex.split(found.group().replace("&#39;", "'").replace("&#34;", '"'))[1:]
+    again = ["two" if word == "one" else word for word in words]
+    assert invoke(*again).exit_code == 0
+    one, two = (Path(p, "steps/sub-01/score/images.tsv").read_bytes() for p in ("one", "two"))
+    assert one == two
