@@ -124,7 +124,12 @@ def render(
 
 
 def scene(
-    index: int, *, seed: int = 0, size: int = 64, combinations: Combinations = "any"
+    index: int,
+    *,
+    seed: int = 0,
+    size: int = 64,
+    combinations: Combinations = "any",
+    spread: float = 0.5,
 ) -> Scene:
     """Return scene ``index`` of a seed.
 
@@ -137,7 +142,11 @@ def scene(
     combinations
         ``"train"`` draws only combinations of category, colour and background that
         ``is_held_out`` leaves to training, ``"held-out"`` only scenes with at least one that it
+        ``is_held_out`` leaves to training, ``"held-out"`` only scenes with at least one that it
         keeps out, ``"any"`` both.
+    spread
+        How far objects stray from their usual place: 0 not at all, 1 as far as most of an object
+        is still in the picture.
     """
     if combinations not in ("train", "held-out", "any"):
         raise ValueError(f"combinations: {combinations!r} is not one of train, held-out, any")
@@ -145,7 +154,7 @@ def scene(
     two = bool(rng.random() < TWO_OBJECTS)
     while True:  # a scene of a kind that is not wanted is drawn again from the same stream
         background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
-        objects = _pair(rng) if two else (_single(rng),)
+        objects = _pair(rng, spread) if two else (_single(rng, spread),)
         held_out = any(is_held_out(o.category, o.colour, background) for o in objects)
         if combinations == "any" or held_out == (combinations == "held-out"):
             break
@@ -165,20 +174,23 @@ def _thing(
     return SceneObject(category, colour, centre, radius, details[rng.integers(len(details))])
 
 
-def _single(rng: np.random.Generator) -> SceneObject:
-    """Draw one object anywhere in the picture where most of it is visible."""
+def _single(rng: np.random.Generator, spread: float) -> SceneObject:
+    """Draw one object around the middle, most of it visible wherever it is."""
     radius = float(rng.uniform(0.29, 0.43))
-    low, high = 0.9 * radius, 1 - 0.9 * radius
-    return _thing(rng, (float(rng.uniform(low, high)), float(rng.uniform(low, high))), radius)
+    room = spread * (0.5 - 0.9 * radius)
+    x, y = rng.uniform(0.5 - room, 0.5 + room, 2)
+    return _thing(rng, (float(x), float(y)), radius)
 
 
-def _pair(rng: np.random.Generator) -> tuple[SceneObject, SceneObject]:
+def _pair(rng: np.random.Generator, spread: float) -> tuple[SceneObject, SceneObject]:
     """Draw two objects of different categories, left and right."""
     radii = rng.uniform(0.21, 0.25, 2)
-    left = (float(rng.uniform(0.23, 0.27)), float(rng.uniform(0.28, 0.72)))
-    right = (float(rng.uniform(0.73, 0.77)), float(rng.uniform(0.28, 0.72)))
-    first = _thing(rng, left, float(radii[0]))
-    return first, _thing(rng, right, float(radii[1]), without=first.category)
+    room = np.asarray([0.02, 0.22]) * spread
+    usual = np.asarray([[0.25, 0.5], [0.75, 0.5]])
+    left, right = (rng.uniform(place - room, place + room) for place in usual)
+    first = _thing(rng, (float(left[0]), float(left[1])), float(radii[0]))
+    second = (float(right[0]), float(right[1]))
+    return first, _thing(rng, second, float(radii[1]), without=first.category)
 
 
 def _captions(objects: tuple[SceneObject, ...], background: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def test_a_scene_depends_on_seed_and_index_alone(many):
 
 def test_bytes_are_the_same_on_every_machine():
     digest = hashlib.sha256(b"".join(scene(i).image.tobytes() for i in range(4))).hexdigest()
-    assert digest == ("88d4ccded8df7f8cf8ebeb624a1336cc8c1b1723e125fa894e2ec1eb22287451")
+    assert digest == ("9cbb8628281421141fc5808e075f588c36bbcb298d4a7dc53e8ab4dcaf15c96e")
 
 
 def test_every_category_colour_and_background_occurs(many):
@@ -46,11 +46,13 @@ def test_one_object_mostly_two_sometimes(many):
         assert len({o.category for o in s.objects}) == len(s.objects)
 
 
-def test_single_objects_are_spread_over_the_picture(many):
-    centres = np.array([s.objects[0].centre for s in many if len(s.objects) == 1])
-    assert (centres.std(axis=0) > 0.08).all()
-    assert centres.min() < 0.32
-    assert centres.max() > 0.68
+@pytest.mark.parametrize(("spread", "least", "most"), [(1.0, 0.08, 0.13), (0.3, 0.02, 0.05)])
+def test_single_objects_stray_as_far_as_asked(spread, least, most):
+    drawn = [scene(i, spread=spread, size=8) for i in range(150)]
+    centres = np.array([s.objects[0].centre for s in drawn if len(s.objects) == 1])
+    assert (centres.std(axis=0) > least).all()
+    assert (centres.std(axis=0) < most).all()
+    assert np.abs(centres.mean(axis=0) - 0.5).max() < 0.03
 
 
 def test_captions_name_what_is_drawn(many):

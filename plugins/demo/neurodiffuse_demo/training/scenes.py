@@ -55,7 +55,7 @@ def _draw(
     indices: range, seed: int, combinations: Combinations
 ) -> Iterator[tuple[np.ndarray, dict[str, object]]]:
     for index in indices:
-        made = scene(index, seed=seed, combinations=combinations)
+        made = scene(index, seed=seed, combinations=combinations, spread=1.0)
         present = [CATEGORIES.index(o.category) for o in made.objects]
         cells = -np.ones((GRID * GRID, 2), dtype=int)
         for thing in made.objects:

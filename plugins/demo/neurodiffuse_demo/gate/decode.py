@@ -1,0 +1,124 @@
+"""From scenes to latents, from betas to predicted latents, from latents to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from neurodiffuse import ridge
+from neurodiffuse.progress import progress
+from neurodiffuse.simulate.scenes import Scene
+from neurodiffuse.types import Encoder, Images, Latents, Stimuli
+from neurodiffuse_demo.encoders import TextEncoder, VaeEncoder, VisionEncoder
+from neurodiffuse_demo.generators import DiffusionGenerator, VaeGenerator
+
+Given = Mapping[str, Latents]
+
+ENCODERS: dict[str, type[Encoder]] = {
+    "vae": VaeEncoder,
+    "vision": VisionEncoder,
+    "text": TextEncoder,
+}
+
+
+def stimuli(scenes: Sequence[Scene]) -> Stimuli:
+    """Return scenes as stimuli, numbered."""
+    return Stimuli(
+        tuple(f"scene-{k:04d}" for k in range(len(scenes))),
+        [s.image for s in scenes],
+        tuple(s.captions for s in scenes),
+    )
+
+
+def encode(scenes: Sequence[Scene]) -> Given:
+    """Return the true latents of scenes by feature."""
+    seen = stimuli(scenes)
+    return {name: cls().encode(seen) for name, cls in progress(ENCODERS.items(), "encode")}
+
+
+class Decoder:
+    """Ridge maps from standardised betas to every feature.
+
+    Parameters
+    ----------
+    betas
+        Training betas (n, voxels), standardised.
+    targets
+        True latents of the training scenes.
+    alpha
+        Ridge penalty.
+    """
+
+    def __init__(self, betas: np.ndarray, targets: Given, alpha: float) -> None:
+        self.targets = targets
+        self.factor = ridge.factorise(ridge.gram(betas), alpha)
+        self.held_out = ridge.leave_out_hat(self.factor, ridge.held_out_rows(len(betas), 500))
+
+    def predict(self, betas: np.ndarray) -> Given:
+        """Return predicted latents with the spread of the training latents."""
+        rows = ridge.hat(self.factor, ridge.cross_gram(self.factor.gram, betas))
+        out = {}
+        for name, target in self.targets.items():
+            (block,) = ridge.predict_blocks(
+                np.vstack([rows, self.held_out]), [(slice(None), target.values)]
+            )
+            seen, held = np.split(block.deviation, [len(betas)])
+            done = ridge.rescale(seen, block.mean, block.sd, kind="train", held_out=held)
+            out[name] = _latents(done.values, target)
+        return out
+
+    def pattern(self, voxels: np.ndarray) -> Given:
+        """Return the latents of a pattern: 1 in the voxels, 0 elsewhere, scaled to real ones.
+
+        The deviation from the mean gets the length that those of training scenes have.
+        """
+        x = voxels.astype(np.float32)[None]
+        rows = ridge.hat(self.factor, ridge.cross_gram(self.factor.gram, x))
+        out = {}
+        for name, target in self.targets.items():
+            (block,) = ridge.predict_blocks(rows, [(slice(None), target.values)])
+            usual = np.sqrt((block.sd**2).sum())
+            length = usual / np.sqrt((block.deviation**2).sum())
+            out[name] = _latents(block.deviation * length + block.mean, target)
+        return out
+
+
+def _latents(values: np.ndarray, like: Latents) -> Latents:
+    ids = tuple(f"row-{k:04d}" for k in range(len(values)))
+    return Latents(ids, values.astype(np.float32), like.shapes)
+
+
+def repeated(given: Given, times: int) -> Given:
+    """Return one row's latents several times, to paint it with several seeds."""
+    return {
+        name: _latents(np.repeat(rows.values[:1], times, axis=0), rows)
+        for name, rows in given.items()
+    }
+
+
+@dataclass(eq=False)
+class Painter:
+    """The generators of the two stages; networks are loaded once, options can be changed.
+
+    ``options`` are those of the second stage.
+    """
+
+    first_guess: VaeGenerator = field(default_factory=VaeGenerator)
+    second: DiffusionGenerator = field(default_factory=DiffusionGenerator)
+
+    def first(self, given: Given, seed: int = 0) -> Images:
+        """Return the first guesses."""
+        n = len(given["vae"].ids)
+        return self.first_guess.generate(given, init=None, seeds=range(seed, seed + n))
+
+    def both(self, given: Given, init: Images | None, seed: int = 0, **options: object) -> Images:
+        """Return what the second stage makes of the first guesses, or of noise without them."""
+        n = len(given["vision"].ids)
+        start = "noise" if init is None else "first-guess"
+        generator = DiffusionGenerator(**{"start": start, **options})  # type: ignore[arg-type]
+        generator._network = self.second._network
+        made = generator.generate(given, init=init, seeds=range(seed, seed + n))
+        self.second._network = generator._network
+        return made
