@@ -1,0 +1,1 @@
+"""BIDS derivatives as a data set of neurodiffuse."""

@@ -1,0 +1,378 @@
+"""The data set `bids`: a BIDS derivative as trials, betas, regions and stimuli."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.types import Dataset, Grid, Stimuli, Subject, Trials
+from neurodiffuse_bids import aliases, volumes
+from neurodiffuse_bids import split as rules
+from neurodiffuse_bids.events import Row, Tables
+from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
+from neurodiffuse_bids.regions import Reader, Region, find_regions
+from neurodiffuse_bids.series import Series, find_series
+from neurodiffuse_bids.stimuli import ImageFiles, Pictures, bare
+
+MASKS = ("nsdgeneral", "visual", "visualcortex", "VC", "brain", "mask")
+"""What is decoded from unless told otherwise: the first of these that a subject has, else all."""
+
+Filter = dict[str, str | list[str]]
+
+
+@dataclass(frozen=True)
+class _Responses:
+    """The betas of a session or run and the trials they belong to."""
+
+    series: Series
+    volumes: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A subject and where its parts are."""
+
+    subject: Subject
+    responses: tuple[_Responses, ...]
+    regions: Mapping[str, Region]
+    reader: Reader = field(compare=False)
+
+
+class BidsDataset(Dataset):
+    """Read single-trial betas, events, stimuli, masks and atlases of a BIDS derivative.
+
+    Parameters
+    ----------
+    root
+        The folder with ``dataset_description.json``.
+    space, task
+        Which betas to read where there are several.
+    betas_filter
+        Entities that the names of the betas must have, ``{suffix = "bold", desc = "mine"}``; a
+        list names several values. Without it betas are found by what their names say.
+    regions_filter
+        Entities that the names of masks, segmentations and maps must have.
+    split
+        Where training and test come from: ``column`` (of the events, else of ``stimuli.tsv``),
+        ``file``, or a rule: ``repeats>=N``, ``shared``, ``fraction:F``. Empty: ``file`` when
+        ``split_file`` is given, else ``column``.
+    split_file
+        A table with the columns ``stim_id`` and ``split``.
+    stimulus_column
+        The column of the events that names the stimulus; empty: the first of ``stim_id``,
+        ``stim_file``, ``image_filename``, ``ImgName``, ``stimulus``, ``condition``.
+    stimuli_dir, captions_file
+        Where the images and captions are, unless in ``stimuli/`` and ``stimuli/captions.tsv``.
+    events_dir
+        Another BIDS data set to take the events from: the raw one, for instance.
+    alias_file
+        A TOML file or a table with names for unions of regions.
+    cache_dir
+        Where the index of file names is kept; empty: ``$XDG_CACHE_HOME/neurodiffuse/bids`` or
+        ``~/.cache/neurodiffuse/bids``.
+
+    Paths that are not absolute start at the working directory, as ``root`` does.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        space: str = "",
+        task: str = "",
+        betas_filter: Filter | None = None,
+        regions_filter: Filter | None = None,
+        split: str = "",
+        split_file: str = "",
+        stimulus_column: str = "",
+        stimuli_dir: str = "",
+        captions_file: str = "",
+        events_dir: str = "",
+        alias_file: str = "",
+        cache_dir: str = "",
+    ) -> None:
+        rules.check_rule(split, split_file)
+        for name, entities in (("betas_filter", betas_filter), ("regions_filter", regions_filter)):
+            for entity in entities or {}:
+                if entity not in entity_names():
+                    raise ValueError(
+                        f"{name}: no entity is called {entity!r}.{near(entity, entity_names())} "
+                        f"Possible: {listing(entity_names(), most=40)}"
+                    )
+        self.root = root
+        self.space = space.removeprefix("space-")
+        self.task = task.removeprefix("task-")
+        self.betas_filter = betas_filter
+        self.regions_filter = regions_filter
+        self.split = split
+        self.split_file = split_file
+        self.stimulus_column = stimulus_column
+        self.stimuli_dir = stimuli_dir
+        self.captions_file = captions_file
+        self.events_dir = events_dir
+        self.alias_file = alias_file
+        self.cache_dir = cache_dir
+        self._opened: dict[str, _Open] = {}
+        self._seen: dict[str, frozenset[str]] = {}
+        self._pictures: Pictures | None = None
+
+    def subjects(self) -> tuple[str, ...]:
+        """Return the labels of the folders ``sub-…``, sorted."""
+        root = self._root()
+        found = sorted(
+            entry.name.removeprefix("sub-")
+            for entry in os.scandir(root)
+            if entry.name.startswith("sub-") and entry.is_dir()
+        )
+        if not found:
+            raise MissingDataError(f"{root}: has no subjects, no folder sub-….")
+        return tuple(found)
+
+    def subject(self, label: str) -> Subject:
+        """Return grid, trials and regions of a subject; only headers and tables are read."""
+        return self._open(label).subject
+
+    def betas(self, label: str, voxels: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the betas of one session or run after the other, (n_trials, n_voxels) float32.
+
+        Integers become ``scl_slope * stored + scl_inter`` or, where the header does not scale,
+        ``ScaleFactor * stored`` with the factor of the JSON sidecar. No more than about
+        100 MB of an image are held at once.
+        """
+        root = self._root()
+        for part in self._open(label).responses:
+            files = [file.path for file in part.series.files]
+            rows = [row.volume for row in part.rows]
+            if rows:
+                yield volumes.responses(files, rows, voxels, lambda path: _factor(path, root))
+
+    def roi(self, label: str, name: str) -> np.ndarray:
+        """Return a region as bool or a map as float32, (grid.size,)."""
+        subject = self._open(label)
+        if name not in subject.regions:
+            raise MissingDataError(
+                f"sub-{label}: no region {name!r}.{near(name, subject.regions)} "
+                f"Regions: {listing(subject.regions)}."
+            )
+        return subject.reader.read(subject.regions[name])
+
+    def stimuli(self, ids: Sequence[str]) -> Stimuli:
+        """Return stimuli by id; their files must be there, and are not opened yet."""
+        pictures = self._stimuli()
+        if not self._opened:  # the tables say which files the ids stand for
+            for label in self.subjects():
+                self._shown(label)
+        paths = [pictures.path(stimulus) for stimulus in ids]
+        captions = tuple(pictures.captions(stimulus) for stimulus in ids)
+        return Stimuli(tuple(ids), ImageFiles(paths), captions)
+
+    def about(self) -> Mapping[str, str]:
+        """Return name, version, licence and citation as ``dataset_description.json`` has them."""
+        content = self._description(self._root())
+        generated = content.get("GeneratedBy") or [{}]
+        first = generated[0] if isinstance(generated, list) else {}
+        fields = {
+            "name": content.get("Name"),
+            "version": content.get("DatasetVersion") or first.get("Version"),
+            "licence": content.get("License"),
+            "cite": content.get("HowToAcknowledge") or content.get("DatasetDOI"),
+        }
+        return {key: str(value) for key, value in fields.items() if value}
+
+    # --- one subject --------------------------------------------------------------------------
+
+    def _open(self, label: str) -> _Open:
+        if label not in self._opened:
+            who, root = f"sub-{label}", self._root()
+            files = self._files(label, root)
+            responses = self._responses(label, files)
+            first = responses[0].series.files[0]
+            grid = self._grid(responses, first)
+            trials, kept = self._split(label, responses)
+            used = {f.path for part in responses for f in part.series.files}
+            others = [f for f in files if f.path not in used and _apart(f, first)]
+            regions = find_regions(others, first, grid, root, self.regions_filter or {})
+            source = Path(self.alias_file).expanduser() if self.alias_file else None
+            own = aliases.read_aliases(source) if source else {}
+            regions = aliases.with_aliases(regions, own, source)
+            mask = next((m for m in MASKS if m in regions), "all")
+            rois = tuple(region.roi for region in regions.values())
+            anatomy = _anatomy(files, first)
+            if not len(trials):
+                raise DataError(f"{who}: no trial has a stimulus and a side of the split.")
+            about = Subject(label, grid, trials, rois, mask, anatomy, first["task"])
+            self._opened[label] = _Open(about, kept, regions, Reader(grid))
+        return self._opened[label]
+
+    def _files(self, label: str, root: Path) -> tuple[BidsFile, ...]:
+        if label not in self.subjects():
+            raise MissingDataError(
+                f"{root}: no subject {label!r}.{near(label, self.subjects())} "
+                f"Subjects: {listing(self.subjects())}."
+            )
+        return subject_files(root, label, self._cache())
+
+    def _responses(self, label: str, files: Sequence[BidsFile]) -> tuple[_Responses, ...]:
+        """Return the betas of every session and run with the rows of their tables."""
+        wanted = self.betas_filter or {}
+        found = find_series(files, wanted, self.space, self.task, f"{self._root()}: sub-{label}")
+        tables = files
+        if self.events_dir:
+            raw = Path(self.events_dir).expanduser()
+            if not (raw / f"sub-{label}").is_dir():
+                raise MissingDataError(
+                    f"datasets.bids.events_dir: {raw} has no folder sub-{label}."
+                )
+            tables = subject_files(raw.absolute(), label, self._cache())
+        reader = Tables(self.stimulus_column, self._stimuli())
+        out = []
+        for series in found:
+            count = sum(volumes.grid_of(file.path)[1] for file in series.files)
+            out.append(_Responses(series, count, reader.rows(series, tables, count)))
+        self._seen[label] = frozenset(bare(row.stimulus) for part in out for row in part.rows)
+        return tuple(out)
+
+    def _grid(self, responses: Sequence[_Responses], first: BidsFile) -> Grid:
+        grid, _ = volumes.grid_of(first.path, first["space"])
+        for part in responses:
+            for file in part.series.files:
+                own, _ = volumes.grid_of(file.path)
+                if not volumes.same_grid(own, grid):
+                    raise DataError(
+                        f"{file.path}: is on another grid than {first.path}: "
+                        f"{volumes.difference(own, grid)}. All betas of a subject share one grid."
+                    )
+        return grid
+
+    def _split(
+        self, label: str, responses: Sequence[_Responses]
+    ) -> tuple[Trials, tuple[_Responses, ...]]:
+        """Return the trials with their sides, and the responses without those left out."""
+        rows = [row for part in responses for row in part.rows]
+        sides = iter(self._sides(label, rows))
+        kept, trials = [], []
+        for part in responses:
+            pairs = [(row, next(sides)) for row in part.rows]
+            inside = [(row, where) for row, where in pairs if where]
+            trials += inside
+            kept.append(_Responses(part.series, part.volumes, tuple(row for row, _ in inside)))
+        return Trials(
+            tuple(row.stimulus for row, _ in trials),
+            tuple(where for _, where in trials),
+            tuple(row.session for row, _ in trials),
+            tuple(row.run for row, _ in trials),
+        ), tuple(kept)
+
+    def _sides(self, label: str, rows: Sequence[Row]) -> Sequence[str]:
+        stimuli = [row.stimulus for row in rows]
+        if self.split_file:
+            return rules.from_file(Path(self.split_file).expanduser(), stimuli, f"sub-{label}")
+        if self.split not in ("", "column"):
+            return rules.by_rule(self.split, stimuli, self._sharing)
+        texts = [row.split for row in rows]
+        if not any(texts):
+            catalogue = self._stimuli().catalogue()
+            texts = [catalogue.get(bare(s), {}).get("split", "") for s in stimuli]
+        if not any(texts):
+            raise DataError(
+                f"{self._root()}: sub-{label}: nothing says which images are the test set: neither "
+                "the events nor stimuli.tsv has a column 'split' with train and test. Choose with "
+                f"--set datasets.bids.split=…: {rules.RULES}."
+            )
+        sides = [rules.side(text, f"sub-{label}") for text in texts]
+        rules.check_sides(stimuli, sides, f"{self._root()}: sub-{label}")
+        return sides
+
+    def _sharing(self) -> dict[str, int]:
+        """Return how many subjects saw each image and, under an empty name, how many there are."""
+        labels = self.subjects()
+        counts = {"": len(labels)}
+        for label in labels:
+            for stimulus in self._shown(label):
+                counts[stimulus] = counts.get(stimulus, 0) + 1
+        return counts
+
+    def _shown(self, label: str) -> frozenset[str]:
+        """Return which stimuli a subject saw; only tables and headers are read."""
+        if label not in self._seen:
+            self._responses(label, self._files(label, self._root()))
+        return self._seen[label]
+
+    # --- places -------------------------------------------------------------------------------
+
+    def _root(self) -> Path:
+        root = Path(self.root).expanduser().absolute()
+        if not root.is_dir():
+            raise MissingDataError(f"--root {self.root}: there is no such folder.")
+        if not (root / "dataset_description.json").is_file():
+            raise DataError(
+                f"--root {self.root}: is no BIDS data set, it has no dataset_description.json. Give "
+                "the folder that holds the sub-… folders of the derivative."
+            )
+        self._description(root)
+        return root
+
+    def _description(self, root: Path) -> Mapping[str, Any]:
+        path = root / "dataset_description.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: is not readable as JSON ({error}).") from error
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: holds no JSON object, {{…}}.")
+        return content
+
+    def _cache(self) -> Path:
+        if self.cache_dir:
+            return Path(self.cache_dir).expanduser().absolute()
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(home) / "neurodiffuse" / "bids"
+
+    def _stimuli(self) -> Pictures:
+        if self._pictures is None:
+            root = self._root()
+            named = Path(self.stimuli_dir).expanduser().absolute() if self.stimuli_dir else None
+            if named and not named.is_dir():
+                raise MissingDataError(f"datasets.bids.stimuli_dir: there is no folder {named}.")
+            captions = Path(self.captions_file).expanduser() if self.captions_file else None
+            self._pictures = Pictures(named or root / "stimuli", named or root, captions)
+        return self._pictures
+
+
+def _factor(path: Path, root: Path) -> float:
+    """Return the sidecar's factor of integers that the header does not scale, else 1."""
+    if not volumes.unscaled_integers(path):
+        return 1.0
+    factor = volumes.sidecar(path, root).get("ScaleFactor", 1.0)
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or not np.isfinite(factor):
+        raise DataError(f"{path}: ScaleFactor {factor!r} of its JSON file is no number.")
+    return float(factor)
+
+
+def _apart(file: BidsFile, betas: BidsFile) -> bool:
+    """Return whether a file is something else than further betas, of another space say."""
+    same = all(file[e] == betas[e] for e in ("suffix", "stat", "desc"))
+    return not same or file["suffix"] in ("mask", "dseg")
+
+
+def _anatomy(files: Sequence[BidsFile], betas: BidsFile) -> Path | None:
+    """Return a structural image in the betas' world space to draw maps on."""
+    spaces = {betas["space"], ""} if betas["space"] == "T1w" else {betas["space"]}
+    found = [
+        file
+        for file in files
+        if file["suffix"] in ("T1w", "T2w", "boldref", "sbref")
+        and file["extension"] in (".nii", ".nii.gz")
+        and file["space"] in spaces
+    ]
+    order = ("T1w", "T2w", "boldref", "sbref")
+    found.sort(key=lambda f: (order.index(f["suffix"]), f["desc"] != "preproc", f.order()))
+    return found[0].path if found else None

@@ -1,0 +1,161 @@
+"""Which files hold the single-trial betas of a subject."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neurodiffuse.errors import DataError, MissingDataError, listing
+from neurodiffuse_bids.index import BidsFile, natural
+
+TRIAL = ("trial", "stim", "contrast")
+"""Entities that tell the files of single trials apart."""
+
+_SINGLE = re.compile(r"single[-+]?trial|beta|trial\d*$", re.IGNORECASE)
+_NUMBERED = re.compile(r"(.*?trial)(\d+)", re.IGNORECASE)
+_SHORT = {
+    "session": "ses", "acquisition": "acq", "reconstruction": "rec", "direction": "dir",
+    "segmentation": "seg", "resolution": "res", "density": "den", "hemisphere": "hemi",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Series:
+    """The betas of one run or session: a 4D file, or the 3D files of its trials in order."""
+
+    files: tuple[BidsFile, ...]
+
+    def __getitem__(self, entity: str) -> str:
+        """Return an entity that all the files share."""
+        return self.files[0][entity]
+
+    def trials(self) -> tuple[str, ...]:
+        """Return the labels of the trials, empty texts where the names have none."""
+        return tuple(_trial(file)[1] for file in self.files)
+
+    def trial_entity(self) -> str:
+        """Return the entity that numbers the trials: ``trial``, ``stim``, ``contrast``, ``desc``."""
+        return _trial(self.files[0])[0]
+
+
+def find_series(
+    files: Sequence[BidsFile], wanted: Mapping[str, Any], space: str, task: str, who: str
+) -> tuple[Series, ...]:
+    """Return the betas of a subject by session and run.
+
+    Parameters
+    ----------
+    wanted
+        Entities that the names must have; when empty, files count that are called betas by
+        their names: ``_betas``, ``_betaseries``, ``_statmap`` and ``_bold`` with a ``desc`` such
+        as ``singletrial``, ``_statmap`` with ``stat-effect``.
+    space, task
+        As ``wanted``, when not empty.
+
+    Raises
+    ------
+    MissingDataError
+        If there are none.
+    DataError
+        If there are several kinds, such as two spaces.
+    """
+    images = [f for f in files if f["extension"] in (".nii", ".nii.gz") and f["subject"]]
+    chosen = [f for f in images if f.fits(wanted)] if wanted else _called_betas(images)
+    limits = {key: value for key, value in (("space", space), ("task", task)) if value}
+    fitting = [f for f in chosen if f.fits(limits)]
+    if not fitting:
+        raise MissingDataError(_none(chosen, wanted, limits, who))
+    kinds: dict[str, list[BidsFile]] = {}
+    for file in fitting:
+        kinds.setdefault(_kind(file), []).append(file)
+    if len(kinds) > 1 and not _trial_types(kinds):
+        raise DataError(
+            f"{who}: has several kinds of betas: {listing(kinds)}. Choose one with --set "
+            "datasets.bids.space=… or datasets.bids.task=…, or with datasets.bids.betas_filter "
+            "in a recipe."
+        )
+    return _series(fitting)
+
+
+def _called_betas(images: Iterable[BidsFile]) -> list[BidsFile]:
+    """Return the files that are called betas; plain effects only when nothing else is."""
+    sure, effects = [], []
+    for file in images:
+        single = bool(_SINGLE.search(file["desc"]) or file["trial"] or file["stim"])
+        if file["suffix"] in ("betas", "betaseries", "beta") or (
+            file["suffix"] in ("statmap", "bold", "boldmap") and single
+        ):
+            sure.append(file)
+        elif file["suffix"] == "statmap" and file["stat"].lower() in ("effect", "beta", "betas"):
+            effects.append(file)
+    return sure or effects
+
+
+def _trial(file: BidsFile) -> tuple[str, str]:
+    """Return the entity that names a file's trial and its value."""
+    for entity in TRIAL:
+        if file[entity]:
+            return entity, file[entity]
+    numbered = _NUMBERED.fullmatch(file["desc"])
+    return ("desc", file["desc"]) if numbered else ("", "")
+
+
+def _kind(file: BidsFile) -> str:
+    """Return in words what sort of betas a file holds: all of its name but where it belongs."""
+    left_out = ("subject", "session", "run", "extension", "suffix", *TRIAL)
+    words = []
+    for entity, value in file.entities.items():
+        if entity not in left_out:
+            if entity == "desc" and (numbered := _NUMBERED.fullmatch(value)):
+                value = numbered[1]
+            words.append(f"{_SHORT.get(entity, entity)}-{value}")
+    return " ".join([*sorted(words), file["suffix"]])
+
+
+def _trial_types(kinds: Mapping[str, Sequence[BidsFile]]) -> bool:
+    """Return whether kinds differ in ``desc`` alone and are the trial types of a betaseries."""
+    found = {
+        _kind(BidsFile(f.path, {k: v for k, v in f.entities.items() if k != "desc"}))
+        for some in kinds.values()
+        for f in some
+    }
+    every = [f for some in kinds.values() for f in some]
+    return len(found) == 1 and all(f["suffix"] == "betaseries" and f["desc"] for f in every)
+
+
+def _series(files: Sequence[BidsFile]) -> tuple[Series, ...]:
+    """Group files by session and run; files of single trials go into one series, in order."""
+    places: dict[tuple[Any, ...], list[BidsFile]] = {}
+    for file in files:
+        entity, _ = _trial(file)
+        own = "" if entity else file["desc"]
+        key = (natural(file["session"]), natural(file["run"]), entity, own)
+        places.setdefault(key, []).append(file)
+    series = []
+    for key in sorted(places):
+        group = sorted(places[key], key=lambda f: natural(_trial(f)[1]))
+        labels = [_trial(f)[1] for f in group]
+        double = [k for k in range(1, len(group)) if labels[k] == labels[k - 1]]
+        if double:
+            one, two = group[double[0] - 1].path, group[double[0]].path
+            raise DataError(f"{two}: holds the same betas as {one} by its name; keep one of them.")
+        series.append(Series(tuple(group)))
+    return tuple(series)
+
+
+def _none(
+    chosen: Sequence[BidsFile], wanted: Mapping[str, Any], limits: Mapping[str, Any], who: str
+) -> str:
+    if chosen:
+        asked = " ".join(f"{key}-{value}" for key, value in limits.items())
+        have = listing(dict.fromkeys(_kind(f) for f in chosen))
+        return f"{who}: no betas of {asked}. There are: {have}."
+    if wanted:
+        return f"{who}: no image fits datasets.bids.betas_filter {dict(wanted)}."
+    return (
+        f"{who}: no single-trial betas found: no *_desc-singletrial_statmap, *_betas, "
+        "*_betaseries or the like. Say which files hold them with datasets.bids.betas_filter in a "
+        'recipe, such as {suffix = "bold", desc = "mine"}.'
+    )

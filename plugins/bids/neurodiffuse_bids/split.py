@@ -1,0 +1,92 @@
+"""Which trials train and which test: a column, a file, or a rule."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from neurodiffuse.errors import DataError
+from neurodiffuse_bids.stimuli import bare
+from neurodiffuse_bids.tables import read_table
+
+RULES = '"column", "file" (with split_file), "repeats>=N", "shared", "fraction:0.1"'
+
+_SIDES = {"train": "train", "training": "train", "test": "test", "testing": "test", "": ""}
+_REPEATS = re.compile(r"repeats\s*>=\s*([1-9]\d*)")
+_FRACTION = re.compile(r"fraction:\s*(0?\.\d+)")
+
+
+def check_rule(rule: str, split_file: str) -> None:
+    """Raise ValueError when a rule cannot be read."""
+    named = rule in ("", "column", "file", "shared")
+    fraction = _FRACTION.fullmatch(rule)
+    if not (named or _REPEATS.fullmatch(rule) or (fraction and 0 < float(fraction[1]) < 1)):
+        raise ValueError(f"split {rule!r} is no rule; possible: {RULES}")
+    if rule == "file" and not split_file:
+        raise ValueError('split = "file" needs split_file, a table with stim_id and split')
+    if split_file and rule not in ("", "file"):
+        raise ValueError(f"split_file and split = {rule!r} say two things; give one of them")
+
+
+def side(text: str, where: str) -> str:
+    """Return ``train``, ``test`` or, for a trial to leave out, an empty text."""
+    if text.lower() not in _SIDES:
+        raise DataError(f"{where}: split is {text!r}; possible: train, test, n/a (left out).")
+    return _SIDES[text.lower()]
+
+
+def from_file(path: Path, stimuli: Sequence[str], who: str) -> tuple[str, ...]:
+    """Return each trial's side as a table with the columns stim_id and split has it."""
+    table = read_table(path)
+    known: dict[str, str] = {}
+    for stimulus, text in zip(table["stim_id"], table["split"], strict=True):
+        where = side(text, f"{path}: {stimulus}")
+        if known.setdefault(bare(stimulus), where) != where:
+            raise DataError(f"{path}: the image {stimulus} is both in training and in test.")
+    unknown = dict.fromkeys(s for s in stimuli if bare(s) not in known)
+    if unknown:
+        raise DataError(
+            f"{path}: says nothing of {len(unknown)} images of {who}, such as "
+            f"{next(iter(unknown))}; write n/a for those to leave out."
+        )
+    return tuple(known[bare(s)] for s in stimuli)
+
+
+def by_rule(
+    rule: str, stimuli: Sequence[str], shared: Callable[[], Mapping[str, int]]
+) -> tuple[str, ...]:
+    """Return each trial's side by a rule over images.
+
+    ``repeats>=N``: images that this subject saw N times or more test. ``shared``: images that
+    every subject saw test; ``shared()`` counts the subjects of an image and, under an empty
+    name, of the data set. ``fraction:F``: an image tests when the SHA-256 of its id, as a
+    number between 0 and 1, is below F, so that it does so for every subject and machine.
+    """
+    if repeats := _REPEATS.fullmatch(rule):
+        times = Counter(stimuli)
+        tests = {s for s in times if times[s] >= int(repeats[1])}
+    elif fraction := _FRACTION.fullmatch(rule):
+        tests = {s for s in stimuli if _number(s) < float(fraction[1])}
+    else:
+        counts = shared()
+        tests = {s for s in stimuli if counts[bare(s)] == counts[""]}
+    return tuple("test" if s in tests else "train" for s in stimuli)
+
+
+def check_sides(stimuli: Sequence[str], sides: Sequence[str], where: str) -> None:
+    """Refuse an image of which trials are on both sides."""
+    seen: dict[str, str] = {}
+    for stimulus, split in zip(stimuli, sides, strict=True):
+        if split and seen.setdefault(stimulus, split) != split:
+            raise DataError(
+                f"{where}: the image {stimulus} is both in training and in test; all trials of "
+                "an image belong to one side."
+            )
+
+
+def _number(stimulus: str) -> float:
+    digest = hashlib.sha256(bare(stimulus).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
