@@ -238,6 +238,25 @@ def test_mapped_betas_and_float16_targets(tmp_path):
     np.testing.assert_allclose(predicted, truth, atol=TOLERANCE * truth.std())
 
 
+def test_target_that_varies_by_rounding_only_is_constant():
+    """The same text encoded in batches of another size differs in the last bit."""
+    x, x_new, y, _ = problem(40, 60)
+    y[:, 0] = 0.1
+    y[::2, 0] = np.nextafter(np.float32(0.1), np.float32(1))
+    block = next(ridge.predict_blocks(hat(ridge.gram(x), 1.0, x_new), blocks(y, 12)))
+    assert np.flatnonzero(block.constant).tolist() == [0, 3]
+    assert (block.deviation[:, 0] == 0).all()
+    assert block.sd[0] == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_alpha_beyond_float32_predicts_the_mean():
+    x, x_new, y, _ = problem(40, 60)
+    block = next(ridge.predict_blocks(hat(ridge.gram(x), 1e300, x_new), blocks(y, 12)))
+    np.testing.assert_allclose(block.values, np.tile(y.mean(axis=0), (9, 1)), rtol=1e-6)
+    assert ridge.rescale_block(block, 9, kind="test").flat.all()
+
+
 def test_constant_voxels_only_give_the_mean():
     x = np.full((10, 4), 0.1, np.float32)
     y = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
