@@ -21,7 +21,9 @@ def command(config: Config, registry: Registry, out: Path) -> str:
     for label in config.subjects:
         words += ["--sub", label]
     words += ["--recipe", config.recipe]
-    plain = resolve(registry, dataset=config.dataset, subjects=(), recipe=config.recipe)
+    plain = resolve(
+        registry, dataset=config.dataset, subjects=(), recipe=config.recipe, root=str(root or "")
+    )
     mine, theirs = _settings(config), _settings(plain)
     for key in sorted(mine.keys() - {f"datasets.{config.dataset}.root"}):
         if mine[key] != theirs.get(key):

@@ -28,6 +28,9 @@ from neurodiffuse.types import Card, Subject
 DRAWN = 24
 """Regions that are drawn on the brain at most."""
 
+OVERLAP = 0.25
+"""Part of a region that may lie under smaller ones that are drawn."""
+
 
 def report(run: Run) -> None:
     """Write ``report.html`` and lay out pictures, scores and masks under BIDS names."""
@@ -155,17 +158,26 @@ def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
 
 
 def _roi_rows(run: Run, about: Subject, inside: dict[str, int]) -> tuple[RoiRow, ...]:
-    """Return the regions in the mask first; the smaller ones of them are drawn."""
-    totals = {name: int(run.dataset.roi(about.label, name).sum()) for name in inside}
-    total = sum(inside[name] > 0 for name in inside)
-    order = sorted(inside, key=lambda n: (inside[n] == 0, [r.name for r in about.rois].index(n)))
-    most = max(inside.values(), default=0)
-    rows, value = [], 0
-    for name in order:
-        draw = inside[name] > 0 and (inside[name] < most or total == 1) and value < DRAWN
-        value += draw
-        rows.append(RoiRow(name, totals[name], inside[name], value if draw else 0))
-    return tuple(rows)
+    """Return the regions, those in the mask first; small ones that hardly overlap are drawn."""
+    masks = {name: run.dataset.roi(about.label, name) for name in inside}
+    taken = np.zeros(about.grid.size, bool)
+    drawn: list[str] = []
+    for name in sorted(masks, key=lambda n: (int(masks[n].sum()), n)):
+        size = masks[name].sum()
+        if inside[name] and (masks[name] & taken).sum() <= OVERLAP * size and len(drawn) < DRAWN:
+            taken |= masks[name]
+            drawn.append(name)
+    order = [roi.name for roi in about.rois]
+    drawn.sort(key=order.index)
+    return tuple(
+        RoiRow(
+            name,
+            int(masks[name].sum()),
+            inside[name],
+            drawn.index(name) + 1 if name in drawn else 0,
+        )
+        for name in sorted(inside, key=lambda n: (inside[n] == 0, order.index(n)))
+    )
 
 
 def _regions(run: Run, about: Subject, rows: Sequence[RoiRow]) -> Any:
