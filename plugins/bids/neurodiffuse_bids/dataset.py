@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
-from neurodiffuse.types import Dataset, Grid, Stimuli, Subject, Trials
+from neurodiffuse.types import Dataset, Stimuli, Subject, Trials
 from neurodiffuse_bids import aliases, volumes
 from neurodiffuse_bids import split as rules
 from neurodiffuse_bids.events import Row, Tables
@@ -147,12 +147,13 @@ class BidsDataset(Dataset):
         ``ScaleFactor * stored`` with the factor of the JSON sidecar. No more than about
         100 MB of an image are held at once.
         """
-        root = self._root()
-        for part in self._open(label).responses:
+        root, about = self._root(), self._open(label)
+        for part in about.responses:
             files = [file.path for file in part.series.files]
             rows = [row.volume for row in part.rows]
             if rows:
-                yield volumes.responses(files, rows, voxels, lambda path: _factor(path, root))
+                grid = about.subject.grid
+                yield volumes.responses(files, rows, grid, voxels, lambda p: _factor(p, root))
 
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
@@ -195,7 +196,9 @@ class BidsDataset(Dataset):
             files = self._files(label, root)
             responses = self._responses(label, files)
             first = responses[0].series.files[0]
-            grid = self._grid(responses, first)
+            grid, _ = volumes.grid_of(first.path, first["space"])
+            for part in responses:
+                volumes.check_grid(part.series.files[0].path, grid, first.path)
             trials, kept = self._split(label, responses)
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and _apart(f, first)]
@@ -235,22 +238,12 @@ class BidsDataset(Dataset):
         reader = Tables(self.stimulus_column, self._stimuli())
         out = []
         for series in found:
-            count = sum(volumes.grid_of(file.path)[1] for file in series.files)
+            count = len(series.files)  # of 3D files the headers are read with the data
+            if count == 1:
+                count = volumes.grid_of(series.files[0].path)[1]
             out.append(_Responses(series, count, reader.rows(series, tables, count)))
         self._seen[label] = frozenset(bare(row.stimulus) for part in out for row in part.rows)
         return tuple(out)
-
-    def _grid(self, responses: Sequence[_Responses], first: BidsFile) -> Grid:
-        grid, _ = volumes.grid_of(first.path, first["space"])
-        for part in responses:
-            for file in part.series.files:
-                own, _ = volumes.grid_of(file.path)
-                if not volumes.same_grid(own, grid):
-                    raise DataError(
-                        f"{file.path}: is on another grid than {first.path}: "
-                        f"{volumes.difference(own, grid)}. All betas of a subject share one grid."
-                    )
-        return grid
 
     def _split(
         self, label: str, responses: Sequence[_Responses]
@@ -314,8 +307,8 @@ class BidsDataset(Dataset):
             raise MissingDataError(f"--root {self.root}: there is no such folder.")
         if not (root / "dataset_description.json").is_file():
             raise DataError(
-                f"--root {self.root}: is no BIDS data set, it has no dataset_description.json. Give "
-                "the folder that holds the sub-… folders of the derivative."
+                f"--root {self.root}: is no BIDS data set, it has no dataset_description.json. "
+                "Give the folder that holds the sub-… folders of the derivative."
             )
         self._description(root)
         return root

@@ -245,8 +245,8 @@ def _region(name: str, items: Sequence[_Found]) -> Region:
     whole = not first.file["session"] and not first.file["run"]
     if len(items) > 1 and (whole or first.kind != "mask"):
         raise DataError(
-            f"{items[1].file.path}: names the region {name}, as does {first.file.path}; rename one, "
-            "or leave it out with datasets.bids.regions_filter."
+            f"{items[1].file.path}: names the region {name}, as does {first.file.path}; rename "
+            "one, or leave it out with datasets.bids.regions_filter."
         )
     kind = "map" if first.kind == "map" else "mask"
     atlas = first.file["segmentation"] or first.file["atlas"] or first.family

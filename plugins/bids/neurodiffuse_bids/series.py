@@ -13,6 +13,9 @@ from neurodiffuse_bids.index import BidsFile, natural
 TRIAL = ("trial", "stim", "contrast")
 """Entities that tell the files of single trials apart."""
 
+EFFECTS = ("effect", "beta", "betas", "trialbetas", "imagebetas")
+"""What ``stat-`` says of responses, in lower case; ``stat-ncsnr`` is a map."""
+
 _SINGLE = re.compile(r"single[-+]?trial|beta|trial\d*$", re.IGNORECASE)
 _NUMBERED = re.compile(r"(.*?trial)(\d+)", re.IGNORECASE)
 _SHORT = {
@@ -36,7 +39,7 @@ class Series:
         return tuple(_trial(file)[1] for file in self.files)
 
     def trial_entity(self) -> str:
-        """Return the entity that numbers the trials: ``trial``, ``stim``, ``contrast``, ``desc``."""
+        """Return the entity that tells the trials' files apart, empty for a 4D file."""
         return _trial(self.files[0])[0]
 
 
@@ -84,11 +87,12 @@ def _called_betas(images: Iterable[BidsFile]) -> list[BidsFile]:
     sure, effects = [], []
     for file in images:
         single = bool(_SINGLE.search(file["desc"]) or file["trial"] or file["stim"])
+        effect = file["stat"].lower() in EFFECTS
         if file["suffix"] in ("betas", "betaseries", "beta") or (
-            file["suffix"] in ("statmap", "bold", "boldmap") and single
+            file["suffix"] in ("statmap", "bold") and single and (effect or not file["stat"])
         ):
             sure.append(file)
-        elif file["suffix"] == "statmap" and file["stat"].lower() in ("effect", "beta", "betas"):
+        elif file["suffix"] == "statmap" and effect:
             effects.append(file)
     return sure or effects
 

@@ -68,7 +68,11 @@ def labels(path: Path) -> np.ndarray:
 
 
 def responses(
-    files: Sequence[Path], rows: Sequence[int], voxels: np.ndarray, scale: Scale
+    files: Sequence[Path],
+    rows: Sequence[int],
+    grid: Grid,
+    voxels: np.ndarray,
+    scale: Callable[[Path], float],
 ) -> np.ndarray:
     """Return some volumes at some voxels.
 
@@ -78,6 +82,8 @@ def responses(
         One 4D file, or many 3D files: together they hold the volumes.
     rows
         The volumes that are wanted, ascending.
+    grid
+        The grid that every file must have.
     voxels
         bool (grid.size,).
     scale
@@ -88,23 +94,29 @@ def responses(
     float32 (len(rows), n_voxels), voxels in C order of the grid.
     """
     out = np.empty((len(rows), int(voxels.sum())), np.float32)
+    inside = voxels.reshape(grid.shape)
     place = {row: k for k, row in enumerate(rows)}
-    first = 0
+    volume = 0
     for path in files:
-        count, factor = 0, scale(path)
-        with _said_clearly(path):
-            for block in _volumes(path):
-                for k in range(block.shape[3]):
-                    at = place.get(first + count + k)
-                    if at is not None:
-                        inside = block[..., k][voxels.reshape(block.shape[:3])]
-                        out[at] = inside * factor
-                count += block.shape[3]
-        first += count
+        check_grid(path, grid, files[0])
+        factor = scale(path)
+        for block in _volumes(path):
+            for k in range(block.shape[3]):
+                if volume in place:
+                    out[place[volume]] = block[..., k][inside] * factor
+                volume += 1
     return out
 
 
-Scale = Callable[[Path], float]
+def check_grid(path: Path, grid: Grid, first: Path) -> int:
+    """Return the number of volumes of an image; refuse one of another grid than ``first``."""
+    own, count = grid_of(path)
+    if not same_grid(own, grid):
+        raise DataError(
+            f"{path}: is on another grid than {first}: {difference(own, grid)}. All betas of a "
+            "subject share one grid."
+        )
+    return count
 
 
 def unscaled_integers(path: Path) -> bool:
@@ -180,10 +192,11 @@ def _volumes(path: Path) -> Iterator[np.ndarray]:
     at_once = max(1, CHUNK // (8 * grid.size))
     for start in range(0, count, at_once):
         stop = min(start + at_once, count)
-        if len(image.shape) == 3:
-            data = np.asarray(image.dataobj)
-        else:
-            data = np.asarray(image.dataobj[..., start:stop])
+        with _said_clearly(path):
+            if len(image.shape) == 3:
+                data = np.asarray(image.dataobj)
+            else:
+                data = np.asarray(image.dataobj[..., start:stop])
         yield data.reshape(*grid.shape, stop - start, order="F")
 
 

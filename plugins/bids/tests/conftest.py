@@ -85,7 +85,8 @@ def tree(empty) -> Tree:
         empty.expected.append(empty.betas(f"{stem}{BETAS}", len(rows)))
     empty.images = empty.pictures(*"abcdef")
     empty.path("stimuli/captions.tsv").write_text(
-        'stim_id\tcaption\nstim-a\ta red "stop" sign\nstim-a\tan octagon\nstim-e\t"a ""quoted"" word"\n'
+        'stim_id\tcaption\nstim-a\ta red "stop" sign\nstim-a\tan octagon\n'
+        'stim-e\t"a ""quoted"" word"\n'
     )
     anat = "sub-01/anat/sub-01_space-T1w_"
     empty.visual = empty.mask(f"{anat}label-nsdgeneral_mask.nii.gz", 0.3)

@@ -21,9 +21,11 @@ def test_trials_betas_and_grid(tree):
     assert trials.split == tuple("test" if x in "ef" else "train" for x in "abcedfaeb")
     assert trials.session == ("01",) * 7 + ("02",) * 2
     assert trials.run == ("01",) * 4 + ("02",) * 3 + ("01",) * 2
-    assert about.grid.shape == (5, 4, 3) and about.grid.space == "T1w"
+    assert about.grid.shape == (5, 4, 3)
+    assert about.grid.space == "T1w"
     np.testing.assert_array_equal(about.grid.affine, np.diag([2, 2, 2.5, 1]))
-    assert about.task == "look" and about.mask == "nsdgeneral"
+    assert about.task == "look"
+    assert about.mask == "nsdgeneral"
     voxels = tree.visual.ravel() > 0
     blocks = list(data.betas("01", voxels))
     for block, image in zip(blocks, tree.expected, strict=True):
@@ -50,7 +52,8 @@ def test_regions_masks_atlases_and_maps(tree):
         assert found.dtype == bool
         np.testing.assert_array_equal(found, mask, err_msg=name)
     assert set(rois) == {*expected, "FFA1", "FFA2", "eccentricity"}
-    assert rois["V1v"].atlas == "prfvisualrois" and rois["eccentricity"].units == "degree"
+    assert rois["V1v"].atlas == "prfvisualrois"
+    assert rois["eccentricity"].units == "degree"
     np.testing.assert_array_equal(data.roi("01", "eccentricity"), tree.eccentricity.ravel())
 
 
