@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
 from neurodiffuse.progress import progress
@@ -232,7 +232,7 @@ def _captions(path: Path | None, files: Iterable[Path]) -> dict[str, tuple[str, 
 def _photograph(path: Path, size: int) -> np.ndarray:
     try:
         with Image.open(path) as opened:
-            picture = opened.convert("RGB")
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError, SyntaxError) as error:
         raise DataError(f"{path}: this image cannot be read ({error}).") from None
     side = min(picture.size)
