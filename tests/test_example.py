@@ -90,15 +90,28 @@ def test_shuffled_trial_labels_sit_at_chance(tmp_path):
     assert found["decoded", "identification-pixels"]["p"] > 0.005
 
 
-@pytest.mark.parametrize("seconds", [2.0, 4.0, 5.5, 7.0])
-def test_killed_at_any_moment_it_resumes_with_the_same_bytes(finished, tmp_path, seconds):
+KILLED_WHEN = (
+    "config.toml",
+    "steps/sub-01/mask",
+    "steps/sub-01/encode",
+    "steps/sub-01/generate.partial/decoded/recon/*.png",
+    "steps/sub-01/generate",
+    "steps/sub-01/score",
+)
+
+
+@pytest.mark.parametrize("there", KILLED_WHEN)
+def test_killed_at_any_moment_it_resumes_with_the_same_bytes(finished, tmp_path, there):
+    """Kill the process as soon as a file is there, so that it dies in the step that follows."""
     code = "from neurodiffuse.cli import main; main()"
     words = [sys.executable, "-c", code, *decode("run")]
     with subprocess.Popen(
         words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as killed:
-        time.sleep(seconds)
-        os.kill(killed.pid, signal.SIGKILL)
+    ) as process:
+        while process.poll() is None and not list((tmp_path / "run").glob(there)):
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not (tmp_path / "run/report.html").exists()
     done = neurodiffuse(*decode("run"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert bytes_of(tmp_path / "run") == bytes_of(finished)
