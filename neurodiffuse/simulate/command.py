@@ -59,26 +59,27 @@ _DIR = click.Path(path_type=Path)
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
 @click.pass_context
 def simulate(context: click.Context, out: Path, **options: Any) -> None:
-    r"""Write a data set with known answers into OUT, a BIDS derivative.
+    """Write a data set with known answers into OUT, a BIDS derivative.
 
     \b
     neurodiffuse simulate my_brain --subjects 3 --train 1000 --test 200
     neurodiffuse simulate my_brain --images photos --captions captions.json
 
     What was planted in each voxel lies in OUT/sourcedata/truth.
-    """
+    """  # noqa: D301 (click's mark for lines that stay as they are)
     from neurodiffuse.simulate.study import Settings, plan
-    from neurodiffuse.simulate.write import write
+    from neurodiffuse.simulate.write import check_empty, write
 
     quiet = bool((context.obj or {}).get("quiet"))
+    check_empty(out)
     study = plan(Settings(**options), quiet=quiet)
     write(out, study, quiet=quiet)
     if quiet:
         return
-    trials = sum(map(len, study.trials))
+    trials, n_subjects = sum(map(len, study.trials)), len(study.brains)
     voxels = ", ".join(str(brain.geometry.n_voxels) for brain in study.brains)
     click.echo(
-        f"{out}: {len(study.brains)} subjects ({voxels} voxels), "
+        f"{out}: {n_subjects} subject{'s' if n_subjects > 1 else ''} ({voxels} voxels), "
         f"{len(study.album.pictures)} pictures, {trials} trials."
     )
     if not any(picture.labels.any() for picture in study.album.pictures):

@@ -11,7 +11,7 @@ import numpy as np
 from neurodiffuse.errors import ConfigError, MissingDataError
 from neurodiffuse.simulate.brain import Brain, Moment
 from neurodiffuse.simulate.design import Trial, repetitions, schedule
-from neurodiffuse.simulate.geometry import build
+from neurodiffuse.simulate.masks import build
 from neurodiffuse.simulate.pictures import BLOCK, Album, from_folder, from_scenes
 
 

@@ -56,11 +56,16 @@ def write(out: Path, study: Study, *, quiet: bool = True) -> None:
         write_truth(root / "sourcedata" / "truth", study)
 
 
+def check_empty(out: Path) -> None:
+    """Raise RunError unless ``out`` is absent or an empty folder."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out}: is there already and not empty. Name a new folder or remove it.")
+
+
 @contextmanager
 def _beside(out: Path) -> Iterator[Path]:
     """Give a new folder next to ``out`` that becomes ``out`` when the block ends well."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out}: is there already and not empty. Name a new folder or remove it.")
+    check_empty(out)
     partial = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from neurodiffuse.errors import DataError
-from neurodiffuse.simulate.brain import OFFSET, Brain, Moment
+from neurodiffuse.simulate.brain import DRIFT, GAIN, OFFSET, Brain, Moment
 from neurodiffuse.simulate.channels import CHANNELS, channels
-from neurodiffuse.simulate.geometry import build, phantom
+from neurodiffuse.simulate.geometry import phantom
+from neurodiffuse.simulate.masks import build
 from neurodiffuse.simulate.pictures import scene_labels
 from neurodiffuse.simulate.regions import LABELS, named, strengths
 from neurodiffuse.simulate.scenes import Scene, SceneObject, scene
@@ -241,12 +242,22 @@ def test_trials_do_not_depend_on_one_another(brain: Brain) -> None:
 
 
 def test_sessions_differ_in_gain_and_offset(brain: Brain) -> None:
-    signal = np.ones((2, brain.geometry.n_voxels))
-    one, two = brain.betas(signal, [Moment(1, 1, 1, 1, 0.0), Moment(1, 1, 2, 1, 0.0)])
-    control = region_of(brain, "unresponsive")
-    offset = ((one - two) / brain.tuning.noise)[control]
-    assert offset.std() == pytest.approx(np.sqrt(2) * OFFSET, rel=0.25)
-    assert np.abs((one - two)[~control]).mean() > np.abs((one - two)[control]).mean()
+    moments = [Moment(1, 1, session, 1, 0.0) for session in range(40)]
+    shape = 40, brain.geometry.n_voxels
+    silent, driven = brain.betas(np.zeros(shape), moments), brain.betas(np.ones(shape), moments)
+    responsive = brain.tuning.ncsnr > 0
+    amplitude = (driven - silent)[:, responsive] / (brain.tuning.noise * brain.tuning.ncsnr)[
+        responsive
+    ]
+    assert np.median(np.log(amplitude), axis=1).std() == pytest.approx(GAIN, rel=0.3)
+    offsets = (silent - silent.mean(axis=0)) / brain.tuning.noise
+    assert offsets.std() == pytest.approx(OFFSET, rel=0.1)
+
+
+def test_runs_drift(brain: Brain) -> None:
+    shape = 2, brain.geometry.n_voxels
+    start, end = brain.betas(np.zeros(shape), [Moment(1, 1, 1, 1, -1.0), Moment(1, 1, 1, 1, 1.0)])
+    assert ((end - start) / brain.tuning.noise).std() == pytest.approx(2 * DRIFT, rel=0.1)
 
 
 def test_no_noise_at_all() -> None:

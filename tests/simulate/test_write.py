@@ -187,7 +187,7 @@ def test_float_betas(tmp_path: Path) -> None:
         out = tmp_path / dtype
         done = CliRunner().invoke(simulate, [str(out), *options, "--dtype", dtype])
         assert done.exit_code == 0, done.output
-        assert "1 subjects" in done.output
+        assert "1 subject (" in done.output
     (path, _), (whole, _) = series(tmp_path / "float32")[0], series(tmp_path / "int16")[0]
     assert nibabel.load(path).get_data_dtype() == np.float32
     assert np.abs(nibabel.load(path).get_fdata() - nibabel.load(whole).get_fdata()).max() < 0.0101
@@ -278,6 +278,8 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
     with pytest.raises(RunError, match="not empty"):
         write(tmp_path / "mine.txt", study)
+    done = CliRunner().invoke(simulate, [str(tmp_path), "--images", "none"])
+    assert isinstance(done.exception, RunError)  # told before anything is drawn or read
 
 
 def test_nothing_is_left_of_a_broken_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
