@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
-from neurodiffuse.types import Dataset, Stimuli, Subject, Trials
+from neurodiffuse.types import Dataset, Stimuli, Subject
 from neurodiffuse_bids import aliases, volumes
 from neurodiffuse_bids import split as rules
-from neurodiffuse_bids.events import Row, Tables
+from neurodiffuse_bids.events import Responses, Row, Tables, trials_of
 from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
-from neurodiffuse_bids.regions import Reader, Region, find_regions
-from neurodiffuse_bids.series import Series, find_series
+from neurodiffuse_bids.places import cache_folder, root_folder
+from neurodiffuse_bids.regions import Reader, Region, find_anatomy, find_regions
+from neurodiffuse_bids.series import find_series, is_alike
+from neurodiffuse_bids.sidecars import Sidecars, read_json
 from neurodiffuse_bids.stimuli import ImageFiles, Pictures, bare
 
 MASKS = ("nsdgeneral", "visual", "visualcortex", "VC", "brain", "mask")
@@ -28,20 +28,11 @@ Filter = dict[str, str | list[str]]
 
 
 @dataclass(frozen=True)
-class _Responses:
-    """The betas of a session or run and the trials they belong to."""
-
-    series: Series
-    volumes: int
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
 class _Open:
     """A subject and where its parts are."""
 
     subject: Subject
-    responses: tuple[_Responses, ...]
+    responses: tuple[Responses, ...]
     regions: Mapping[str, Region]
     reader: Reader = field(compare=False)
 
@@ -147,13 +138,12 @@ class BidsDataset(Dataset):
         ``ScaleFactor * stored`` with the factor of the JSON sidecar. No more than about
         100 MB of an image are held at once.
         """
-        root, about = self._root(), self._open(label)
+        sidecars, about = Sidecars(self._root()), self._open(label)
         for part in about.responses:
             files = [file.path for file in part.series.files]
             rows = [row.volume for row in part.rows]
             if rows:
-                grid = about.subject.grid
-                yield volumes.responses(files, rows, grid, voxels, lambda p: _factor(p, root))
+                yield volumes.responses(files, rows, about.subject.grid, voxels, sidecars)
 
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
@@ -177,7 +167,7 @@ class BidsDataset(Dataset):
 
     def about(self) -> Mapping[str, str]:
         """Return name, version, licence and citation as ``dataset_description.json`` has them."""
-        content = self._description(self._root())
+        content = read_json(self._root() / "dataset_description.json")
         generated = content.get("GeneratedBy") or [{}]
         first = generated[0] if isinstance(generated, list) else {}
         fields = {
@@ -199,16 +189,17 @@ class BidsDataset(Dataset):
             grid, _ = volumes.grid_of(first.path, first["space"])
             for part in responses:
                 volumes.check_grid(part.series.files[0].path, grid, first.path)
-            trials, kept = self._split(label, responses)
+            rows = [row for part in responses for row in part.rows]
+            trials, kept = trials_of(responses, self._sides(label, rows))
             used = {f.path for part in responses for f in part.series.files}
-            others = [f for f in files if f.path not in used and _apart(f, first)]
-            regions = find_regions(others, first, grid, root, self.regions_filter or {})
+            others = [f for f in files if f.path not in used and not is_alike(f, first)]
+            regions = find_regions(others, first, grid, Sidecars(root), self.regions_filter or {})
             source = Path(self.alias_file).expanduser() if self.alias_file else None
             own = aliases.read_aliases(source) if source else {}
             regions = aliases.with_aliases(regions, own, source)
             mask = next((m for m in MASKS if m in regions), "all")
             rois = tuple(region.roi for region in regions.values())
-            anatomy = _anatomy(files, first)
+            anatomy = find_anatomy(files, first)
             if not len(trials):
                 raise DataError(f"{who}: no trial has a stimulus and a side of the split.")
             about = Subject(label, grid, trials, rois, mask, anatomy, first["task"])
@@ -223,7 +214,7 @@ class BidsDataset(Dataset):
             )
         return subject_files(root, label, self._cache())
 
-    def _responses(self, label: str, files: Sequence[BidsFile]) -> tuple[_Responses, ...]:
+    def _responses(self, label: str, files: Sequence[BidsFile]) -> tuple[Responses, ...]:
         """Return the betas of every session and run with the rows of their tables."""
         wanted = self.betas_filter or {}
         found = find_series(files, wanted, self.space, self.task, f"{self._root()}: sub-{label}")
@@ -241,28 +232,9 @@ class BidsDataset(Dataset):
             count = len(series.files)  # of 3D files the headers are read with the data
             if count == 1:
                 count = volumes.grid_of(series.files[0].path)[1]
-            out.append(_Responses(series, count, reader.rows(series, tables, count)))
+            out.append(Responses(series, reader.rows(series, tables, count)))
         self._seen[label] = frozenset(bare(row.stimulus) for part in out for row in part.rows)
         return tuple(out)
-
-    def _split(
-        self, label: str, responses: Sequence[_Responses]
-    ) -> tuple[Trials, tuple[_Responses, ...]]:
-        """Return the trials with their sides, and the responses without those left out."""
-        rows = [row for part in responses for row in part.rows]
-        sides = iter(self._sides(label, rows))
-        kept, trials = [], []
-        for part in responses:
-            pairs = [(row, next(sides)) for row in part.rows]
-            inside = [(row, where) for row, where in pairs if where]
-            trials += inside
-            kept.append(_Responses(part.series, part.volumes, tuple(row for row, _ in inside)))
-        return Trials(
-            tuple(row.stimulus for row, _ in trials),
-            tuple(where for _, where in trials),
-            tuple(row.session for row, _ in trials),
-            tuple(row.run for row, _ in trials),
-        ), tuple(kept)
 
     def _sides(self, label: str, rows: Sequence[Row]) -> Sequence[str]:
         stimuli = [row.stimulus for row in rows]
@@ -271,6 +243,12 @@ class BidsDataset(Dataset):
         if self.split not in ("", "column"):
             return rules.by_rule(self.split, stimuli, self._sharing)
         texts = [row.split for row in rows]
+        if None in texts and any(texts):
+            row = rows[texts.index(None)]
+            raise DataError(
+                f"{self._root()}: sub-{label}: the events of session {row.session!r}, run "
+                f"{row.run!r} have no column 'split' while others do; write it into all of them."
+            )
         if not any(texts):
             catalogue = self._stimuli().catalogue()
             texts = [catalogue.get(bare(s), {}).get("split", "") for s in stimuli]
@@ -280,7 +258,7 @@ class BidsDataset(Dataset):
                 "the events nor stimuli.tsv has a column 'split' with train and test. Choose with "
                 f"--set datasets.bids.split=…: {rules.RULES}."
             )
-        sides = [rules.side(text, f"sub-{label}") for text in texts]
+        sides = [rules.side(text or "", f"sub-{label}") for text in texts]
         rules.check_sides(stimuli, sides, f"{self._root()}: sub-{label}")
         return sides
 
@@ -302,32 +280,10 @@ class BidsDataset(Dataset):
     # --- places -------------------------------------------------------------------------------
 
     def _root(self) -> Path:
-        root = Path(self.root).expanduser().absolute()
-        if not root.is_dir():
-            raise MissingDataError(f"--root {self.root}: there is no such folder.")
-        if not (root / "dataset_description.json").is_file():
-            raise DataError(
-                f"--root {self.root}: is no BIDS data set, it has no dataset_description.json. "
-                "Give the folder that holds the sub-… folders of the derivative."
-            )
-        self._description(root)
-        return root
-
-    def _description(self, root: Path) -> Mapping[str, Any]:
-        path = root / "dataset_description.json"
-        try:
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: is not readable as JSON ({error}).") from error
-        if not isinstance(content, dict):
-            raise DataError(f"{path}: holds no JSON object, {{…}}.")
-        return content
+        return root_folder(self.root)
 
     def _cache(self) -> Path:
-        if self.cache_dir:
-            return Path(self.cache_dir).expanduser().absolute()
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(home) / "neurodiffuse" / "bids"
+        return cache_folder(self.cache_dir)
 
     def _stimuli(self) -> Pictures:
         if self._pictures is None:
@@ -338,34 +294,3 @@ class BidsDataset(Dataset):
             captions = Path(self.captions_file).expanduser() if self.captions_file else None
             self._pictures = Pictures(named or root / "stimuli", named or root, captions)
         return self._pictures
-
-
-def _factor(path: Path, root: Path) -> float:
-    """Return the sidecar's factor of integers that the header does not scale, else 1."""
-    if not volumes.unscaled_integers(path):
-        return 1.0
-    factor = volumes.sidecar(path, root).get("ScaleFactor", 1.0)
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or not np.isfinite(factor):
-        raise DataError(f"{path}: ScaleFactor {factor!r} of its JSON file is no number.")
-    return float(factor)
-
-
-def _apart(file: BidsFile, betas: BidsFile) -> bool:
-    """Return whether a file is something else than further betas, of another space say."""
-    same = all(file[e] == betas[e] for e in ("suffix", "stat", "desc"))
-    return not same or file["suffix"] in ("mask", "dseg")
-
-
-def _anatomy(files: Sequence[BidsFile], betas: BidsFile) -> Path | None:
-    """Return a structural image in the betas' world space to draw maps on."""
-    spaces = {betas["space"], ""} if betas["space"] == "T1w" else {betas["space"]}
-    found = [
-        file
-        for file in files
-        if file["suffix"] in ("T1w", "T2w", "boldref", "sbref")
-        and file["extension"] in (".nii", ".nii.gz")
-        and file["space"] in spaces
-    ]
-    order = ("T1w", "T2w", "boldref", "sbref")
-    found.sort(key=lambda f: (order.index(f["suffix"]), f["desc"] != "preproc", f.order()))
-    return found[0].path if found else None

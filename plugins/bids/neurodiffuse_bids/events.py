@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.types import Trials
 from neurodiffuse_bids.index import BidsFile
 from neurodiffuse_bids.series import Series
 from neurodiffuse_bids.stimuli import Pictures, id_of_file
@@ -24,13 +25,42 @@ _APART = ("subject", "session", "task", "run", "acquisition", "direction", "echo
 
 @dataclass(frozen=True)
 class Row:
-    """A trial: the volume it belongs to, its stimulus, what the table says of split and run."""
+    """A trial: the volume it belongs to, its stimulus, and what the table says of it.
+
+    ``split`` is None where the table has no such column.
+    """
 
     volume: int
     stimulus: str
-    split: str
+    split: str | None
     session: str
     run: str
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The betas of a session or run and the trials they belong to."""
+
+    series: Series
+    rows: tuple[Row, ...]
+
+
+def trials_of(
+    responses: Sequence[Responses], sides: Sequence[str]
+) -> tuple[Trials, tuple[Responses, ...]]:
+    """Return all trials with their sides, and the responses without those of no side."""
+    every = iter(sides)
+    kept, trials = [], []
+    for part in responses:
+        inside = [(row, side) for row, side in zip(part.rows, every, strict=False) if side]
+        trials += inside
+        kept.append(Responses(part.series, tuple(row for row, _ in inside)))
+    return Trials(
+        tuple(row.stimulus for row, _ in trials),
+        tuple(side for _, side in trials),
+        tuple(row.session for row, _ in trials),
+        tuple(row.run for row, _ in trials),
+    ), tuple(kept)
 
 
 @dataclass(frozen=True)
@@ -82,7 +112,7 @@ class Tables:
             table = only_rows(table, [k for k, text in enumerate(types) if text == desc])
         runs, sessions = table.get("run"), table.get("session")
         names = self._stimuli(table)
-        splits = table.get("split")
+        splits = table["split"] if "split" in table else (None,) * len(table)
         return [
             Row(
                 -1,
@@ -115,7 +145,7 @@ class Tables:
     def _by_name(self, series: Series) -> tuple[Row, ...]:
         """Return trials that the names of their files tell all about."""
         return tuple(
-            Row(k, f"stim-{label}", "", series["session"], series["run"])
+            Row(k, f"stim-{label}", None, series["session"], series["run"])
             for k, label in enumerate(series.trials())
         )
 

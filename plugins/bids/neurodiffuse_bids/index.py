@@ -77,9 +77,9 @@ def subject_files(root: Path, label: str, cache_dir: Path) -> tuple[BidsFile, ..
     the index is built in memory, every time.
     """
     kept = _place(root, label, cache_dir)
-    if not (kept / "layout_index.sqlite").exists() and not _build(root, label, kept):
-        return _query(_layout(root, label, None))
-    return _query(_layout(root, label, kept))
+    stored = (kept / "layout_index.sqlite").exists() or _build(root, label, kept)
+    files = _query(_layout(root, label, kept if stored else None))
+    return tuple(file for file in files if file["subject"] in ("", label))
 
 
 def _place(root: Path, label: str, cache_dir: Path) -> Path:
@@ -103,6 +103,8 @@ def _names(root: Path, label: str) -> Iterable[str]:
 
 def _build(root: Path, label: str, kept: Path) -> bool:
     """Build the index beside its place and rename it; return whether that could be done."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=kept.parent))
@@ -115,6 +117,8 @@ def _build(root: Path, label: str, kept: Path) -> bool:
         for old in kept.parent.glob(f"sub-{label}-*"):
             if old != kept:
                 shutil.rmtree(old, ignore_errors=True)
+    except (OSError, SQLAlchemyError):  # a full disk
+        return False
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return kept.exists()

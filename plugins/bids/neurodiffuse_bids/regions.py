@@ -13,6 +13,7 @@ from neurodiffuse.errors import DataError
 from neurodiffuse.types import Grid, Roi
 from neurodiffuse_bids import volumes
 from neurodiffuse_bids.index import BidsFile
+from neurodiffuse_bids.sidecars import Sidecars
 from neurodiffuse_bids.tables import read_table
 
 HEMISPHERES = {"L": "lh", "R": "rh"}
@@ -84,7 +85,7 @@ def find_regions(
     files: Sequence[BidsFile],
     betas: BidsFile,
     grid: Grid,
-    root: Path,
+    sidecars: Sidecars,
     wanted: Mapping[str, Any],
 ) -> dict[str, Region]:
     """Return a subject's regions and maps by name, masks first.
@@ -100,7 +101,7 @@ def find_regions(
     for file in images:
         name = _namer(file)
         if name and _same_space(file, betas) and _on_grid(file, betas, grid):
-            found += name(file, files, root)
+            found += name(file, files, sidecars)
     return dict(sorted(_regions(found), key=lambda item: item[1].roi.kind != "mask"))
 
 
@@ -132,6 +133,8 @@ def _on_grid(file: BidsFile, betas: BidsFile, grid: Grid) -> bool:
         return True
     if any(file[e] != betas[e] for e in ("resolution", "density")):
         return False
+    if not betas["space"] and file.path.parent.name != betas.path.parent.name:
+        return False  # without a label, anat/ and func/ are in spaces of their own
     space = f"space-{betas['space']}" if betas["space"] else NO_SPACE
     raise DataError(
         f"{file.path}: is on another grid than the betas ({betas.path}), though both have {space}: "
@@ -140,7 +143,7 @@ def _on_grid(file: BidsFile, betas: BidsFile, grid: Grid) -> bool:
     )
 
 
-def _mask(file: BidsFile, files: Sequence[BidsFile], root: Path) -> list[_Found]:
+def _mask(file: BidsFile, files: Sequence[BidsFile], sidecars: Sidecars) -> list[_Found]:
     default = "brain" if file["suffix"] == "brainmask" else "mask"
     name = file["label"] or file["roi"] or file["desc"] or file["contrast"] or default
     further = (file["atlas"], file["segmentation"], file["desc"])
@@ -148,7 +151,7 @@ def _mask(file: BidsFile, files: Sequence[BidsFile], root: Path) -> list[_Found]
     return [_Found(name, family, "mask", Part(file.path), file)]
 
 
-def _segmentation(file: BidsFile, files: Sequence[BidsFile], root: Path) -> list[_Found]:
+def _segmentation(file: BidsFile, files: Sequence[BidsFile], sidecars: Sidecars) -> list[_Found]:
     """Return a region for each name of the lookup table, or each label where there is none."""
     family = file["segmentation"] or file["atlas"] or file["desc"] or "dseg"
     by_name: dict[str, list[int]] = {}
@@ -182,14 +185,14 @@ def _lookup(file: BidsFile, files: Sequence[BidsFile]) -> BidsFile | None:
     return max(fitting, key=lambda item: item[:2])[2] if fitting else None
 
 
-def _map(file: BidsFile, files: Sequence[BidsFile], root: Path) -> list[_Found]:
+def _map(file: BidsFile, files: Sequence[BidsFile], sidecars: Sidecars) -> list[_Found]:
     if file["suffix"] == "probseg":
         name, family = f"prob.{file['label'] or file['desc']}", file["segmentation"]
     else:
         name = file["stat"] or file["desc"] or file["contrast"] or "statmap"
         further = (file["contrast"], file["desc"], file["model"])
         family = next((text for text in further if text and text != name), "")
-    units = volumes.sidecar(file.path, root).get("Units", "")
+    units = sidecars.of(file.path).get("Units", "")
     return [_Found(name, family, "map", Part(file.path), file, str(units))]
 
 
@@ -250,6 +253,25 @@ def _region(name: str, items: Sequence[_Found]) -> Region:
         )
     kind = "map" if first.kind == "map" else "mask"
     atlas = first.file["segmentation"] or first.file["atlas"] or first.family
-    roi = Roi(name, kind, atlas, first.units, str(first.file.path))
+    source = first.file.path.as_posix()
+    roi = Roi(name, kind, atlas, first.units, source)
     together: Literal["every", "value"] = "value" if kind == "map" else "every"
     return Region(roi, tuple(item.part for item in items), together=together)
+
+
+def find_anatomy(files: Sequence[BidsFile], betas: BidsFile) -> Path | None:
+    """Return an image in the betas' world space to draw maps on, a structural one if there is.
+
+    Without a space label only an image of the functional series itself is known to fit.
+    """
+    order = ("T1w", "T2w", "boldref", "sbref") if betas["space"] else ("boldref", "sbref")
+    spaces = ("T1w", "") if betas["space"] == "T1w" else (betas["space"],)
+    found = [
+        file
+        for file in files
+        if file["suffix"] in order
+        and file["extension"] in (".nii", ".nii.gz")
+        and file["space"] in (spaces if file["suffix"] in ("T1w", "T2w") else spaces[:1])
+    ]
+    found.sort(key=lambda f: (order.index(f["suffix"]), f["desc"] != "preproc", f.order()))
+    return found[0].path if found else None

@@ -82,6 +82,11 @@ def find_series(
     return _series(fitting)
 
 
+def is_alike(file: BidsFile, betas: BidsFile) -> bool:
+    """Return whether a file holds betas too, of another space or task."""
+    return all(file[e] == betas[e] for e in ("suffix", "stat", "desc"))
+
+
 def _called_betas(images: Iterable[BidsFile]) -> list[BidsFile]:
     """Return the files that are called betas; plain effects only when nothing else is."""
     sure, effects = [], []

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.types import Grid, Shape
+from neurodiffuse_bids.sidecars import Sidecars
 
 CHUNK = 96 * 2**20
 """Bytes of a 4D file that are held at once, as float64."""
@@ -72,7 +72,7 @@ def responses(
     rows: Sequence[int],
     grid: Grid,
     voxels: np.ndarray,
-    scale: Callable[[Path], float],
+    sidecars: Sidecars,
 ) -> np.ndarray:
     """Return some volumes at some voxels.
 
@@ -86,8 +86,8 @@ def responses(
         The grid that every file must have.
     voxels
         bool (grid.size,).
-    scale
-        Returns the factor of a file whose integers the header does not scale.
+    sidecars
+        Gives the factor of a file.
 
     Returns
     -------
@@ -99,11 +99,11 @@ def responses(
     volume = 0
     for path in files:
         check_grid(path, grid, files[0])
-        factor = scale(path)
+        times = sidecars.factor(path)
         for block in _volumes(path):
             for k in range(block.shape[3]):
                 if volume in place:
-                    out[place[volume]] = block[..., k][inside] * factor
+                    out[place[volume]] = block[..., k][inside] * times
                 volume += 1
     return out
 
@@ -117,63 +117,6 @@ def check_grid(path: Path, grid: Grid, first: Path) -> int:
             "subject share one grid."
         )
     return count
-
-
-def unscaled_integers(path: Path) -> bool:
-    """Return whether an image holds integers that its header does not scale."""
-    header: Any = _open(path).header
-    slope, inter = header.get_slope_inter()
-    return header.get_data_dtype().kind in "iu" and slope in (None, 1) and inter in (None, 0)
-
-
-def sidecar(path: Path, root: Path) -> dict[str, Any]:
-    """Return an image's metadata: JSON files from the root down, the nearest one wins.
-
-    A JSON file further up, or with fewer entities in its name, applies to every image with
-    these entities (the inheritance principle of BIDS).
-    """
-    stem = _stem(path)
-    suffix, entities = stem.rsplit("_", 1)[-1], set(stem.split("_")[:-1])
-    inside = [p for p in path.parents if p == root or root in p.parents]
-    merged: dict[str, Any] = {}
-    for folder in reversed(inside):
-        fitting = [
-            (len(parts), file)
-            for file, parts, end in _inherited(folder)
-            if end == suffix and parts <= entities
-        ]
-        for _, file in sorted(fitting):
-            merged |= _json(file)
-    own = path.with_name(f"{stem}.json")
-    return merged | (_json(own) if own.exists() else {})
-
-
-@cache
-def _inherited(folder: Path) -> tuple[tuple[Path, frozenset[str], str], ...]:
-    """Return the JSON files of a folder that belong to no image of their own."""
-    names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-    images = {_stem(Path(name)) for name in names if not name.endswith(".json")}
-    found = []
-    for name in sorted(names):
-        stem = name.removesuffix(".json")
-        if stem != name and stem not in images:
-            *parts, suffix = stem.split("_")
-            found.append((folder / name, frozenset(parts), suffix))
-    return tuple(found)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is not readable as JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: holds no JSON object, {{…}}.")
-    return content
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").rsplit(".", 1)[0]
 
 
 def _times(shape: Shape) -> str:
@@ -206,8 +149,8 @@ def _said_clearly(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
         text = " ".join(str(error).split())
         raise DataError(
-            f"{path}: cannot be read as an image, damaged or cut off? ({text})"
+            f"{path}: is not an image, or one that is damaged or cut off ({text})."
         ) from error

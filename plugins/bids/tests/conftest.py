@@ -59,8 +59,10 @@ BETAS = "_space-T1w_stat-effect_desc-singletrial_statmap.nii.gz"
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+def _no_cache(tmp_path, monkeypatch):
+    """Have every index built in memory: no folder can be made below a file, and it is faster."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""The folders that a data set is read from and its index is kept in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from neurodiffuse.errors import DataError, MissingDataError
+
+
+def root_folder(given: str) -> Path:
+    """Return the absolute path of a BIDS data set.
+
+    Raises
+    ------
+    MissingDataError
+        If there is no such folder.
+    DataError
+        If it holds no ``dataset_description.json``.
+    """
+    root = Path(given).expanduser().absolute()
+    if not root.is_dir():
+        raise MissingDataError(f"--root {given}: there is no such folder.")
+    if not (root / "dataset_description.json").is_file():
+        raise DataError(
+            f"--root {given}: is no BIDS data set, it has no dataset_description.json. Give the "
+            "folder that holds the sub-… folders of the derivative."
+        )
+    return root
+
+
+def cache_folder(given: str) -> Path:
+    """Return where the index is kept: as given, else the user's cache folder."""
+    if given:
+        return Path(given).expanduser().absolute()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "neurodiffuse" / "bids"
