@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import click
 from neurodiffuse import __version__
 from neurodiffuse.config import STEPS, Config, resolve
 from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near
+from neurodiffuse.flags import common
 from neurodiffuse.plugins import ROLES, Registry
 from neurodiffuse.types import Dataset
 
@@ -62,20 +62,6 @@ class Commands(click.Group):
 def cli(context: click.Context, quiet: bool, debug: bool) -> None:
     """Reconstruct what a person saw from fMRI, and ask the same model what each region is for."""
     context.obj = {"quiet": quiet, "debug": debug}
-
-
-def common(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let ``--quiet`` and ``--debug`` stand after the command as well as before it."""
-
-    def keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-        if value and parameter.name:
-            context.ensure_object(dict)[parameter.name] = True
-
-    for name, text in (("--debug", "Show the traceback of an error."), ("--quiet", "Say less.")):
-        function = click.option(
-            name, is_flag=True, expose_value=False, is_eager=True, callback=keep, help=text
-        )(function)
-    return function
 
 
 @cli.command()

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from neurodiffuse.flags import common
+
 _DIR = click.Path(path_type=Path)
 
 
@@ -57,6 +59,7 @@ _DIR = click.Path(path_type=Path)
     help="Share of test scenes with combinations that training scenes lack.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
+@common
 @click.pass_context
 def simulate(context: click.Context, out: Path, **options: Any) -> None:
     """Write a data set with known answers into OUT, a BIDS derivative.
