@@ -18,7 +18,10 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
         if value and parameter.name:
             context.ensure_object(dict)[parameter.name] = True
 
-    texts = {"--debug": "Show the traceback of an error.", "--quiet": "Say only errors and results."}
+    texts = {
+        "--debug": "Show the traceback of an error.",
+        "--quiet": "Say only errors and results.",
+    }
     for name, text in texts.items():
         function = click.option(
             name, is_flag=True, expose_value=False, is_eager=True, callback=keep, help=text
