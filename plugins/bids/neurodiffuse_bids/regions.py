@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,7 +102,14 @@ def find_regions(
         name = _namer(file)
         if name and _same_space(file, betas) and _on_grid(file, betas, grid):
             found += name(file, files, sidecars)
-    return dict(sorted(_regions(found), key=lambda item: item[1].roi.kind != "mask"))
+    named = sorted(_regions(found), key=lambda item: item[1].roi.kind != "mask")
+    return {name: _from_root(region, sidecars.root) for name, region in named}
+
+
+def _from_root(region: Region, root: Path) -> Region:
+    """Return a region whose source is told from the root of the data set, as reports show it."""
+    source = Path(region.roi.source).relative_to(root).as_posix()
+    return replace(region, roi=replace(region.roi, source=source))
 
 
 def _namer(file: BidsFile) -> Callable[..., Iterable[_Found]] | None:

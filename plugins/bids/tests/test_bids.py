@@ -53,6 +53,7 @@ def test_regions_masks_atlases_and_maps(tree):
         np.testing.assert_array_equal(found, mask, err_msg=name)
     assert set(rois) == {*expected, "FFA1", "FFA2", "eccentricity"}
     assert rois["V1v"].atlas == "prfvisualrois"
+    assert rois["V1v"].source == "sub-01/anat/sub-01_space-T1w_seg-prfvisualrois_dseg.nii.gz"
     assert rois["eccentricity"].units == "degree"
     np.testing.assert_array_equal(data.roi("01", "eccentricity"), tree.eccentricity.ravel())
 
