@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.types import Dataset, Stimuli, Subject
 from neurodiffuse_bids import aliases, volumes
 from neurodiffuse_bids import split as rules
-from neurodiffuse_bids.events import Responses, Row, Tables, trials_of
+from neurodiffuse_bids.events import TABLES, Responses, Row, Tables, trials_of
 from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
 from neurodiffuse_bids.places import cache_folder, root_folder
 from neurodiffuse_bids.regions import Reader, Region, find_anatomy, find_regions
@@ -186,9 +186,9 @@ class BidsDataset(Dataset):
             files = self._files(label, root)
             responses = self._responses(label, files)
             first = responses[0].series.files[0]
-            grid, _ = volumes.grid_of(first.path, first["space"])
+            grid = replace(responses[0].grid, space=first["space"])
             for part in responses:
-                volumes.check_grid(part.series.files[0].path, grid, first.path)
+                volumes.check_grid(part.series.files[0].path, part.grid, grid, first.path)
             rows = [row for part in responses for row in part.rows]
             trials, kept = trials_of(responses, self._sides(label, rows))
             used = {f.path for part in responses for f in part.series.files}
@@ -226,13 +226,14 @@ class BidsDataset(Dataset):
                     f"datasets.bids.events_dir: {raw} has no folder sub-{label}."
                 )
             tables = subject_files(raw.absolute(), label, self._cache())
+        tables = [file for file in tables if file["suffix"] in TABLES]
         reader = Tables(self.stimulus_column, self._stimuli())
         out = []
         for series in found:
-            count = len(series.files)  # of 3D files the headers are read with the data
-            if count == 1:
-                count = volumes.grid_of(series.files[0].path)[1]
-            out.append(Responses(series, reader.rows(series, tables, count)))
+            grid, count = volumes.grid_of(series.files[0].path)
+            if len(series.files) > 1:  # the headers of the others are read with their data
+                count = len(series.files)
+            out.append(Responses(series, grid, reader.rows(series, tables, count)))
         self._seen[label] = frozenset(bare(row.stimulus) for part in out for row in part.rows)
         return tuple(out)
 

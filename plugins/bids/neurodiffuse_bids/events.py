@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
-from neurodiffuse.types import Trials
+from neurodiffuse.types import Grid, Trials
 from neurodiffuse_bids.index import BidsFile
 from neurodiffuse_bids.series import Series
 from neurodiffuse_bids.stimuli import Pictures, id_of_file
@@ -42,6 +42,7 @@ class Responses:
     """The betas of a session or run and the trials they belong to."""
 
     series: Series
+    grid: Grid
     rows: tuple[Row, ...]
 
 
@@ -54,7 +55,7 @@ def trials_of(
     for part in responses:
         inside = [(row, side) for row, side in zip(part.rows, every, strict=False) if side]
         trials += inside
-        kept.append(Responses(part.series, tuple(row for row, _ in inside)))
+        kept.append(Responses(part.series, part.grid, tuple(row for row, _ in inside)))
     return Trials(
         tuple(row.stimulus for row, _ in trials),
         tuple(side for _, side in trials),
@@ -177,6 +178,8 @@ def tables_of(image: BidsFile, files: Sequence[BidsFile]) -> list[BidsFile]:
     tables = [f for f in files if f["suffix"] in TABLES and f["extension"] == ".tsv"]
     own = []
     for table in tables:
+        if table["run"] not in ("", image["run"]) or table["session"] not in ("", image["session"]):
+            continue
         entities = {k: v for k, v in table.entities.items() if k not in ("suffix", "extension")}
         if image.fits(entities):
             own.append((-len(entities), TABLES.index(table["suffix"]), str(table.path), table))

@@ -98,7 +98,10 @@ def responses(
     place = {row: k for k, row in enumerate(rows)}
     volume = 0
     for path in files:
-        check_grid(path, grid, files[0])
+        own, count = grid_of(path)
+        check_grid(path, own, grid, files[0])
+        if count != 1 and len(files) > 1:
+            raise DataError(f"{path}: has {count} volumes where a single trial's one is expected.")
         times = sidecars.factor(path)
         for block in _volumes(path):
             for k in range(block.shape[3]):
@@ -108,15 +111,13 @@ def responses(
     return out
 
 
-def check_grid(path: Path, grid: Grid, first: Path) -> int:
-    """Return the number of volumes of an image; refuse one of another grid than ``first``."""
-    own, count = grid_of(path)
+def check_grid(path: Path, own: Grid, grid: Grid, first: Path) -> None:
+    """Refuse betas with another grid than the subject's, which is that of ``first``."""
     if not same_grid(own, grid):
         raise DataError(
             f"{path}: is on another grid than {first}: {difference(own, grid)}. All betas of a "
             "subject share one grid."
         )
-    return count
 
 
 def _times(shape: Shape) -> str:

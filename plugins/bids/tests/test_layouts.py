@@ -90,6 +90,14 @@ def test_one_file_per_trial_in_the_order_of_their_numbers(empty, entity):
     np.testing.assert_array_equal(read(data), np.stack([image.ravel() for image in images]))
 
 
+def test_a_trial_file_with_two_volumes_is_refused(empty):
+    empty.betas(f"{FUNC}_trial-1_statmap.nii.gz", 1)
+    empty.betas(f"{FUNC}_trial-2_statmap.nii.gz", 2)
+    empty.table(f"{FUNC}_events.tsv", HEADER, event("a"), event("b"))
+    with pytest.raises(ValueError, match=r"trial-2_statmap\.nii\.gz: has 2 volumes"):
+        read(BidsDataset(str(empty.root)))
+
+
 def test_one_file_per_image_is_matched_by_name_not_by_order(empty):
     made = {
         x: empty.image(f"{FUNC}_stim-{x}_statmap.nii.gz", np.full(SHAPE, ord(x), np.float32))
