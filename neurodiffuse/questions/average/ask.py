@@ -1,0 +1,188 @@
+"""Average predicted latents, paint and score them, resume where a killed command stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodiffuse import metrics
+from neurodiffuse.errors import DataError, RunError, listing
+from neurodiffuse.questions.coordinates import other_coordinates
+from neurodiffuse.run import Run, read_json, remove_folder, say, write_json
+from neurodiffuse.steps.generate import generate
+from neurodiffuse.steps.score import score
+from neurodiffuse.store import LatentFile
+from neurodiffuse.types import Trials
+
+AVERAGE = "average"
+
+
+def average(run: Run) -> Run:
+    """Average the subjects' predicted latents over common test images, paint and score them.
+
+    Parameters
+    ----------
+    run
+        A run of two subjects or more whose latents are predicted.
+
+    Returns
+    -------
+    Run
+        The same run with ``average`` as its only subject; its folders are beside the others'.
+
+    Raises
+    ------
+    RunError
+        If the run has one subject only or a subject's latents are not predicted yet.
+    DataError
+        If fewer than two test images are common to all subjects, or the subjects' latents are
+        not in the same coordinates.
+    """
+    subjects = run.config.subjects
+    _check(run, subjects)
+    ids = _common(run, subjects)
+    view = _view(run, ids)
+    sources = {s: _fingerprint(run, s) for s in subjects}
+    if _stored_sources(view) != sources:
+        for old in ("score", "generate", "predict", "encode"):
+            remove_folder(view.folder(old, AVERAGE))
+    if not view.folder("encode", AVERAGE).exists():
+        _encode(view, subjects[0], ids)
+    if not view.folder("predict", AVERAGE).exists():
+        _predict(view, subjects, ids, sources)
+    for name, step in (("generate", generate), ("score", score)):
+        if not view.folder(name, AVERAGE).exists():
+            step(view, AVERAGE)
+            say(f"average {name}: done", quiet=run.quiet)
+    return view
+
+
+def summary(run: Run) -> str:
+    """Return the scores of each subject and of the average, last stage, as a small table."""
+    stage = list(run.config.stages)[-1]
+    who = [*run.config.subjects, AVERAGE]
+    rows = [("", *(s if s == AVERAGE else f"sub-{s}" for s in who))]
+    means = {s: _means(run, s, stage) for s in who}
+    for metric in run.config.metrics:
+        rows.append((metric, *(f"{means[s][metric]:.3f}" for s in who)))
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _means(run: Run, subject: str, stage: str) -> dict[str, float]:
+    scores = read_json(run.folder("score", subject) / "scores.json")
+    chosen = (s for s in scores if s["source"] == "decoded" and s["stage"] == stage)
+    return {s["metric"]: s["mean"] for s in chosen}
+
+
+def _check(run: Run, subjects: Sequence[str]) -> None:
+    if len(subjects) < 2:
+        raise RunError(
+            f"{run.path}: is a run of sub-{subjects[0]} alone; an average needs two subjects. "
+            "Decode with --sub given twice or more."
+        )
+    for subject in subjects:
+        if not run.folder("score", subject).exists():
+            raise RunError(
+                f"{run.path}: sub-{subject} is not decoded to the end yet. Finish the run with "
+                "the decode command that began it."
+            )
+    if difference := other_coordinates(run, subjects):
+        raise DataError(f"{run.path}: no average can be taken: {difference}")
+
+
+def _common(run: Run, subjects: Sequence[str]) -> tuple[str, ...]:
+    """Return the test images that all subjects saw, in the first one's order."""
+    seen = {s: run.subject(s).trials.images("test") for s in subjects}
+    common = set.intersection(*(set(ids) for ids in seen.values()))
+    if len(common) < 2:
+        counts = listing(f"sub-{s} {len(ids)}" for s, ids in seen.items())
+        raise DataError(
+            f"{run.path}: {len(common)} test images are common to all subjects (of {counts}); an "
+            "average needs 2 or more."
+        )
+    return tuple(image for image in seen[subjects[0]] if image in common)
+
+
+def _view(run: Run, ids: tuple[str, ...]) -> Run:
+    """Return the run with the average as its only subject, who saw each test image once."""
+    n = len(ids)
+    trials = Trials(ids, ("test",) * n, ("",) * n, ("",) * n)
+    about = dataclasses.replace(
+        run.subject(run.config.subjects[0]), label=AVERAGE, trials=trials, anatomy=None
+    )
+    config = dataclasses.replace(
+        run.config,
+        subjects=(AVERAGE,),
+        score=dataclasses.replace(run.config.score, oracle=False),
+    )
+    return dataclasses.replace(run, config=config, _subjects={AVERAGE: about})
+
+
+def _encode(view: Run, first: str, ids: tuple[str, ...]) -> None:
+    """Say where the true latents are: the first subject's, or a part of them."""
+    places = {}
+    for feature in view.config.features:
+        whole = view.latents(first, feature)
+        true = LatentFile.open(whole / "test.npy")
+        places[feature] = whole.name
+        if true.ids != ids:
+            digest = hashlib.sha256("\n".join((whole.name, *ids)).encode()).hexdigest()[:12]
+            places[feature] = f"{feature}-{digest}"
+            _part(view, whole, view.path / "latents" / places[feature], ids)
+    with view.writing(view.folder("encode", AVERAGE)) as folder:
+        write_json(folder / "features.json", places)
+
+
+def _part(view: Run, whole: Path, place: Path, ids: tuple[str, ...]) -> None:
+    """Write the true latents of some test images, with what the encoder has learned."""
+    true = LatentFile.open(whole / "test.npy")
+    rows = [true.ids.index(image) for image in ids]
+    with view.writing(place) as folder:
+        shutil.copyfile(whole / "state.npz", folder / "state.npz")
+        part = LatentFile.create(folder / "test.npy", ids, true.shapes)
+        for columns, block in true.blocks():
+            part.write_columns(columns, block[rows])
+
+
+def _predict(
+    view: Run, subjects: Sequence[str], ids: tuple[str, ...], sources: dict[str, str]
+) -> None:
+    """Write the mean of the subjects' predicted latents, block by block."""
+    about: dict[str, Any] = {"sources": sources}
+    with view.writing(view.folder("predict", AVERAGE)) as folder:
+        for feature in view.config.features:
+            files = [
+                LatentFile.open(view.folder("predict", s) / f"{feature}.npy") for s in subjects
+            ]
+            rows = [[file.ids.index(image) for image in ids] for file in files]
+            made = LatentFile.create(folder / f"{feature}.npy", ids, files[0].shapes)
+            for parts in zip(*(file.blocks() for file in files), strict=True):
+                blocks = [block[at] for (_, block), at in zip(parts, rows, strict=True)]
+                mean = np.stack(blocks).mean(axis=0, dtype=np.float64)
+                made.write_columns(parts[0][0], mean)
+            true = LatentFile.open(view.latents(AVERAGE, feature) / "test.npy").rows()
+            named = metrics.identification_from_features(true.values, made.rows().values)
+            about[feature] = {"targets": made.targets, "identification": float(np.mean(named))}
+        write_json(folder / "features.json", about)
+
+
+def _fingerprint(run: Run, subject: str) -> str:
+    """Return a digest of a subject's predicted latents."""
+    digest = hashlib.sha256()
+    for feature in run.config.features:
+        with (run.folder("predict", subject) / f"{feature}.npy").open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _stored_sources(view: Run) -> dict[str, str]:
+    stored = view.folder("predict", AVERAGE) / "features.json"
+    return dict(read_json(stored)["sources"]) if stored.exists() else {}

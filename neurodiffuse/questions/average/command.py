@@ -1,0 +1,43 @@
+"""The command ``neurodiffuse average``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("average")
+@click.option(
+    "--run",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Finished run of two subjects or more.",
+)
+@click.option("--quiet", is_flag=True, help="Say less.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def average(context: click.Context, path: Path, quiet: bool, debug: bool) -> None:
+    r"""Decode the average of subjects who saw the same test images.
+
+    \b
+    neurodiffuse average --run runs/both
+
+    The subjects' predicted latents are averaged, painted and scored; pictures and scores are in
+    DIR/steps/sub-average.
+    """
+    from neurodiffuse.pipeline import reopen
+    from neurodiffuse.plugins import Registry
+    from neurodiffuse.questions.average.ask import AVERAGE, summary
+    from neurodiffuse.questions.average.ask import average as ask
+    from neurodiffuse.run import opened
+
+    given = context.obj or {}
+    registry = given.get("registry") or Registry.installed()
+    run = reopen(path, registry, quiet=quiet or bool(given.get("quiet")))
+    with opened(run):
+        view = ask(run)
+    click.echo(summary(run))
+    click.echo(f"pictures: {view.folder('generate', AVERAGE) / 'decoded'}")

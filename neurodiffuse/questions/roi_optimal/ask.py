@@ -1,0 +1,83 @@
+"""Ask what regions stand for: patterns, latents, pictures, scores, figures and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neurodiffuse.errors import RunError
+from neurodiffuse.questions.roi_optimal import figures, page
+from neurodiffuse.questions.roi_optimal.encoding import image_features
+from neurodiffuse.questions.roi_optimal.question import Question
+from neurodiffuse.questions.roi_optimal.results import write_table
+from neurodiffuse.questions.roi_optimal.rows import rows_of
+from neurodiffuse.questions.roi_optimal.studio import Studio
+from neurodiffuse.run import Run, say, write_json
+
+
+def roi_optimal(run: Run, question: Question) -> Path:
+    """Write the pictures that regions stand for, and return their folder.
+
+    Parameters
+    ----------
+    run
+        A run whose subjects are fitted.
+    question
+        What is asked. The same question of the same fit is the same folder: it is not painted
+        twice.
+
+    Returns
+    -------
+    Path
+        ``RUN/roi-optimal/NAME-DIGEST`` with ``index.html``, ``images.tsv``, a figure for each
+        preset and ``sub-LABEL/PRESET/REGION/sample-K_stage-NAME.png``.
+
+    Raises
+    ------
+    RunError
+        If a subject is not fitted yet.
+    ConfigError, DataError
+        As `rows.rows_of` says; and if pictures are to be ranked and no feature of the recipe is
+        encoded from pictures.
+    """
+    _check_fitted(run, question)
+    place = question.place(run)
+    if place.exists():
+        say(f"{place}: is there already, from the same question.", quiet=run.quiet)
+        return place
+    notes = _cautions(run, question)
+    rows = rows_of(run, question, notes)
+    studio = Studio(run, question)
+    with run.writing(place) as folder:
+        made = [one for row in rows for one in studio.paint(row, folder, notes)]
+        write_table(folder, made)
+        write_json(folder / "question.json", {**question.to_dict(), "notes": notes})
+        drawn = figures.draw(folder, question, rows, made)
+        html = page.render(run, question, rows, made, notes, drawn)
+        (folder / "index.html").write_text(html, encoding="utf-8")
+    for note in notes:
+        say(note, quiet=run.quiet)
+    return place
+
+
+def _check_fitted(run: Run, question: Question) -> None:
+    for subject in question.subjects:
+        if not run.folder("fit", subject).exists():
+            raise RunError(
+                f"{run.path}: sub-{subject} is not fitted yet. Finish the run with the decode "
+                "command that began it."
+            )
+
+
+def _cautions(run: Run, question: Question) -> list[str]:
+    """Return what must be said of the question itself."""
+    notes = []
+    if question.renorm == "reference":
+        kinds = ", ".join(f"{f} as {kind}" for f, kind in question.kinds.items())
+        notes.append(
+            f"Scaled with the published constants ({kinds}), which were chosen for VDVAE and CLIP. "
+            "VDVAE-like latents are z-scored over the regions of this call: each picture depends "
+            "on the other regions asked for."
+        )
+    if not image_features(run):
+        notes.append("No feature is encoded from pictures: no predicted activation.")
+    return notes

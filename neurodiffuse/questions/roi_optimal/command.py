@@ -1,0 +1,125 @@
+"""The command ``neurodiffuse roi-optimal``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurodiffuse.errors import ConfigError
+
+if TYPE_CHECKING:
+    from neurodiffuse.run import Run
+
+_DIR = click.Path(path_type=Path)
+
+
+@click.command("roi-optimal")
+@click.option(
+    "--roi",
+    "words",
+    multiple=True,
+    required=True,
+    metavar="EXPR|PRESET",
+    help="Region, such as FFA1, V1+V2 or ecc:0-1; or visual, category, paper-combinations, "
+    "eccentricity, all. Repeat for several.",
+)
+@click.option("--run", "path", type=_DIR, metavar="DIR", help="Run folder whose maps are asked.")
+@click.option("--dataset", default="", metavar="NAME", help="Fit first: data set plugin.")
+@click.option("--root", default="", metavar="DIR", help="Fit first: folder of the data set.")
+@click.option("--recipe", default="", metavar="NAME|FILE", help="Fit first: method.")
+@click.option("--out", type=_DIR, metavar="DIR", help="Fit first: run folder, made or continued.")
+@click.option(
+    "--sub",
+    "subjects",
+    multiple=True,
+    metavar="ID",
+    help="Subject. Repeat for several. [default with --run: all of the run]",
+)
+@click.option(
+    "--renorm",
+    type=click.Choice(["train-norm", "reference", "none"]),
+    default="train-norm",
+    show_default=True,
+    help="Length of the latents: as training latents, as the published code, as predicted.",
+)
+@click.option(
+    "--reference-as",
+    multiple=True,
+    metavar="FEATURE=KIND",
+    help="Which published constants a feature gets: vdvae, clip-text, clip-vision. [by its name]",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["linear", "encoder-ranked"]),
+    default="linear",
+    show_default=True,
+    help="Paint once, or rank candidates by the response that a forward model predicts.",
+)
+@click.option("--seeds", default=1, show_default=True, help="Pictures kept of each region.")
+@click.option("--candidates", default=8, show_default=True, help="Of encoder-ranked, made of each.")
+@click.option(
+    "--display",
+    type=click.Choice(["none", "stretch", "equalise"]),
+    default="none",
+    show_default=True,
+    help="Colour histograms of the pictures shown; raw ones are kept.",
+)
+@click.option("--quiet", is_flag=True, help="Say less.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) -> None:
+    r"""Paint what a region's activity alone is decoded to.
+
+    \b
+    neurodiffuse roi-optimal --roi category --run runs/demo --seeds 4
+    neurodiffuse roi-optimal --roi FFA1 --roi "V1+V2" --dataset bids --root bids_example --sub 01
+
+    Several subjects have a row each and one of their averaged latents. Pictures, tables, figures
+    and a page are written into DIR/roi-optimal.
+    """
+    from neurodiffuse.questions.roi_optimal.ask import roi_optimal as ask
+    from neurodiffuse.questions.roi_optimal.question import Question
+    from neurodiffuse.questions.roi_optimal.regions import wanted
+    from neurodiffuse.questions.roi_optimal.renormalise import reference_kinds
+    from neurodiffuse.questions.roi_optimal.source import fitted, said_kinds
+    from neurodiffuse.run import opened
+
+    regions = wanted(words)
+    run, subjects = _run(context, options)
+    said = said_kinds(options["reference_as"], run.config.features)
+    question = Question(
+        subjects=subjects,
+        regions=regions,
+        kinds=reference_kinds(said) if options["renorm"] == "reference" else {},
+        **{k: options[k] for k in ("renorm", "method", "seeds", "candidates", "display")},
+    )
+    with opened(run):
+        if options["path"] is None:
+            fitted(run)
+        place = ask(run, question)
+    click.echo(f"page: {place / 'index.html'}")
+
+
+def _run(context: click.Context, options: dict[str, Any]) -> tuple[Run, tuple[str, ...]]:
+    """Return the run to ask and the subjects to ask about."""
+    from neurodiffuse.questions.roi_optimal import source
+
+    given = context.obj or {}
+    registry, quiet = given.get("registry"), options["quiet"] or bool(given.get("quiet"))
+    if bool(options["dataset"]) == (options["path"] is not None):
+        raise ConfigError(
+            "roi-optimal: give either --run DIR, a fitted run, or --dataset NAME and --sub ID, to "
+            "fit first."
+        )
+    if options["path"] is not None:
+        for name in ("root", "recipe", "out"):
+            if options[name]:
+                raise ConfigError(f"--{name}: belongs to --dataset; --run has its own settings.")
+        return source.of_folder(options["path"], options["subjects"], registry, quiet=quiet)
+    return source.to_fit(
+        registry,
+        quiet=quiet,
+        **{k: options[k] for k in ("dataset", "subjects", "root", "recipe", "out")},
+    )

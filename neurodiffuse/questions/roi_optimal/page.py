@@ -1,0 +1,194 @@
+"""One self-contained page: every picture, its predicted activation, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from neurodiffuse import __version__
+from neurodiffuse.questions.roi_optimal.figures import groups
+from neurodiffuse.questions.roi_optimal.question import Question
+from neurodiffuse.questions.roi_optimal.results import Made
+from neurodiffuse.questions.roi_optimal.rows import AVERAGE, Row
+from neurodiffuse.report import wording
+from neurodiffuse.report.pictures import LARGE, Picture, picture
+from neurodiffuse.run import Run
+
+TITLES = {
+    "": ("Regions", "asked for by expression"),
+    "visual": ("V1 to V4", "as in Fig 9 of Ozcelik & VanRullen 2023"),
+    "category": ("Category regions", "as in Fig 9 of Ozcelik & VanRullen 2023"),
+    "paper-combinations": (
+        "V1–V4, alone and with a category region",
+        "as in Fig 10 of Ozcelik & VanRullen 2023",
+    ),
+    "eccentricity": ("Bands of eccentricity", "as in Fig 11 of Ozcelik & VanRullen 2023"),
+}
+
+RENORM = {
+    "train-norm": (
+        "The deviation from the mean latent is scaled so that the norm of each kind of latents "
+        "is the mean norm of its training latents; a region's picture does not depend on the "
+        "other regions."
+    ),
+    "reference": (
+        "Latents are scaled with the constants of the published code, z-scored over the regions "
+        "of this call where they are like VDVAE's."
+    ),
+    "none": "Predicted latents are used as they are.",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture on the page: its words for those who do not see it, and what is below it."""
+
+    picture: Picture
+    alt: str
+    below: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a group's table: who, and the pictures of each region."""
+
+    name: str
+    cells: list[list[Shown]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A preset: heading, names of the regions, rows of pictures, the figure's file."""
+
+    title: str
+    anchor: str
+    source: str
+    regions: list[str]
+    lines: list[Line]
+    figure: str
+
+
+def render(
+    run: Run,
+    question: Question,
+    rows: Sequence[Row],
+    made: Sequence[Made],
+    notes: Sequence[str],
+    drawn: Mapping[str, str],
+) -> str:
+    """Return the page as one HTML document without script or second file."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = files("neurodiffuse.templates").joinpath("report.css").read_text(encoding="utf-8")
+    about = run.dataset.about()
+    return environment.get_template("page.html.j2").render(
+        style=Markup(style),
+        groups=_groups(question, rows, made, drawn),
+        notes=notes,
+        recipe=run.config.name,
+        dataset=about.get("name", run.config.dataset),
+        subjects=wording.joined([f"sub-{s}" for s in question.subjects]),
+        version=__version__,
+        methods=_methods(question, made, averaged=any(row.label == AVERAGE for row in rows)),
+        regions=_table(made),
+    )
+
+
+def _groups(
+    question: Question, rows: Sequence[Row], made: Sequence[Made], drawn: Mapping[str, str]
+) -> list[Group]:
+    out = []
+    for group, regions in groups(question).items():
+        title, source = TITLES[group]
+        lines = []
+        for row in rows:
+            cells = [
+                [_shown(one, row) for one in _kept(made, group, region.key, row.label)]
+                for region in regions
+            ]
+            if any(cells):
+                lines.append(Line(row.name, cells))
+        names = [region.name for region in regions]
+        out.append(Group(title, group or "regions", source, names, lines, drawn[group]))
+    return out
+
+
+def _kept(made: Sequence[Made], group: str, key: str, subject: str) -> list[Made]:
+    those = (
+        one
+        for one in made
+        if one.kept and (one.region.group, one.region.key, one.subject) == (group, key, subject)
+    )
+    return sorted(those, key=lambda one: one.rank)
+
+
+def _shown(one: Made, row: Row) -> Shown:
+    activation = wording.number(one.activation)
+    return Shown(
+        picture(one.display, LARGE),
+        f"{one.region.name}, {row.name}, sample {one.sample}",
+        activation if activation != "–" else f"sample {one.sample}",
+    )
+
+
+def _table(made: Sequence[Made]) -> list[dict[str, str]]:
+    """Return a line for each region and row: voxels, mean and best predicted activation."""
+    lines: dict[tuple[str, str, str], list[Made]] = {}
+    for one in made:
+        lines.setdefault((one.region.group, one.region.key, one.subject), []).append(one)
+    return [
+        {
+            "region": those[0].region.name,
+            "expression": those[0].region.choices[0],
+            "subject": subject if subject == AVERAGE else f"sub-{subject}",
+            "voxels": "–" if those[0].voxels is None else wording.count(those[0].voxels),
+            "painted": str(len(those)),
+            "mean": wording.number(sum(one.activation for one in those) / len(those)),
+            "best": wording.number(max(one.activation for one in those)),
+            "r2": wording.number(those[0].r2),
+        }
+        for (_, _, subject), those in lines.items()
+    ]
+
+
+def _methods(question: Question, made: Sequence[Made], *, averaged: bool) -> list[str]:
+    """Return how it was done, a paragraph a thought."""
+    said = [
+        "A pattern that is 1 in the region and 0 in every other voxel of the mask, in units of "
+        "each voxel's standard deviation over the training betas, goes through the ridge maps "
+        f"from voxels to latents. {RENORM[question.renorm]} The recipe's generators paint the "
+        "latents, each picture from a seed of its own.",
+        "Predicted activation is what a forward model, ridge regression from the latents of "
+        "pictures to voxels, fitted on the same training images, expects the region to respond "
+        "to the painted picture above the rest of the mask, in standard deviations of a voxel. "
+        "Its R² is that in training images left out one by one. The model reads the latents "
+        "that the picture was painted from, so it ranks pictures and is no independent test.",
+    ]
+    if question.method == "encoder-ranked":
+        said.append(
+            f"Of {question.candidates} candidates that differ in their seed, the "
+            f"{question.seeds} with the highest predicted activation "
+            f"{'is' if question.seeds == 1 else 'are'} shown."
+        )
+    if averaged:
+        again = " and scaled to the subjects' mean norm" if question.renorm == "train-norm" else ""
+        said.append(f"For the average, the subjects' scaled latents are averaged{again}.")
+    if question.display != "none":
+        how = {
+            "stretch": "stretched between the 2nd and the 98th percentile",
+            "equalise": "equalised in histogram",
+        }[question.display]
+        said.append(
+            f"For display each colour channel of each picture is {how}; the files without "
+            "“display” in their name are raw."
+        )
+    return said

@@ -1,0 +1,86 @@
+"""What is asked: everything that the pictures depend on, besides the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from neurodiffuse import __version__
+from neurodiffuse.errors import ConfigError
+from neurodiffuse.questions.roi_optimal.display import Display
+from neurodiffuse.questions.roi_optimal.regions import Region
+from neurodiffuse.run import Run
+
+Renorm = Literal["train-norm", "reference", "none"]
+Method = Literal["linear", "encoder-ranked"]
+
+FOLDER = "roi-optimal"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which regions, how their latents are scaled, how many pictures are made and kept.
+
+    ``seeds`` pictures of each region are kept. With ``encoder-ranked`` they are the best of
+    ``candidates`` by the activity that `encoding.ForwardModel` predicts; with ``linear`` no other
+    one is made. ``kinds`` maps features to the published constants, for ``reference`` only.
+    """
+
+    subjects: tuple[str, ...]
+    regions: tuple[Region, ...]
+    renorm: Renorm = "train-norm"
+    method: Method = "linear"
+    seeds: int = 1
+    candidates: int = 8
+    display: Display = "none"
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ConfigError(f"--seeds: {self.seeds} pictures of a region; 1 or more are needed.")
+        if self.method == "encoder-ranked" and self.candidates < max(self.seeds, 2):
+            raise ConfigError(
+                f"--candidates: the best {self.seeds} of {self.candidates}; at least "
+                f"{max(self.seeds + 1, 2)} make a choice."
+            )
+
+    @property
+    def painted(self) -> int:
+        """Pictures that are made of each region and row."""
+        return self.candidates if self.method == "encoder-ranked" else self.seeds
+
+    @property
+    def name(self) -> str:
+        """The presets and regions in short, for a folder."""
+        parts = dict.fromkeys(region.group or region.label for region in self.regions)
+        return re.sub(r"[^A-Za-z0-9.+_-]", "", "+".join(parts))[:60]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {
+            "subjects": self.subjects,
+            "regions": [[r.group, r.name, *r.choices] for r in self.regions],
+            "renorm": self.renorm,
+            "method": self.method,
+            "seeds": self.seeds,
+            "candidates": self.painted,
+            "display": self.display,
+            "kinds": dict(self.kinds),
+        }
+
+    def place(self, run: Run) -> Path:
+        """Return the folder of the results: another question or another fit is another folder."""
+        config = run.config.to_dict()
+        parts = ("dataset", "dataset_options", "mask", "features", "stages", "seed")
+        said = [__version__, self.to_dict(), {part: config[part] for part in parts}]
+        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+        for subject in self.subjects:
+            fit = run.folder("fit", subject)
+            for path in (fit / "fit.json", *sorted(fit.glob("*_mean.npy"))):
+                digest.update(path.read_bytes())
+        return run.path / FOLDER / f"{self.name}-{digest.hexdigest()[:8]}"
