@@ -45,6 +45,10 @@ def register_metrics(register: Any) -> None:
 @hookimpl
 def register_commands(cli: Any) -> None:
     """Add the commands that are not the pipeline itself."""
+    from neurodiffuse.questions.average.command import average
+    from neurodiffuse.questions.roi_optimal.command import roi_optimal
+    from neurodiffuse.questions.weights.command import weights
     from neurodiffuse.simulate.command import simulate
 
-    cli.add_command(simulate)
+    for command in (average, roi_optimal, simulate, weights):
+        cli.add_command(command)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from neurodiffuse import rois
+from neurodiffuse import ridge, rois
 from neurodiffuse.errors import DataError
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
@@ -33,22 +33,20 @@ def mask(run: Run, subject: str) -> None:
     voxels = run.select(subject, expression)
     single = run.config.mask.repetitions == "single"
     train_ids, train, test_ids, test = _rows(run, about, voxels, single)
-    kept = _finite(run, about, np.vstack([train, test]), voxels)
+    kept = _finite(run, about, (train, test), voxels)
     if not kept.all():
         voxels[np.flatnonzero(voxels)[~kept]] = False
         train, test = train[:, kept], test[:, kept]
-    mean = train.mean(axis=0, dtype=np.float64)
-    sd = train.std(axis=0, ddof=1, dtype=np.float64) if len(train) > 1 else np.zeros_like(mean)
-    constant = sd <= 1e-6 * np.maximum(np.abs(mean), 1e-30)
-    scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, sd))
+    columns = ridge.column_stats(train)
     with run.writing(run.folder("mask", subject)) as folder:
         for name, ids, values in (("train", train_ids, train), ("test", test_ids, test)):
-            z = ((values - mean) * scale).astype(np.float32)
-            save_betas(folder, name, Betas(tuple(ids), z))
-        np.savez(folder / "voxels.npz", voxels=voxels, mean=mean, sd=sd)
+            save_betas(folder, name, Betas(tuple(ids), ridge.standardise(values, columns)))
+        np.savez(folder / "voxels.npz", voxels=voxels, mean=columns.mean, sd=columns.sd)
         image = rois.mask_image(voxels, about.grid)
         image.to_filename(folder / "mask.nii.gz")
-        write_json(folder / "about.json", _summary(run, about, expression, voxels, constant, kept))
+        write_json(
+            folder / "about.json", _summary(run, about, expression, voxels, columns.constant, kept)
+        )
 
 
 def _rows(
@@ -96,10 +94,11 @@ def _train_rows(trials: Trials, single: bool) -> list[str]:
     return [image for image, split in pairs if split == "train"]
 
 
-def _finite(run: Run, about: Subject, values: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+def _finite(
+    run: Run, about: Subject, parts: tuple[np.ndarray, ...], voxels: np.ndarray
+) -> np.ndarray:
     """Return which voxels are finite in every row; refuse the others unless told to drop them."""
-    bad = ~np.isfinite(values)
-    kept = ~bad.any(axis=0)
+    kept = np.logical_and.reduce([np.isfinite(part.sum(axis=0)) for part in parts])
     if not kept.all() and run.config.mask.nonfinite == "error":
         at = np.unravel_index(np.flatnonzero(voxels)[~kept][0], about.grid.shape)
         raise DataError(
