@@ -148,9 +148,9 @@ def _table(made: Sequence[Made]) -> list[dict[str, str]]:
     return [
         {
             "region": those[0].region.name,
-            "expression": those[0].region.choices[0],
+            "expression": those[0].expression,
             "subject": subject if subject == AVERAGE else f"sub-{subject}",
-            "voxels": "–" if those[0].voxels is None else wording.count(those[0].voxels),
+            "voxels": " + ".join(wording.count(n) for n in those[0].voxels),
             "painted": str(len(those)),
             "mean": wording.number(sum(one.activation for one in those) / len(those)),
             "best": wording.number(max(one.activation for one in those)),

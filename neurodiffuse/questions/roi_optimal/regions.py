@@ -126,8 +126,16 @@ def wanted(words: Iterable[str]) -> tuple[Region, ...]:
     return tuple(found.values())
 
 
-def in_mask(run: Run, subject: str, inside: np.ndarray, region: Region) -> np.ndarray:
-    """Return which voxels of the mask are in a region, bool (n_voxels,); possibly none.
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """A region in one subject: the expression that was used, bool (n_voxels,) over the mask."""
+
+    expression: str
+    voxels: np.ndarray
+
+
+def in_mask(run: Run, subject: str, inside: np.ndarray, region: Region) -> Selection:
+    """Return which voxels of the mask are in a region, possibly none.
 
     ``inside`` is the mask over the grid, bool (grid.size,).
 
@@ -145,5 +153,5 @@ def in_mask(run: Run, subject: str, inside: np.ndarray, region: Region) -> np.nd
             first = first or error
             continue
         found = rois.evaluate(parsed, lambda name: run.dataset.roi(subject, name), inside.size)
-        return np.asarray(found[inside])
+        return Selection(expression, found[inside])
     raise first or ConfigError(f"--roi {region.name}: has no expression.")

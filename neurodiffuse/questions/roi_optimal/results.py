@@ -15,11 +15,11 @@ from neurodiffuse.questions.roi_optimal.regions import Region
 COLUMNS = {
     "group": "Preset that the region belongs to; n/a for an expression of the user's own",
     "region": "Region in words",
-    "expression": "Region as an expression; the first one that the subject's regions allow is used",
+    "expression": "Region as it was evaluated; for the average in the first subject",
     "subject": "Subject label, or average: from the mean of the subjects' latents",
     "sample": "Number of the picture of this region, from 0",
     "seed": "Seed of the generators",
-    "voxels": "Voxels of the region in the mask; n/a for the average",
+    "voxels": "Voxels of the region in the mask; for the average those of each subject, a+b",
     "predicted_activation": (
         "Response that a forward model, image latents to voxels, fitted on the training images, "
         "predicts for the picture: mean of the region less mean of the rest of the mask, in "
@@ -44,7 +44,8 @@ class Made:
     subject: str
     sample: int
     seed: int
-    voxels: int | None
+    expression: str
+    voxels: tuple[int, ...]
     norms: dict[str, float]
     activation: float
     r2: float
@@ -70,11 +71,11 @@ def write_table(folder: Path, made: Sequence[Made]) -> None:
         cells = {
             "group": one.region.group or "n/a",
             "region": one.region.name,
-            "expression": one.region.choices[0],
+            "expression": one.expression,
             "subject": one.subject,
             "sample": str(one.sample),
             "seed": str(one.seed),
-            "voxels": "n/a" if one.voxels is None else str(one.voxels),
+            "voxels": "+".join(map(str, one.voxels)),
             **{f"norm_{f}": f"{norm:.5g}" for f, norm in one.norms.items()},
             "predicted_activation": _number(one.activation),
             "model_r2": _number(one.r2),

@@ -11,7 +11,7 @@ from neurodiffuse.errors import ConfigError, DataError, listing
 from neurodiffuse.questions.coordinates import other_coordinates
 from neurodiffuse.questions.roi_optimal.answers import Answer, answer
 from neurodiffuse.questions.roi_optimal.question import Question
-from neurodiffuse.questions.roi_optimal.regions import Region, in_mask
+from neurodiffuse.questions.roi_optimal.regions import Region, Selection, in_mask
 from neurodiffuse.questions.roi_optimal.renormalise import reference, to_norm
 from neurodiffuse.run import Run
 from neurodiffuse.types import Latents
@@ -23,13 +23,13 @@ AVERAGE = "average"
 class Row:
     """What is painted in one row: ``latents[region key][feature]`` of one image.
 
-    ``label`` is a subject or ``average``; ``inside`` holds the voxels, bool (n_voxels,), of each
-    contributing subject and region.
+    ``label`` is a subject or ``average``; ``inside[region key][subject]`` is the region in each
+    subject that contributes.
     """
 
     label: str
     latents: dict[str, dict[str, Latents]]
-    inside: dict[str, dict[str, np.ndarray]]
+    inside: dict[str, dict[str, Selection]]
 
     @property
     def name(self) -> str:
@@ -54,7 +54,7 @@ def rows_of(run: Run, question: Question, notes: list[str]) -> list[Row]:
         regions = [r for r in _distinct(question.regions) if r.key in found[subject]]
         if not regions:
             continue
-        patterns = np.stack([found[subject][r.key] for r in regions])
+        patterns = np.stack([found[subject][r.key].voxels for r in regions])
         said = {f: answer(run, subject, f, patterns) for f in run.config.features}
         _note_unread(subject, regions, said, notes)
         rows.append(_row(subject, regions, found[subject], said, question))
@@ -73,7 +73,7 @@ def average(rows: Sequence[Row], answers: dict[str, dict[str, Answer]], question
     Under ``train-norm`` averaging shortens the latents, so they get the subjects' mean norm again.
     """
     latents: dict[str, dict[str, Latents]] = {}
-    inside: dict[str, dict[str, np.ndarray]] = {}
+    inside: dict[str, dict[str, Selection]] = {}
     for key in dict.fromkeys(key for row in rows for key in row.latents):
         those = [row for row in rows if key in row.latents]
         if len(those) < 2:
@@ -94,7 +94,7 @@ def average(rows: Sequence[Row], answers: dict[str, dict[str, Answer]], question
 def _row(
     subject: str,
     regions: Sequence[Region],
-    inside: dict[str, np.ndarray],
+    inside: dict[str, Selection],
     said: dict[str, Answer],
     question: Question,
 ) -> Row:
@@ -126,20 +126,20 @@ def _distinct(regions: Sequence[Region]) -> list[Region]:
 
 def _found(
     run: Run, question: Question, inside: dict[str, np.ndarray], notes: list[str]
-) -> dict[str, dict[str, np.ndarray]]:
-    """Return each subject's voxels of each region that has any."""
-    found: dict[str, dict[str, np.ndarray]] = {s: {} for s in question.subjects}
+) -> dict[str, dict[str, Selection]]:
+    """Return the regions, by subject and key, that have a voxel in the mask."""
+    found: dict[str, dict[str, Selection]] = {s: {} for s in question.subjects}
     missing: dict[tuple[str, str], list[str]] = {}
     for region in _distinct(question.regions):
         problems: dict[str, ConfigError | None] = {}
         for subject in question.subjects:
             try:
-                voxels = in_mask(run, subject, inside[subject], region)
+                selection = in_mask(run, subject, inside[subject], region)
             except ConfigError as error:
                 problems[subject] = error
                 continue
-            if voxels.any():
-                found[subject][region.key] = voxels
+            if selection.voxels.any():
+                found[subject][region.key] = selection
             else:
                 problems[subject] = None
         if not region.group and len(problems) == len(question.subjects):

@@ -14,7 +14,7 @@ from neurodiffuse.questions.roi_optimal.display import shown
 from neurodiffuse.questions.roi_optimal.encoding import ForwardModel, image_features
 from neurodiffuse.questions.roi_optimal.paint import Painter
 from neurodiffuse.questions.roi_optimal.question import Question
-from neurodiffuse.questions.roi_optimal.regions import Region
+from neurodiffuse.questions.roi_optimal.regions import Region, Selection
 from neurodiffuse.questions.roi_optimal.results import Made
 from neurodiffuse.questions.roi_optimal.rows import AVERAGE, Row
 from neurodiffuse.run import Run
@@ -84,7 +84,8 @@ class Studio:
                 subject=row.label,
                 sample=k,
                 seed=seed,
-                voxels=None if row.label == AVERAGE else int(row.inside[key][row.label].sum()),
+                expression=next(iter(row.inside[key].values())).expression,
+                voxels=tuple(int(s.voxels.sum()) for s in row.inside[key].values()),
                 norms={f: float(np.linalg.norm(x.values)) for f, x in row.latents[key].items()},
                 activation=float(activation[k]),
                 r2=r2,
@@ -99,15 +100,15 @@ class Studio:
         ]
 
     def _activation(
-        self, inside: Mapping[str, np.ndarray], pictures: Images
+        self, inside: Mapping[str, Selection], pictures: Images
     ) -> tuple[np.ndarray, float]:
         """Return predicted activation (n_pictures,) and R², averaged over the row's subjects."""
         if not self.models:
             return np.full(len(pictures.ids), math.nan), math.nan
         predicted, r2 = [], []
-        for subject, voxels in inside.items():
+        for subject, selection in inside.items():
             model = self.models[subject]
-            response = model.response(voxels)
+            response = model.response(selection.voxels)
             predicted.append(response.predict(model.predictors(pictures)))
             r2.append(response.r2)
         return np.mean(predicted, axis=0), float(np.mean(r2))
