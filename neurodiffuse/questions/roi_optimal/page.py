@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -19,14 +20,14 @@ from neurodiffuse.report.pictures import LARGE, Picture, picture
 from neurodiffuse.run import Run
 
 TITLES = {
-    "": ("Regions", "asked for by expression"),
-    "visual": ("V1 to V4", "as in Fig 9 of Ozcelik & VanRullen 2023"),
-    "category": ("Category regions", "as in Fig 9 of Ozcelik & VanRullen 2023"),
+    "": ("Regions", "Asked for by expression."),
+    "visual": ("V1 to V4", "Laid out as Fig 9 of Ozcelik & VanRullen 2023."),
+    "category": ("Category regions", "Laid out as Fig 9 of Ozcelik & VanRullen 2023."),
     "paper-combinations": (
         "V1–V4, alone and with a category region",
-        "as in Fig 10 of Ozcelik & VanRullen 2023",
+        "Laid out as Fig 10 of Ozcelik & VanRullen 2023.",
     ),
-    "eccentricity": ("Bands of eccentricity", "as in Fig 11 of Ozcelik & VanRullen 2023"),
+    "eccentricity": ("Bands of eccentricity", "Laid out as Fig 11 of Ozcelik & VanRullen 2023."),
 }
 
 RENORM = {
@@ -100,6 +101,7 @@ def render(
         version=__version__,
         methods=_methods(question, made, averaged=any(row.label == AVERAGE for row in rows)),
         regions=_table(made),
+        scored=all(math.isfinite(one.activation) for one in made),
     )
 
 
