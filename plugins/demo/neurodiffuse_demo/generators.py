@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TEMPERATURE = 0.3
+"""Spread at which the autoencoder's lower layers are sampled."""
+
+LOWER = tuple((c, r, r) for r, c in shapes.LAYERS[shapes.REGRESSED :])
+
+
 class VaeGenerator(Generator):
     """Decode the autoencoder's upper layers, the lower ones sampled from their prior.
 
@@ -28,7 +34,7 @@ class VaeGenerator(Generator):
         Spread of what is sampled: 0 takes the prior's mean, 1 its full spread.
     """
 
-    def __init__(self, temperature: float = 0.3) -> None:
+    def __init__(self, temperature: float = TEMPERATURE) -> None:
         if not 0 <= temperature <= 1:
             raise ValueError(f"temperature must be between 0 and 1, not {temperature}")
         self.temperature = temperature
@@ -56,7 +62,7 @@ class VaeGenerator(Generator):
 
 
 class DiffusionGenerator(Generator):
-    """Paint pictures by denoising, guided by vision and text tokens.
+    """Denoise the autoencoder's latents under vision and text tokens, and paint them.
 
     Parameters
     ----------
@@ -93,7 +99,8 @@ class DiffusionGenerator(Generator):
         self.guidance = guidance
         self.mix = mix
         self.start = start
-        self._network: Any = None
+        self._denoiser: Any = None
+        self._vae: Any = None
 
     def generate(
         self, latents: Mapping[str, Latents], *, init: Images | None, seeds: Sequence[int]
@@ -107,6 +114,7 @@ class DiffusionGenerator(Generator):
         """
         import torch
 
+        from neurodiffuse_demo.nets.vae import pack, unpack
         from neurodiffuse_demo.weights import network
 
         if self.start == "noise" or self.strength == 1:
@@ -116,23 +124,32 @@ class DiffusionGenerator(Generator):
                 "demo-diffusion: there is no first guess to begin from. Name an earlier stage as "
                 'init, or write start = "noise".'
             )
-        self._network = self._network or network("denoiser")[0]
+        elif self.strength == 0:
+            return init
+        self._denoiser = self._denoiser or network("denoiser")[0]
+        self._vae = self._vae or network("vae")[0]
         vision, text = (latents[name].blocks()[0] for name in ("vision", "text"))
         made = []
         with torch.inference_mode():
             for i, seed in enumerate(seeds):
-                x = self._network.sample(
+                noise = _normal(seed, 2, [shapes.NOISE, *LOWER])
+                z = self._denoiser.sample(
                     torch.from_numpy(np.ascontiguousarray(vision[i : i + 1])),
                     torch.from_numpy(np.ascontiguousarray(text[i : i + 1])),
-                    _normal(seed, 2, [shapes.NOISE])[0],
-                    start=None if init is None else network_input(init.values[i]),
+                    noise[0],
+                    start=None if init is None else pack(self._seen(init.values[i])),
                     strength=self.strength,
                     steps=self.steps,
                     guidance=self.guidance,
                     mix=self.mix,
                 )
-                made.append(picture(x))
+                made.append(picture(self._vae.decode(unpack(z), noise[1:], TEMPERATURE)))
         return Images(latents["vision"].ids, np.stack(made))
+
+    def _seen(self, image: np.ndarray) -> list[Tensor]:
+        """Return the latents of a picture."""
+        means: list[Tensor] = self._vae.latents(network_input(image))
+        return means
 
 
 def _normal(seed: int, stage: int, sizes: Sequence[tuple[int, ...]]) -> list[Tensor]:

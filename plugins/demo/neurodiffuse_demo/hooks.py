@@ -74,7 +74,7 @@ def register_metrics(register: Any) -> None:
     )
     register(
         "demo-perceptual",
-        "neurodiffuse_demo.metrics:Perceptual",
+        "neurodiffuse_demo.perceptual:Perceptual",
         summary="Identification by the features of EfficientNet-Lite0, trained on ImageNet",
         extra="neurodiffuse-demo[perceptual]",
         cite=LITE,

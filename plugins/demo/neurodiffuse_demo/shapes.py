@@ -21,5 +21,5 @@ VISION = (17, 96)
 """The pooled token, then 4 x 4 places."""
 TEXT = (18, 96)
 """The pooled token, then a caption's words."""
-NOISE = (64, 64)
-"""Patches of the denoiser and their components."""
+NOISE = (65, 36)
+"""What the denoiser works on: the autoencoder's latents at 8 x 8 places, then as a whole."""

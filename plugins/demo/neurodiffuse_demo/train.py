@@ -2,9 +2,9 @@
 
 Two one-thread processes use two cores better than one two-thread process::
 
-    python -m neurodiffuse_demo.train --folder work --part vae --part evaluator &
-    python -m neurodiffuse_demo.train --folder work --part clip --part denoiser
-    python -m neurodiffuse_demo.train --folder work --part export
+    python -m neurodiffuse_demo.train --folder work --part vae &
+    python -m neurodiffuse_demo.train --folder work --part clip --part evaluator; wait
+    python -m neurodiffuse_demo.train --folder work --part denoiser --part export
 
 The scenes are drawn first and kept in the folder. A part that was stopped goes on from its last
 checkpoint; ``export`` writes the half-precision weights and their checksums into the package.
@@ -19,7 +19,7 @@ from pathlib import Path
 PARTS = ("vae", "evaluator", "clip", "denoiser", "export")
 TRAIN_SCENES, TRAIN_SEED = 40_000, 1
 EVALUATOR_SCENES, EVALUATOR_SEED = 8_000, 2
-STEPS = {"vae": 2100, "evaluator": 500, "clip": 1500, "denoiser": 3200}
+STEPS = {"vae": 2100, "evaluator": 500, "clip": 1500, "denoiser": 3000}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from neurodiffuse_demo import shapes
+from neurodiffuse_demo.nets.vae import pack, unpack
 from neurodiffuse_demo.train import main
 from neurodiffuse_demo.training import loop, vae
 from neurodiffuse_demo.training.denoiser import Ridge
@@ -88,3 +90,21 @@ def test_ridge_blur_shrinks_as_the_severity_grows():
         kept.append(np.corrcoef(blurred.flatten().numpy(), tokens.flatten().numpy())[0, 1])
     assert kept[0] > 0.7
     assert kept[1] < kept[0] - 0.2
+
+
+def test_packed_latents_come_back():
+    torch.manual_seed(0)
+    latents = [torch.randn(2, *shape) for shape in shapes.VAE]
+    packed = pack(latents)
+    assert tuple(packed.shape) == (2, *shapes.NOISE)
+    for one, two in zip(latents, unpack(packed), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_place_of_the_packed_latents_is_that_place_of_every_layer():
+    latents = [torch.zeros(1, *shape) for shape in shapes.VAE]
+    latents[2][:, :, 3, 0] = 1  # lower left quarter of the 4 x 4 layer
+    places = pack(latents)[0, :-1].reshape(8, 8, -1).abs().sum(-1) > 0
+    rows, columns = places.nonzero().T
+    assert rows.min() >= 6
+    assert columns.max() <= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -113,12 +114,12 @@ class Painter:
         n = len(given["vae"].ids)
         return self.first_guess.generate(given, init=None, seeds=range(seed, seed + n))
 
-    def both(self, given: Given, init: Images | None, seed: int = 0, **options: object) -> Images:
+    def both(self, given: Given, init: Images | None, seed: int = 0, **options: Any) -> Images:
         """Return what the second stage makes of the first guesses, or of noise without them."""
         n = len(given["vision"].ids)
         start = "noise" if init is None else "first-guess"
-        generator = DiffusionGenerator(**{"start": start, **options})  # type: ignore[arg-type]
-        generator._network = self.second._network
+        generator = DiffusionGenerator(**{"start": start, **options})
+        generator._denoiser, generator._vae = self.second._denoiser, self.second._vae
         made = generator.generate(given, init=init, seeds=range(seed, seed + n))
-        self.second._network = generator._network
+        self.second._denoiser, self.second._vae = generator._denoiser, generator._vae
         return made

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +18,10 @@ from neurodiffuse_demo.gate.sheets import median_rows, sheet
 from neurodiffuse_demo.gate.study import Study, open_study
 from neurodiffuse_demo.gate.subjects import PLANTED
 
-ROI = {"start": "noise", "guidance": 3.0}
+ROI: dict[str, Any] = {"start": "noise", "guidance": 3.0}
 """How patterns of regions are painted: from noise, with stronger guidance."""
 
-BAND = {"strength": 0.4}
+BAND: dict[str, Any] = {"strength": 0.4}
 """How patterns of eccentricity bands are painted: near the first guess, where layout is."""
 
 DEGREES = 8.4
@@ -171,12 +173,12 @@ def bands(
     study: Study,
     decoder: Decoder,
     label: str,
-    masks: object,
+    masks: Sequence[np.ndarray],
     mean: np.ndarray,
     rows: list[list[np.ndarray]],
 ) -> Requirement:
     """Return whether the energy of a band's pictures peaks where the band lies."""
-    peaks, shown = band_peaks(decoder, study.painter, masks, mean, DEGREES, **BAND)  # type: ignore[arg-type]
+    peaks, shown = band_peaks(decoder, study.painter, masks, mean, DEGREES, **BAND)
     rows += [list(p.values) for p in shown]
     right = sum(peak == band for band, peak in enumerate(peaks))
     return Requirement(
@@ -193,7 +195,7 @@ def sweep(study: Study) -> None:
     scenes, given = study.tests["main"], decoder.predict(who.tests["main"])
     first = study.pictures[f"sub-{who.label} first guess"]
     name = f"sub-{who.label}"
-    tries = [
+    tries: list[dict[str, Any]] = [
         *({"strength": v} for v in (0.4, 0.55, 0.9)),
         *({"guidance": v} for v in (1.0, 4.0)),
         *({"steps": v} for v in (6, 20)),

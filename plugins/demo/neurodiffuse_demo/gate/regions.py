@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Region:
 
 
 def paint(
-    decoder: Decoder, painter: Painter, voxels: np.ndarray, samples: int, **options: object
+    decoder: Decoder, painter: Painter, voxels: np.ndarray, samples: int, **options: Any
 ) -> Images:
     """Return pictures of a pattern, one a seed, begun from its first guess or from noise."""
     given = repeated(decoder.pattern(voxels), samples)
@@ -48,7 +49,7 @@ def category_regions(
     painter: Painter,
     evaluator: Evaluator,
     rois: Mapping[str, np.ndarray],
-    **options: object,
+    **options: Any,
 ) -> tuple[dict[str, Region], Images]:
     """Return what each planted region shows, and one picture of each null.
 
@@ -92,7 +93,7 @@ def band_peaks(
     bands: Sequence[np.ndarray],
     mean: np.ndarray,
     degrees: float,
-    **options: object,
+    **options: Any,
 ) -> tuple[list[int], list[Images]]:
     """Return in which band the energy of each band's pictures is highest, and the pictures.
 

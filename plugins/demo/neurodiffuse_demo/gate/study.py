@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
+from typing import Any
 
 from neurodiffuse.progress import progress
 from neurodiffuse.simulate.scenes import Scene, scene
@@ -14,7 +15,7 @@ from neurodiffuse_demo.gate.scores import Marks, marks
 from neurodiffuse_demo.gate.subjects import Subject, subject
 from neurodiffuse_demo.metrics import Evaluator
 
-TRAIN, MAIN, PAIRS, HELD_OUT = 1000, 200, 80, 100
+TRAIN, MAIN, PAIRS, HELD_OUT = 1500, 200, 80, 100
 NOISE = (1.3, 1.6, 2.0)
 """Single-trial noise of the three subjects, over the signal's spread."""
 
@@ -42,7 +43,7 @@ class Study:
         self.pictures[name] = made
         return self.rows[name]
 
-    def paint(self, given: Given, **options: object) -> tuple[Images, Images]:
+    def paint(self, given: Given, **options: Any) -> tuple[Images, Images]:
         """Return first guesses and what the second stage makes of them."""
         first = self.painter.first(given)
         return first, self.painter.both(given, first, **options)

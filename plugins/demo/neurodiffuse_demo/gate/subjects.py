@@ -10,24 +10,12 @@ import numpy as np
 from neurodiffuse.ridge import column_stats, standardise
 from neurodiffuse.simulate.brain import Brain, Moment
 from neurodiffuse.simulate.geometry import phantom
-from neurodiffuse.simulate.regions import LABELS
+from neurodiffuse.simulate.pictures import scene_labels
 from neurodiffuse.simulate.scenes import Scene
 from neurodiffuse_demo.gate.regions import BANDS
 
-MEANS = {
-    "face": "face",
-    "person": "body",
-    "word": "word",
-    "house": "place",
-    "apple": "food",
-    "car": "vehicle",
-    "cat": "animal",
-    "boat": "boat",
-}
-"""Which of the brain's labels each category of scenes is."""
-
-PLANTED = ("face", "word", "house", "person")
-"""Categories with regions of their own."""
+PLANTED = {"face": "face", "word": "word", "house": "place", "person": "body"}
+"""Categories with regions of their own, and what those regions are said to prefer."""
 
 REPETITIONS = 3
 PER_RUN = 50
@@ -50,15 +38,6 @@ class Subject:
     bands: Sequence[np.ndarray]
 
 
-def labels(scenes: Sequence[Scene]) -> np.ndarray:
-    """Return how strongly each label is in each scene, float64 (n, 8): 1 where shown."""
-    out = np.zeros((len(scenes), len(LABELS)))
-    for row, made in enumerate(scenes):
-        for thing in made.objects:
-            out[row, LABELS.index(MEANS[thing.category])] = 1
-    return out
-
-
 def subject(
     number: int, train: Sequence[Scene], tests: Mapping[str, Sequence[Scene]], *, noise: float
 ) -> Subject:
@@ -77,8 +56,9 @@ def subject(
     brain = Brain.grow(geometry, number, noise=noise, seed=0)
     everything = [*train, *(s for part in tests.values() for s in part)]
     images = np.stack([s.image for s in everything])
+    labels = np.stack([scene_labels(s) for s in everything])
     learned = np.arange(len(everything)) < len(train)
-    signal = brain.signal(images, labels(everything), reference=learned)
+    signal = brain.signal(images, labels, reference=learned)
     betas = np.mean([_shown(brain, signal, r) for r in range(REPETITIONS)], axis=0)
     betas = standardise(betas, column_stats(betas[learned]))
     parts, start = {}, len(train)
@@ -94,7 +74,7 @@ def subject(
         noise=noise,
         train=betas[: len(train)],
         tests=parts,
-        rois={c: prefers == MEANS[c] for c in PLANTED},
+        rois={category: prefers == label for category, label in PLANTED.items()},
         early=early,
         bands=[early & (eccentricity >= a) & (eccentricity < b) for a, b in BANDS],
     )

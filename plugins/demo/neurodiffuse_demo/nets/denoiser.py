@@ -1,8 +1,8 @@
-"""The denoiser: a diffusion transformer on patches, guided by picture and caption tokens.
+"""The denoiser: a diffusion transformer on the autoencoder's latents, guided by both tokens.
 
 As in Versatile Diffusion, each block has one attention to the vision tokens and one to the text
 tokens, and what the two add is mixed: h + mix * vision(h) + (1 - mix) * text(h). It predicts the
-clean picture (Salimans & Ho 2022), on a cosine schedule, sampled without noise (DDIM, Song 2021).
+clean latents (Salimans & Ho 2022), on a cosine schedule, sampled without noise (DDIM, Song 2021).
 """
 
 from __future__ import annotations
@@ -14,29 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neurodiffuse_demo.nets.clip import GRID
-from neurodiffuse_demo.shapes import TEXT, VISION
+from neurodiffuse_demo.shapes import NOISE, TEXT, VISION
 
 WIDTH = 128
 HEADS = 4
-DEPTH = 5
-PATCH = 8
-SIDE = 64 // PATCH
-COMPONENTS = 64
+DEPTH = 4
+SIDE = 8
 
 
 def level(t: Tensor) -> tuple[Tensor, Tensor]:
     """Return the share of the picture and of the noise at times 0 (clean) to 1 (noise)."""
     return torch.cos(t * (math.pi / 2)), torch.sin(t * (math.pi / 2))
-
-
-def patches(x: Tensor) -> Tensor:
-    """Return images (n, 3, 64, 64) as patches (n, 64, 192)."""
-    return functional.pixel_unshuffle(x, PATCH).flatten(2).transpose(1, 2)
-
-
-def pictures(p: Tensor) -> Tensor:
-    """Return patches (n, 64, 192) as images (n, 3, 64, 64)."""
-    return functional.pixel_shuffle(p.transpose(1, 2).unflatten(2, (SIDE, SIDE)), PATCH)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -45,7 +33,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 class Look(nn.Module):
-    """Attention of the patches to tokens of one kind."""
+    """Attention of the places to tokens of one kind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,12 +41,12 @@ class Look(nn.Module):
         self.tell = nn.Linear(WIDTH, 2 * WIDTH)
 
     def forward(self, h: Tensor, tokens: Tensor) -> Tensor:
-        """Return what the tokens add, (n, 64, width)."""
+        """Return what the tokens add, (n, 65, width)."""
         return self.out(_attend(self.ask(h), *self.tell(tokens).chunk(2, -1)))
 
 
 class Block(nn.Module):
-    """Attention among patches, to both kinds of tokens, and a two-layer network."""
+    """Attention among places, to both kinds of tokens, and a two-layer network."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +65,7 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, tuning: Tensor, vision: Tensor, text: Tensor, mix: Tensor
     ) -> Tensor:
-        """Return patches of the same shape (n, 64, width)."""
+        """Return places of the same shape (n, 65, width)."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.tune(tuning)[:, None].chunk(6, -1)
         h = functional.layer_norm(x, (WIDTH,)) * (1 + scale1) + shift1
         x = x + gate1 * self.out(_attend(*self.mix(h).chunk(3, -1)))
@@ -89,54 +77,34 @@ class Block(nn.Module):
 
 
 def spread(tokens: Tensor) -> Tensor:
-    """Give each patch the vision token of the place it lies in: (n, 16, w) to (n, 64, w)."""
+    """Give each place the vision token it lies in, the whole none: (n, 16, w) to (n, 65, w)."""
     square = tokens.unflatten(1, (GRID, GRID))
     times = SIDE // GRID
-    return square.repeat_interleave(times, 1).repeat_interleave(times, 2).flatten(1, 2)
-
-
-class Refine(nn.Module):
-    """Three small convolutions that close the seams between patches."""
-
-    def __init__(self, width: int = 16) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            [
-                nn.Conv2d(3, width, 3, padding=1),
-                nn.Conv2d(width, width, 3, padding=1),
-                nn.Conv2d(width, 3, 3, padding=1),
-            ]
-        )
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the picture with the seams closed."""
-        h = self.layers[0](x)
-        for layer in self.layers[1:]:
-            h = layer(functional.gelu(h, approximate="tanh"))
-        return x + h
+    wide = square.repeat_interleave(times, 1).repeat_interleave(times, 2).flatten(1, 2)
+    return functional.pad(wide, (0, 0, 0, 1))
 
 
 class Denoiser(nn.Module):
-    """Predict the clean patches from noisy ones, the time and the tokens.
+    """Predict the clean latents from noisy ones, the time and the tokens.
 
-    The buffers hold what is known of the training pictures: the principal components of a patch
-    and the mean and spread of the tokens.
+    The buffers hold what is known of the training pictures: mean and scale of the packed latents
+    and of the tokens.
     """
+
+    latent_mean: Tensor
+    latent_scale: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("patch_mean", torch.zeros(3 * PATCH**2))
-        self.register_buffer("patch_basis", torch.zeros(3 * PATCH**2, COMPONENTS))
-        self.register_buffer("patch_scale", torch.ones(COMPONENTS))
+        self.register_buffer("latent_mean", torch.zeros(NOISE))
+        self.register_buffer("latent_scale", torch.ones(NOISE))
         for name, shape in (("vision", VISION), ("text", TEXT)):
             self.register_buffer(f"{name}_mean", torch.zeros(shape))
             self.register_buffer(f"{name}_sd", torch.ones(()))
         self.vision_none = nn.Parameter(torch.zeros(VISION))
         self.text_none = nn.Parameter(torch.zeros(TEXT))
-        self.enter = nn.Linear(COMPONENTS, WIDTH)
-        self.places = nn.Parameter(torch.randn(1, SIDE**2, WIDTH) * 0.1)
+        self.enter = nn.Linear(NOISE[1], WIDTH)
+        self.places = nn.Parameter(torch.randn(1, NOISE[0], WIDTH) * 0.1)
         self.time = nn.Sequential(nn.Linear(64, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
         self.read = nn.ModuleDict(
             {
@@ -154,31 +122,30 @@ class Denoiser(nn.Module):
         )
         self.blocks = nn.ModuleList([Block() for _ in range(DEPTH)])
         self.last = nn.Linear(WIDTH, 2 * WIDTH)
-        self.leave = nn.Linear(WIDTH, COMPONENTS)
-        self.refine = Refine()
+        self.leave = nn.Linear(WIDTH, NOISE[1])
         for layer in (self.last, self.leave):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Return images (n, 3, 64, 64) as scaled components (n, 64, 64)."""
-        return (patches(x) - self.patch_mean) @ self.patch_basis / self.patch_scale
+    def scaled(self, latents: Tensor) -> Tensor:
+        """Return packed latents (n, 65, 36) centred and scaled as the network reads them."""
+        return (latents - self.latent_mean) / self.latent_scale
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Return components as images, seams and all."""
-        return pictures((z * self.patch_scale) @ self.patch_basis.T + self.patch_mean)
+    def unscaled(self, z: Tensor) -> Tensor:
+        """Return packed latents as the autoencoder reads them."""
+        return z * self.latent_scale + self.latent_mean
 
     def tokens(self, values: Tensor, kind: str) -> Tensor:
         """Return tokens (n, count, 96) centred and scaled as the network reads them."""
         return (values - getattr(self, f"{kind}_mean")) / getattr(self, f"{kind}_sd")
 
     def forward(self, z: Tensor, t: Tensor, vision: Tensor, text: Tensor, mix: Tensor) -> Tensor:
-        """Return the clean components.
+        """Return the clean latents.
 
         Parameters
         ----------
         z
-            Noisy components (n, 64, 64).
+            Noisy latents (n, 65, 36), scaled.
         t
             Time (n,), 0 clean to 1 noise.
         vision, text
@@ -211,18 +178,18 @@ class Denoiser(nn.Module):
         guidance: float,
         mix: float,
     ) -> Tensor:
-        """Return images (n, 3, 64, 64) in -1..1.
+        """Return packed latents (n, 65, 36).
 
         Parameters
         ----------
         vision, text
             Tokens as the towers give them.
         noise
-            Standard normal (n, 64, 64).
+            Standard normal (n, 65, 36).
         start
-            Images to begin from, noised to the time ``strength``; None begins from noise.
+            Packed latents to begin from, noised to the time ``strength``; None begins from noise.
         strength
-            0 leaves the start as it is, 1 forgets it.
+            Up to 1, which forgets the start.
         steps
             Steps of a whole way from noise; a share ``strength`` of them is taken.
         guidance
@@ -230,8 +197,6 @@ class Denoiser(nn.Module):
         mix
             Share of the vision tokens.
         """
-        if start is not None and strength == 0:
-            return start
         begin = 1.0 if start is None else strength
         n = len(noise)
         seen, said = self.tokens(vision, "vision"), self.tokens(text, "text")
@@ -242,7 +207,7 @@ class Denoiser(nn.Module):
         clean, dirt = level(times)
         z = dirt[0] * noise
         if start is not None:
-            z = z + clean[0] * self.encode(start)
+            z = z + clean[0] * self.scaled(start)
         for i in range(len(times) - 1):
             t = times[i].expand(2 * n)
             if guidance == 1:
@@ -251,4 +216,4 @@ class Denoiser(nn.Module):
                 guided, free = self(torch.cat([z, z]), t, *both, weight).chunk(2)
                 made = free + guidance * (guided - free)
             z = clean[i + 1] * made + dirt[i + 1] * (z - clean[i] * made) / dirt[i]
-        return self.refine(self.decode(z))
+        return self.unscaled(z)

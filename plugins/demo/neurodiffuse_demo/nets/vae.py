@@ -8,6 +8,7 @@ good when the last layers come from the prior, which is how it is used.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,7 @@ class Block(nn.Module):
             ]
         )
         with torch.no_grad():
-            self.layers[-1].weight.mul_(0.3)
+            self.layers[-1].get_parameter("weight").mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of the same resolution."""
@@ -113,6 +114,9 @@ class Vae(nn.Module):
         self.fine = nn.Sequential(Block(24, 48, resolution=32), Block(24, 48, resolution=32))
         self.paint = nn.Conv2d(48, 12, 3, padding=1)
 
+    def _top_down(self) -> list[Layer]:
+        return cast("list[Layer]", list(self.layers))
+
     def _grow(self, h: Tensor, resolution: int) -> Tensor:
         """Return the features at a layer's resolution."""
         if h.shape[-1] == resolution:
@@ -128,7 +132,7 @@ class Vae(nn.Module):
         """Return the posterior means of the layers that are regressed."""
         seen = self.encoder(x)
         h, out = self.start.expand(len(x), -1, -1, -1), []
-        for layer in self.layers[:REGRESSED]:
+        for layer in self._top_down()[:REGRESSED]:
             h = self._grow(h, layer.resolution)
             z, _ = layer.infer(h, seen[layer.resolution])
             out.append(z)
@@ -143,7 +147,7 @@ class Vae(nn.Module):
         temperature they are taken at.
         """
         h = self.start.expand(len(latents[0]), -1, -1, -1)
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self._top_down()):
             h = self._grow(h, layer.resolution)
             mean, log_sd, h = layer.expect(h)
             if i < len(latents):
@@ -161,7 +165,7 @@ class Vae(nn.Module):
         """
         seen = self.encoder(x)
         h, divergences = self.start.expand(len(x), -1, -1, -1), []
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self._top_down()):
             h = self._grow(h, layer.resolution)
             above = h
             mean, log_sd, h = layer.expect(h)
@@ -174,3 +178,22 @@ class Vae(nn.Module):
                 divergences.append(kl.sum(dim=(1, 2, 3)))
             h = layer.add(h, z)
         return self._picture(h), divergences
+
+
+def pack(latents: Sequence[Tensor]) -> Tensor:
+    """Return the eight regressed layers as a sequence (n, 65, 36): 8 x 8 places, then the whole.
+
+    A place has the 24 channels at 8 x 8 and a quarter of the 48 at 4 x 4; the last row holds
+    the 32 values at 1 x 1 and four zeros.
+    """
+    whole, coarse, fine = (torch.cat(list(latents[a:b]), 1) for a, b in ((0, 2), (2, 5), (5, 8)))
+    places = torch.cat([fine, functional.pixel_shuffle(coarse, 2)], 1).flatten(2).transpose(1, 2)
+    return torch.cat([places, functional.pad(whole.flatten(1), (0, 4))[:, None]], 1)
+
+
+def unpack(sequence: Tensor) -> list[Tensor]:
+    """Return the layers of a sequence that `pack` made."""
+    places = sequence[:, :-1].transpose(1, 2).unflatten(2, (8, 8))
+    fine, coarse = places[:, :24], functional.pixel_unshuffle(places[:, 24:].contiguous(), 2)
+    whole = sequence[:, -1, :32, None, None]
+    return [*whole.chunk(2, 1), *coarse.chunk(3, 1), *fine.chunk(3, 1)]

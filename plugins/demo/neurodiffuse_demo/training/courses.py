@@ -34,7 +34,7 @@ def run(part: str, folder: Path, *, steps: int, small: bool = False) -> None:
         n = 200 if small else TRAIN_SCENES
         data = scenes(n, seed=TRAIN_SEED, combinations="train", cache=folder / "cache")
         if part == "denoiser":
-            course = denoiser.course(data, *training_tokens(folder, data), steps=steps)
+            course = denoiser.course(*training_latents(folder, data), steps=steps)
         else:
             course = {"vae": vae.course, "clip": clip.course}[part](data, steps=steps)
     train(course, folder)
@@ -52,20 +52,24 @@ def trained(model: nn.Module, name: str, folder: Path) -> nn.Module:
     return model.to(device()).eval()
 
 
-def training_tokens(folder: Path, data: Scenes) -> tuple[Tensor, Tensor]:
-    """Return vision and text tokens of the training scenes, kept in the folder."""
-    path = folder / f"tokens-{len(data)}.pt"
-    if not path.exists():
-        words = words_of(data)
-        (folder / "words.txt").write_text(" ".join(words))
+def training_latents(folder: Path, data: Scenes) -> tuple[Tensor, Tensor, Tensor]:
+    """Return packed latents, vision and text tokens of the training scenes, kept in the folder."""
+    words = words_of(data)
+    (folder / "words.txt").write_text(" ".join(words))
+    tokens_path, latents_path = (folder / f"{k}-{len(data)}.pt" for k in ("tokens", "latents"))
+    if not tokens_path.exists():
         towers = trained(clip.Clip(len(words)), "clip", folder)
         kept = (
-            denoiser.vision_tokens(towers.vision, data.images),
-            denoiser.text_tokens(towers.text, words, data.captions),
+            denoiser.vision_tokens(towers.get_submodule("vision"), data.images),
+            denoiser.text_tokens(towers.get_submodule("text"), words, data.captions),
         )
-        torch.save(kept, path)
-    vision, text = torch.load(path, weights_only=True)
-    return vision, text
+        torch.save(kept, tokens_path)
+    if not latents_path.exists():
+        network = Vae()
+        trained(network, "vae", folder)
+        torch.save(denoiser.packed_latents(network, data.images), latents_path)
+    vision, text = torch.load(tokens_path, weights_only=True)
+    return torch.load(latents_path, weights_only=True), vision, text
 
 
 def export(folder: Path) -> None:

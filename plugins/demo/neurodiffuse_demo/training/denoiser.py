@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from neurodiffuse.progress import progress
 from neurodiffuse_demo.nets.clip import tokens
-from neurodiffuse_demo.nets.denoiser import COMPONENTS, Denoiser, level, patches
+from neurodiffuse_demo.nets.denoiser import Denoiser, level
+from neurodiffuse_demo.nets.vae import Vae, pack
 from neurodiffuse_demo.shapes import TEXT, VISION
 from neurodiffuse_demo.training.loop import Course, device
 from neurodiffuse_demo.training.muon import Muon
-from neurodiffuse_demo.training.scenes import Scenes
 from neurodiffuse_demo.training.vae import pixels
 
 KEPT = 256
@@ -50,7 +50,7 @@ class Ridge:
     def blur(self, values: Tensor, severity: Tensor, rng: torch.Generator) -> Tensor:
         """Return tokens blurred by 0 (all components left) to 1 (three left), one a picture."""
         n, kept = len(values), len(self.variances)
-        draw = {"generator": rng, "device": values.device}
+        draw: dict[str, Any] = {"generator": rng, "device": values.device}
         index = kept * (3 / kept) ** severity - 1
         share = (0.6 + 0.4 * torch.rand(n, 1, **draw)) * self.variances
         a = share / (self.variances + self.variances[index.long().clamp(0, kept - 1)][:, None])
@@ -73,6 +73,18 @@ def vision_tokens(tower: nn.Module, images: np.ndarray, batch: int = 100) -> Ten
 
 
 @torch.no_grad()
+def packed_latents(vae: Vae, images: np.ndarray, batch: int = 100) -> Tensor:
+    """Return the autoencoder's latents of uint8 images, half precision (n, 65, 36)."""
+    parts = range(0, len(images), batch)
+    return torch.cat(
+        [
+            pack(vae.latents(pixels(images[i : i + batch]))).half().cpu()
+            for i in progress(parts, "latents")
+        ]
+    )
+
+
+@torch.no_grad()
 def text_tokens(
     tower: nn.Module, words: Sequence[str], captions: Sequence[Sequence[str]], batch: int = 500
 ) -> Tensor:
@@ -90,25 +102,27 @@ def text_tokens(
 
 
 def course(
-    scenes: Scenes,
+    latents: Tensor,
     vision: Tensor,
     text: Tensor,
     *,
     steps: int,
-    batch: int = 64,
+    batch: int = 48,
     rate: float = 2e-3,
 ) -> Course:
     """Return the course of the denoiser.
 
     Parameters
     ----------
-    scenes
-        Training scenes.
+    latents
+        Packed latents of the training scenes, (n, 65, 36).
     vision, text
         Their tokens, (n, 17, 96) and (n, 18, 96).
+    steps, batch, rate
+        Length of the course, pictures a step and highest learning rate.
     """
     torch.manual_seed(3)
-    model = prepared(scenes, vision, text).to(device())
+    model = prepared(latents, vision, text).to(device())
     matrices = [
         p for name, p in model.blocks.named_parameters() if p.ndim == 2 and "tune" not in name
     ]
@@ -121,27 +135,32 @@ def course(
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = torch.Generator(device()).manual_seed(1_000_000 + step)
-        rows = np.sort(np.random.default_rng([13, step]).integers(len(scenes), size=batch))
-        x = pixels(scenes.images[rows])
+        rows = np.random.default_rng([13, step]).integers(len(latents), size=batch)
+        clean = latents[rows].to(device()).float()
         given = {"vision": vision[rows].to(device()), "text": text[rows].to(device())}
         seen, said, mix = conditions(model, ridges, given, rng)
-        return denoise(model, x, seen, said, mix, rng)
+        return denoise(model, clean, seen, said, mix, rng)
 
     return Course("denoiser", model, loss, optimisers, steps, average=0.9985)
 
 
-def prepared(scenes: Scenes, vision: Tensor, text: Tensor) -> Denoiser:
-    """Return a denoiser that knows the training pictures' patches and tokens."""
+def prepared(latents: Tensor, vision: Tensor, text: Tensor) -> Denoiser:
+    """Return a denoiser that knows the training pictures' latents and tokens.
+
+    A channel is divided by the square root of its spread: those that say much stay larger.
+    """
     model = Denoiser()
-    flat = patches(pixels(scenes.images[:2000])).flatten(0, 1).cpu()
-    model.patch_mean.copy_(flat.mean(0))
-    variances, basis = torch.linalg.eigh(torch.cov(flat.T))
-    order = variances.argsort(descending=True)[:COMPONENTS]
-    model.patch_basis.copy_(basis[:, order])
-    spread = variances[order].sqrt()
-    model.patch_scale.copy_(spread.sqrt() * spread.mean().sqrt())
+    known = latents[:4000].float()
+    model.latent_mean.copy_(known.mean(0))
+    spread = (known - known.mean(0)).pow(2).mean(0)
+    places, whole = spread[:-1].mean(0).sqrt(), spread[-1].sqrt()
+    usual = places.mean()
+    for rows, sd in ((slice(0, -1), places), (slice(-1, None), whole)):
+        scale = (sd * usual).sqrt()
+        model.latent_scale[rows] = torch.where(sd > 0, scale.clamp(min=0.05 * usual), 1.0)
     for name, values, shape in (("vision", vision, VISION), ("text", text, TEXT)):
-        assert values.shape[1:] == shape
+        if tuple(values.shape[1:]) != shape:
+            raise ValueError(f"{name} tokens of shape {tuple(values.shape[1:])}, not {shape}")
         getattr(model, f"{name}_mean").copy_(values.mean(0))
         getattr(model, f"{name}_sd").copy_((values - values.mean(0)).std())
     return model
@@ -156,7 +175,7 @@ def conditions(
     mostly, and anything between 0 and 1 sometimes.
     """
     n = len(given["vision"])
-    draw = {"generator": rng, "device": device()}
+    draw: dict[str, Any] = {"generator": rng, "device": device()}
     severity, lots = torch.rand(n, **draw), torch.rand(n, **draw)
     clean = (torch.rand(n, **draw) < CLEAN)[:, None, None]
     out = []
@@ -172,23 +191,16 @@ def conditions(
 
 
 def denoise(
-    model: Denoiser, x: Tensor, seen: Tensor, said: Tensor, mix: Tensor, rng: torch.Generator
+    model: Denoiser, latents: Tensor, seen: Tensor, said: Tensor, mix: Tensor, rng: torch.Generator
 ) -> tuple[Tensor, dict[str, float]]:
-    """Return the loss of a batch: denoising, weighted by signal to noise, and the seams."""
-    n = len(x)
-    draw = {"generator": rng, "device": x.device}
-    t = (torch.arange(n, device=x.device) + torch.rand(n, **draw)) / n
+    """Return the loss of a batch: squared error of the clean latents by signal to noise."""
+    n = len(latents)
+    draw: dict[str, Any] = {"generator": rng, "device": latents.device}
+    t = (torch.arange(n, device=latents.device) + torch.rand(n, **draw)) / n
     clean, dirt = level(t)
-    z = model.encode(x)
+    z = model.scaled(latents)
     noisy = clean[:, None, None] * z + dirt[:, None, None] * torch.randn(z.shape, **draw)
-    made = model(noisy, t, seen, said, mix)
-    error = ((made - z) ** 2).mean(dim=(1, 2))
+    error = ((model(noisy, t, seen, said, mix) - z) ** 2).mean(dim=(1, 2))
     weight = ((clean / dirt.clamp(min=1e-3)) ** 2).clamp(0.35, 5)
-    main = (weight * error).mean()
-    few = slice(0, max(1, n // 4))  # the quarter with the least noise: nearly what sampling ends in
-    rough = model.decode(made[few].detach())
-    seams = functional.mse_loss(model.refine(rough), x[few])
-    with torch.no_grad():
-        before = functional.mse_loss(rough, x[few]).item()
-    parts = {"error": error.mean().item(), "rough": before, "refined": seams.item()}
-    return main + 10 * seams, parts
+    late = error[2 * n // 3 :].mean().item()
+    return (weight * error).mean(), {"error": error.mean().item(), "error from noise": late}
