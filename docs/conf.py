@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -20,6 +21,8 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
 exclude_patterns = ["_build", "gallery/**/*.ipynb"]
 html_theme = "pydata_sphinx_theme"
 html_title = "neurodiffuse"
@@ -44,7 +47,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
     "abort_on_example_error": True,
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "ExampleTitleSortKey",
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 1000,
@@ -52,6 +55,15 @@ sphinx_gallery_conf = {
     "plot_gallery": True,
     "reference_url": {},
 }
-suppress_warnings = ["config.cache"]
+suppress_warnings = ["config.cache", "toc.empty_glob"]
 warnings.filterwarnings("ignore", category=UserWarning, module="matplotlib")
 Path(__file__).with_name("_static").mkdir(exist_ok=True)
+
+
+def setup(app: object) -> None:
+    """Let shapes such as ``(n, *shape)`` stand in docstrings: an asterisk there is no emphasis."""
+
+    def escape(app: object, what: str, name: str, obj: object, options: object, lines: list[str]):
+        lines[:] = [re.sub(r"(?<=, )\*(?=\w+\))", r"\\*", line) for line in lines]
+
+    app.connect("autodoc-process-docstring", escape)  # type: ignore[attr-defined]

@@ -34,8 +34,8 @@ here = Path.cwd()
 root = next(p / "bids_example" for p in (here, *here.parents) if (p / "bids_example").is_dir())
 run = Path(tempfile.mkdtemp()) / "demo"
 print("recipe:", default_recipe("bids"))
-command = f"--quiet decode --dataset bids --root {root} --sub 01 --out {run}"
-cli.main(command.split(), standalone_mode=False)
+command = ["--quiet", "decode", "--dataset", "bids", "--root", root, "--sub", "01", "--out", run]
+cli.main([str(word) for word in command], standalone_mode=False)
 
 # %%
 # What is in the run
