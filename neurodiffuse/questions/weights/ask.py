@@ -1,0 +1,192 @@
+"""Ask where in the brain features are read from: statmaps, pictures, regions and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from neurodiffuse import maps
+from neurodiffuse.progress import progress
+from neurodiffuse.questions.weights import bars, page, pictures, region_table, statmaps, surface
+from neurodiffuse.questions.weights.project import Projection, percentile, project
+from neurodiffuse.questions.weights.question import Plan, Question, check_place, plan_of
+from neurodiffuse.questions.weights.region_table import RegionResult
+from neurodiffuse.questions.weights.statmaps import BrainValues
+from neurodiffuse.run import Run, said_clearly
+
+PICTURED = ("percentile", "l1", "pattern")
+"""Which measure's map is shown interactively: the first of these that was asked for."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came out: the folder, its maps, the regions compared (None where there are none)."""
+
+    folder: Path
+    maps: tuple[BrainValues, ...]
+    regions: RegionResult | None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Every map, and of each subject and feature the L1 norms over the whole mask."""
+
+    maps: list[BrainValues] = field(default_factory=list)
+    norms: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+
+
+def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
+    """Write where in the brain the features of a fitted run are read from.
+
+    Parameters
+    ----------
+    run
+        A run whose subjects are fitted.
+    question
+        What is asked.
+    out
+        Folder of the answer, replaced when it holds an earlier one. Default: ``weights`` in the
+        run, or ``weights-FEATURE-tokenK`` for parts of a feature.
+
+    Returns
+    -------
+    Answer
+        Its folder holds ``index.html``, ``maps.tsv`` with a row a map, ``regions.tsv`` and
+        ``regions.png`` where features are whole and the data set has regions, and
+        ``sub-XX/func`` with statmaps and pictures.
+
+    Raises
+    ------
+    ConfigError, MissingDataError, RunError
+        As `question.plan_of` and `question.check_place` say, before anything is computed.
+    """
+    plan = plan_of(run, question)
+    place = out or run.path / question.folder
+    check_place(place)
+    found = _project(run, plan)
+    regions = None
+    if question.whole:
+        regions = region_table.compare_regions(
+            run,
+            found.norms,
+            plan.against,
+            question.regions,
+            permutations=question.permutations,
+            seed=question.seed,
+        )
+    with said_clearly(place), run.writing(place) as folder:
+        rows = [statmaps.write_map(run, folder, made) for made in found.maps]
+        drawn = found.maps if question.pictures else []
+        shown = [
+            _picture(run, plan, folder, made)
+            for made in progress(drawn, "pictures", quiet=run.quiet)
+        ]
+        figure = _write_regions(folder, regions)
+        # maps.tsv marks the folder as ours, so it comes last but for the page
+        statmaps.write_table(folder, "maps", statmaps.COLUMNS, rows)
+        (folder / "index.html").write_text(
+            page.render(run, plan, rows, shown, regions, figure), encoding="utf-8"
+        )
+    return Answer(place, tuple(found.maps), regions)
+
+
+def _project(run: Run, plan: Plan) -> Found:
+    found = Found()
+    for subject in plan.subjects:
+        with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
+            mask = stored["voxels"]
+        norms = found.norms.setdefault(subject, {})
+        for feature, parts in plan.parts.items():
+            fitted = maps.open_map(run, subject, feature)
+            inside = statmaps.within(run.subject(subject).grid, mask, fitted.voxels)
+            projections = project(
+                fitted,
+                parts,
+                patterns="pattern" in plan.question.measures,
+                label=f"sub-{subject} {feature}",
+                quiet=run.quiet,
+            )
+            norms[feature] = np.full(int(mask.sum()), np.nan)
+            norms[feature][fitted.voxels] = np.abs(projections[0].weight)
+            for part, projection in zip(parts, projections, strict=True):
+                for measure in plan.question.measures:
+                    stem = statmaps.stem_of(run, subject, feature, part, measure)
+                    values = _values(projection, measure)
+                    found.maps.append(
+                        BrainValues(subject, feature, part, measure, values, inside, stem)
+                    )
+    return found
+
+
+def _values(projection: Projection, measure: str) -> np.ndarray:
+    if measure == "percentile":
+        return percentile(projection.weight)
+    if measure == "pattern":
+        assert projection.pattern is not None
+        return projection.pattern
+    return projection.weight
+
+
+def _picture(run: Run, plan: Plan, folder: Path, made: BrainValues) -> page.Shown:
+    """Write the pictures of a map beside it and return what the page shows."""
+    func = folder / f"sub-{made.subject}" / "func"
+    grid = run.subject(made.subject).grid
+    slices = pictures.save(func / f"{made.stem}_slices.png", pictures.slices(run, made))
+    template, views = [], []
+    measures = plan.question.measures
+    interactive = plan.question.view and made.measure == next(m for m in PICTURED if m in measures)
+    if interactive:
+        views.append(("Slices", pictures.viewer(run, made)))
+    if pictures.on_template(grid):
+        glass = pictures.save(func / f"{made.stem}_glass.png", pictures.glass_brain(run, made))
+        cortex = surface.project(run, made)
+        surface.write(func, made, cortex)
+        inflated = pictures.save(func / f"{made.stem}_surface.png", surface.picture(made, cortex))
+        template = [("Glass brain", glass), ("fsaverage5, inflated and flat", inflated)]
+        if interactive:
+            views.append(("Cortex", surface.viewer(made, cortex)))
+    for name, view in views:
+        (func / f"{made.stem}_{name.lower()}.html").write_text(view, encoding="utf-8")
+    return page.Shown(made, slices, tuple(template), tuple(views))
+
+
+def _write_regions(folder: Path, regions: RegionResult | None) -> bytes:
+    if regions is None:
+        return b""
+    rows = region_table.rows_of(regions)
+    statmaps.write_table(folder, "regions", region_table.COLUMNS, rows)
+    return pictures.save(folder / "regions.png", bars.bar_plot(regions))
+
+
+def summary(answer: Answer) -> str:
+    """Return what the command says at its end."""
+    lines = [f"{len(answer.maps)} maps in {answer.folder}, listed in maps.tsv"]
+    if answer.regions is not None:
+        lines += _region_lines(answer.regions)
+    return "\n".join([*lines, "", f"page: {answer.folder / 'index.html'}"])
+
+
+def _region_lines(found: RegionResult) -> list[str]:
+    several = len(found.features) > 1
+    against = found.features[found.against]
+    values = found.all.normalised if several else found.all.level
+    columns: Mapping[str, int] = {
+        f: k for k, f in enumerate(found.features) if not several or k != found.against
+    }
+    head = (
+        f"percentile of weights against {against}, %" if several else "mean percentile of weights"
+    )
+    lines = ["", f"{'region':12}" + "".join(f"{f:>16}" for f in columns) + f"   {head}"]
+    for r in found.shown:
+        cells = (values.mean[k, r] * (100 if several else 1) for k in columns.values())
+        lines.append(
+            f"{found.regions[r].name:12}"
+            + "".join(
+                f"{'–' if np.isnan(c) else f'{c:+.1f}' if several else f'{c:.1f}':>16}"
+                for c in cells
+            )
+        )
+    return lines

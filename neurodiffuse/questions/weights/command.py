@@ -1,0 +1,87 @@
+"""The command ``neurodiffuse weights``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_DIR = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--run", "run_folder", type=_DIR, required=True, metavar="DIR", help="Fitted run.")
+@click.option("--sub", "subjects", multiple=True, metavar="ID", help="Subject. [default: all]")
+@click.option(
+    "--feature", "features", multiple=True, metavar="NAME", help="Of the recipe. [default: all]"
+)
+@click.option(
+    "--token", "tokens", type=int, multiple=True, metavar="K", help="One token of it, from 0."
+)
+@click.option(
+    "--component",
+    "components",
+    type=int,
+    multiple=True,
+    metavar="K",
+    help="One latent of it, from 0: a map with signs.",
+)
+@click.option(
+    "--measure",
+    "measures",
+    multiple=True,
+    default=("l1", "percentile"),
+    show_default=True,
+    metavar="NAME",
+    help="l1, percentile, pattern (Haufe). Repeat for several.",
+)
+@click.option(
+    "--against", default="", metavar="NAME", help="Feature to compare with. [default: the first]"
+)
+@click.option(
+    "--roi",
+    "regions",
+    multiple=True,
+    metavar="EXPR",
+    help="Region or preset to compare in. [default: the paper's and every mask]",
+)
+@click.option("--permutations", type=int, default=9999, show_default=True, help="Of voxel labels.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the permutations.")
+@click.option("--pictures/--no-pictures", default=True, help="Draw maps, or write numbers only.")
+@click.option("--view", is_flag=True, help="Also interactive pictures, a megabyte each.")
+@click.option(
+    "--out", type=_DIR, metavar="DIR", help="Folder of the answer. [default: RUN/weights]"
+)
+@click.option("--quiet", is_flag=True, help="Say less.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def weights(
+    context: click.Context,
+    run_folder: Path,
+    out: Path | None,
+    quiet: bool,
+    debug: bool,
+    **asked: Any,
+) -> None:
+    r"""Show where in the brain each feature is read from, and compare regions.
+
+    \b
+    neurodiffuse weights --run runs/demo
+    neurodiffuse weights --run runs/demo --measure percentile --measure pattern --view
+    neurodiffuse weights --run runs/demo --feature text --token 5
+
+    Weights say what the decoder uses, not what a voxel responds to; patterns say that.
+    """
+    from neurodiffuse.pipeline import reopen
+    from neurodiffuse.plugins import Registry
+    from neurodiffuse.questions.weights.ask import summary
+    from neurodiffuse.questions.weights.ask import weights as ask
+    from neurodiffuse.questions.weights.question import Question
+    from neurodiffuse.run import opened
+
+    quiet = quiet or bool((context.obj or {}).get("quiet"))
+    run = reopen(run_folder, Registry.installed(), quiet=quiet)
+    with opened(run):
+        answer = ask(run, Question(**asked), out)
+    click.echo(summary(answer))

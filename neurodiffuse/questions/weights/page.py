@@ -1,0 +1,235 @@
+"""One self-contained page: maps on the brain, the comparison of regions, every file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from neurodiffuse import __version__
+from neurodiffuse.questions.weights.pictures import on_template
+from neurodiffuse.questions.weights.question import Plan
+from neurodiffuse.questions.weights.region_table import RegionResult
+from neurodiffuse.questions.weights.statmaps import BrainValues
+from neurodiffuse.questions.weights.surface import why_not
+from neurodiffuse.report import wording
+from neurodiffuse.report.pictures import data_uri
+from neurodiffuse.run import Run
+
+REFERENCES = (
+    "Ozcelik F, VanRullen R (2023). Natural scene reconstruction from fMRI signals using "
+    "generative latent diffusion. Scientific Reports 13:15666.",
+    "Haufe S et al. (2014). On the interpretation of weight vectors of linear models in "
+    "multivariate neuroimaging. NeuroImage 87:96-110.",
+)
+
+CAPTIONS = {
+    "l1": "L1 norm of the weights over {targets}.",
+    "percentile": "L1 norm of the weights over {targets}, as a percentile of the voxels.",
+    "pattern": "Haufe pattern, L1 norm over {targets}: where the decoded latents show.",
+}
+SIGNED = {
+    "l1": "Weight of this latent.",
+    "percentile": "Size of the weight, as a percentile of the voxels.",
+    "pattern": "Haufe pattern: what a voxel does when the decoded latent rises.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A map's pictures: PNG slices (empty where the map is 0), template ones, viewers."""
+
+    made: BrainValues
+    slices: bytes
+    template: tuple[tuple[str, bytes], ...] = ()
+    views: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A picture on the page."""
+
+    uri: str
+    alt: str
+    caption: str
+    dark: bool = True
+
+
+@dataclass(frozen=True)
+class FeatureView:
+    """A feature, or a part of one: its pictures and interactive views."""
+
+    title: str
+    plates: list[Plate]
+    views: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class SubjectView:
+    """One subject of the page; ``remark`` says why something is not drawn."""
+
+    label: str
+    facts: str
+    features: list[FeatureView]
+    remark: str
+
+
+@dataclass(frozen=True)
+class RegionsView:
+    """The comparison of regions: its figure and its table."""
+
+    uri: str
+    alt: str
+    caption: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+def render(
+    run: Run,
+    plan: Plan,
+    rows: Sequence[Mapping[str, str]],
+    shown: Sequence[Shown],
+    regions: RegionResult | None,
+    figure: bytes,
+) -> str:
+    """Return the page as one HTML document that loads nothing."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = files("neurodiffuse.templates").joinpath("report.css").read_text(encoding="utf-8")
+    about = run.dataset.about()
+    interactive = any(one.views for one in shown)
+    return environment.get_template("page.html.j2").render(
+        style=Markup(style),
+        # the viewers are nilearn's own pages with their scripts inside
+        scripts="script-src 'unsafe-inline' data: blob:; worker-src blob:; " if interactive else "",
+        recipe=run.config.name,
+        dataset=about.get("name", run.config.dataset),
+        subjects=_subjects(run, plan, shown),
+        lead=_lead(plan),
+        regions=None if regions is None else _regions(regions, figure, plan),
+        rows=rows,
+        methods=_methods(plan, regions),
+        references=REFERENCES,
+        version=__version__,
+    )
+
+
+def _lead(plan: Plan) -> str:
+    features = wording.joined(list(plan.parts))
+    people = wording.joined([f"sub-{s}" for s in plan.subjects])
+    return f"Where in the brain of {people} the decoder reads {features}."
+
+
+def _subjects(run: Run, plan: Plan, shown: Sequence[Shown]) -> list[SubjectView]:
+    """Return the subjects of whom there are pictures."""
+    each = {s: [one for one in shown if one.made.subject == s] for s in plan.subjects}
+    return [_subject(run, label, those) for label, those in each.items() if those]
+
+
+def _subject(run: Run, label: str, shown: Sequence[Shown]) -> SubjectView:
+    about = run.subject(label)
+    views: dict[str, FeatureView] = {}
+    for one in shown:
+        of = "" if one.made.part.kind == "all" else f", {one.made.part.name}"
+        title = f"{one.made.feature}{of}"
+        view = views.setdefault(title, FeatureView(title, [], []))
+        view.plates.extend(_plates(one))
+        view.views.extend(one.views)
+    voxels = wording.count(max(len(one.made.values) for one in shown))
+    ground = "a black ground, since the data set gives no anatomy"
+    if about.anatomy:
+        ground = "this subject's anatomy"
+    elif on_template(about.grid):
+        ground = "the MNI152 template"
+    facts = (
+        f"{voxels} voxels, on {ground}. Nothing is drawn where the value is 0, as outside the mask."
+    )
+    return SubjectView(label, facts, list(views.values()), why_not(about.grid))
+
+
+def _plates(one: Shown) -> list[Plate]:
+    made = one.made
+    targets = wording.counted(made.part.stop - made.part.start, "target")
+    words = SIGNED if made.part.signed else CAPTIONS
+    caption = words[made.measure].format(targets=targets)
+    alt = f"sub-{made.subject}: {made.title}"
+    if not one.slices:
+        return [Plate("", alt, f"{caption} It is 0 everywhere.")]
+    plates = [Plate(data_uri(one.slices), f"{alt}, slices", caption)]
+    for name, picture in one.template:
+        plates.append(Plate(data_uri(picture), f"{alt}, {name}", f"{name}.", dark=False))
+    return plates
+
+
+def _regions(found: RegionResult, figure: bytes, plan: Plan) -> RegionsView:
+    several = len(found.features) > 1
+    against = found.features[found.against]
+    if several:
+        caption = (
+            f"Mean percentile of each feature's weights in a region, less that of {against}, over "
+            f"that of {against}."
+        )
+    else:
+        caption = "Mean percentile of the weights in a region; 50 is the whole mask."
+    if len(found.subjects) > 1:
+        caption += " Lines: standard error over subjects; dots: subjects."
+    caption += (
+        " Filled: p < 0.05, corrected for all regions, by shuffling the voxels' labels "
+        f"{wording.count(plan.question.permutations)} times."
+    )
+    head = ["Region", "Voxels", *(f"{f}: percentile" for f in found.features)]
+    compared = [k for k in range(len(found.features)) if several and k != found.against]
+    head += [f"{found.features[k]} against {against}" for k in compared]
+    head += [] if several else ["Other than 50"]
+    return RegionsView(
+        data_uri(figure),
+        "Bars: " + caption,
+        caption,
+        head,
+        [_region_row(found, r, compared) for r in range(len(found.regions))],
+    )
+
+
+def _region_row(found: RegionResult, r: int, compared: Sequence[int]) -> list[str]:
+    cells = [found.regions[r].name, wording.count(int(found.voxels[:, r].sum()))]
+    cells += [wording.number(value, 1) for value in found.all.level.mean[:, r]]
+    if len(found.features) == 1:
+        cells.append(wording.p_value(float(found.all.level.p[0, r])))
+    for k in compared:
+        share = wording.number(100 * found.all.normalised.mean[k, r], 1)
+        cells.append(f"{share} %, {wording.p_value(float(found.all.normalised.p[k, r]))}")
+    return cells
+
+
+def _methods(plan: Plan, regions: RegionResult | None) -> list[str]:
+    paragraphs = [
+        "Each latent is a ridge regression on the standardised betas of the mask. The map of a "
+        "feature is the L1 norm, voxel by voxel, of the regression weights over all its latents "
+        "(of a single latent: its weight). Percentiles are ranks among the voxels that the "
+        "feature is read from, 100 (rank − ½) / voxels.",
+        "Weights of a backward model say how a decoder combines voxels. A voxel that carries "
+        "nothing can have a large weight because it cancels noise of others, and one that "
+        "responds strongly can have a small weight because others say the same.",
+    ]
+    if "pattern" in plan.question.measures:
+        paragraphs.append(
+            "Haufe patterns answer the other question, what a voxel does when the decoded latent "
+            "rises: cov(X) W / var(ŷ) with ŷ in units of its standard deviation on the training "
+            "images. They may be read as activations."
+        )
+    if regions is not None:
+        paragraphs.append(
+            "Regions are compared by the mean percentile of their voxels. The permutation test "
+            "shuffles voxels within each subject's mask, as if neighbours were independent; where "
+            "data are smooth, its p-values are too small."
+        )
+    return paragraphs

@@ -1,0 +1,212 @@
+"""Regions of a run's subjects: which voxels they are, what the comparison found, as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodiffuse.errors import ConfigError
+from neurodiffuse.questions.roi_optimal.regions import PRESETS, Region, in_mask, wanted
+from neurodiffuse.questions.weights.project import percentile
+from neurodiffuse.questions.weights.regions import Brain, Comparison, compare, levels_of
+from neurodiffuse.run import Run
+from neurodiffuse.store import seed_of
+
+PAPER = ("visual", "category")
+"""Presets of the regions of the paper's figure."""
+
+MOST = 24
+"""Bars of a figure at most."""
+
+COLUMNS = {
+    "subject": "Subject label, or all: mean over the subjects that have the region",
+    "region": "Region",
+    "voxels": "Voxels of the region that all compared features are read from",
+    "feature": "Feature of the recipe",
+    "percentile": "Mean percentile of the voxels' L1 norm of weights; 50 is the whole mask's",
+    "percentile_sem": "Its standard error over subjects",
+    "percentile_p": "Permutation p-value that it differs from 50, two-sided",
+    "against": "Reference feature",
+    "difference": "Percentile of the feature less that of the reference",
+    "difference_sem": "Its standard error over subjects",
+    "normalised": "Difference over the percentile of the reference",
+    "normalised_sem": "Its standard error over subjects",
+    "p": "Permutation p-value that the normalised difference is not 0, two-sided",
+    "p_corrected": "The same for all regions together (greatest deviation of any region)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class RegionResult:
+    """What was compared, and what was found over all subjects and for each by itself.
+
+    ``voxels`` (subjects, regions) counts those that all features are read from; ``each`` lacks
+    subjects without any; ``shown`` are the numbers of the regions in the figure.
+    """
+
+    subjects: tuple[str, ...]
+    features: tuple[str, ...]
+    against: int
+    regions: tuple[Region, ...]
+    voxels: np.ndarray
+    all: Comparison
+    each: Mapping[str, Comparison]
+    shown: tuple[int, ...]
+
+
+def compare_regions(
+    run: Run,
+    norms: Mapping[str, Mapping[str, np.ndarray]],
+    against: str,
+    words: Sequence[str],
+    *,
+    permutations: int,
+    seed: int,
+) -> RegionResult | None:
+    """Compare features in regions of all subjects; None where no region has a voxel.
+
+    Parameters
+    ----------
+    norms
+        Of each subject and feature: L1 norms over the whole mask, NaN where it is not read.
+    against
+        The reference feature.
+    words
+        Of ``--roi``; none for the paper's regions and every mask of the data set.
+
+    Raises
+    ------
+    ConfigError
+        If a region that the user named exists in no subject.
+    """
+    subjects, features = tuple(norms), tuple(next(iter(norms.values())))
+    regions = wanted(words) if words else _every(run, subjects)
+    found = {s: _members(run, s, regions) for s in subjects}
+    if words:
+        _check_known(run, regions, found)
+    brains = [_brain(norms[s], found[s]) for s in subjects]
+    voxels = np.stack([brain.members.sum(axis=1) for brain in brains])
+    total = np.array([brain.members.shape[1] for brain in brains])[:, None]
+    # A region that is the whole mask differs from nothing.
+    keep = np.flatnonzero(((voxels > 0) & (voxels < total)).any(axis=0))
+    if not keep.size:
+        return None
+    brains = [Brain(b.percentiles, b.members[keep]) for b in brains]
+    levels = [
+        levels_of(brain, permutations=permutations, seed=seed_of(seed, f"weights/sub-{subject}"))
+        for subject, brain in zip(subjects, brains, strict=True)
+    ]
+    number = features.index(against)
+    chosen = tuple(regions[k] for k in keep)
+    return RegionResult(
+        subjects,
+        features,
+        number,
+        chosen,
+        voxels[:, keep],
+        compare(levels, number),
+        {
+            s: compare([one], number)
+            for s, one, brain in zip(subjects, levels, brains, strict=True)
+            if brain.members.any()
+        },
+        tuple(range(min(len(chosen), MOST))) if words else _shown(chosen),
+    )
+
+
+def rows_of(result: RegionResult) -> list[dict[str, str]]:
+    """Return the rows of ``regions.tsv``: all subjects first, then one after another."""
+    rows = []
+    if len(result.subjects) > 1:
+        rows += _rows(result, "all", result.voxels.sum(axis=0), result.all)
+    for subject, voxels in zip(result.subjects, result.voxels, strict=True):
+        if subject in result.each:
+            rows += _rows(result, subject, voxels, result.each[subject])
+    return rows
+
+
+def _rows(
+    result: RegionResult, subject: str, voxels: np.ndarray, found: Comparison
+) -> list[dict[str, str]]:
+    rows = []
+    for r, region in enumerate(result.regions):
+        for f, feature in enumerate(result.features):
+            if not voxels[r]:
+                continue
+            row = dict.fromkeys(COLUMNS, "n/a") | {
+                "subject": subject,
+                "region": region.name,
+                "voxels": str(int(voxels[r])),
+                "feature": feature,
+                "percentile": _cell(found.level.mean[f, r]),
+                "percentile_sem": _cell(found.level.sem[f, r]),
+                "percentile_p": _cell(found.level.p[f, r]),
+            }
+            if f != result.against:
+                row |= {
+                    "against": result.features[result.against],
+                    "difference": _cell(found.difference.mean[f, r]),
+                    "difference_sem": _cell(found.difference.sem[f, r]),
+                    "normalised": _cell(found.normalised.mean[f, r]),
+                    "normalised_sem": _cell(found.normalised.sem[f, r]),
+                    "p": _cell(found.normalised.p[f, r]),
+                    "p_corrected": _cell(found.normalised.p_corrected[f, r]),
+                }
+            rows.append(row)
+    return rows
+
+
+def _cell(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else "n/a"
+
+
+def _every(run: Run, subjects: Sequence[str]) -> tuple[Region, ...]:
+    """Return the paper's regions and every mask of the data set that is not one of them."""
+    paper = wanted(PAPER)
+    named = {choice.lower() for region in paper for choice in region.choices[:1]}
+    names = dict.fromkeys(
+        roi.name for s in subjects for roi in run.subject(s).rois if roi.kind == "mask"
+    )
+    others = [Region(n, (f'"{n}"',)) for n in names if n.lower() not in named]
+    return (*paper, *others)
+
+
+def _members(run: Run, subject: str, regions: Sequence[Region]) -> list[np.ndarray | ConfigError]:
+    """Return which voxels of the mask are in each region, or why the subject lacks it."""
+    with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
+        inside = stored["voxels"]
+    found: list[np.ndarray | ConfigError] = []
+    for region in regions:
+        try:
+            found.append(in_mask(run, subject, inside, region).voxels)
+        except ConfigError as error:
+            found.append(error)
+    return found
+
+
+def _check_known(
+    run: Run, regions: Sequence[Region], found: Mapping[str, list[np.ndarray | ConfigError]]
+) -> None:
+    for k, region in enumerate(regions):
+        answers = [members[k] for members in found.values()]
+        problems = [a for a in answers if isinstance(a, ConfigError)]
+        if len(problems) == len(answers) and region.group == "":
+            raise problems[0]
+
+
+def _brain(norms: Mapping[str, np.ndarray], found: Sequence[np.ndarray | ConfigError]) -> Brain:
+    """Return percentiles among the voxels that all features are read from."""
+    values = np.stack(list(norms.values()))
+    common = np.isfinite(values).all(axis=0)
+    none = np.zeros(len(common), dtype=bool)
+    members = np.stack([none if isinstance(m, ConfigError) else m for m in found])
+    percentiles = [percentile(v[common]) for v in values] if common.any() else values[:, common]
+    return Brain(np.asarray(percentiles), members[:, common])
+
+
+def _shown(regions: Sequence[Region]) -> tuple[int, ...]:
+    paper = tuple(k for k, region in enumerate(regions) if region.group in PRESETS)
+    return paper or tuple(range(min(len(regions), MOST)))

@@ -1,0 +1,159 @@
+"""Maps as files: BIDS statmaps on the subject's own grid, and a table of what each one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neurodiffuse import rois
+from neurodiffuse.questions.weights.parts import Part
+from neurodiffuse.run import Run, write_json
+from neurodiffuse.store import labels
+from neurodiffuse.types import Grid
+
+STATS = {"l1": "weight", "percentile": "percentile", "pattern": "pattern"}
+"""Label of the BIDS entity ``stat`` for each measure."""
+
+UNITS = {
+    "l1": "latent units per standard deviation of the voxel",
+    "percentile": "percentile of the voxels",
+    "pattern": "standard deviations of the voxel per standard deviation of the decoded latent",
+}
+
+FORMULAS = {
+    "l1": ("sum over targets j of |W_vj|", "W_vj"),
+    "percentile": (
+        "100 (rank - 1/2) / voxels, of the sum of |W_vj|",
+        "100 (rank - 1/2) / voxels, of |W_vj|",
+    ),
+    "pattern": (
+        "sum over targets j of |cov(x_v, yhat_j)| / sd(yhat_j)",
+        "cov(x_v, yhat_j) / sd(yhat_j)",
+    ),
+}
+"""Of a norm over several targets, and of a single component."""
+
+COLUMNS = {
+    "file": "Path of the map from this folder",
+    "subject": "Subject label",
+    "feature": "Feature of the recipe",
+    "part": "all targets of the feature, one token (L1 norm over it), or one component (signed)",
+    "stat": "weight: see formula; percentile: of the weight; pattern: Haufe et al. 2014",
+    "formula": "What the value of voxel v is; W are the ridge weights, yhat the decoded latents",
+    "units": "Units of the map",
+    "targets": "Number of targets that the map sums up",
+    "voxels": "Voxels that the feature is read from; every other voxel of the map is 0",
+    "minimum": "Least value of those voxels",
+    "median": "Their median",
+    "maximum": "Greatest value of those voxels",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class BrainValues:
+    """One map before it is a file: ``values`` (n_voxels,) of the voxels ``inside``, bool (grid).
+
+    ``stem`` is the file's name without its end.
+    """
+
+    subject: str
+    feature: str
+    part: Part
+    measure: str
+    values: np.ndarray
+    inside: np.ndarray
+    stem: str
+
+    @property
+    def units(self) -> str:
+        """Units of the values."""
+        return UNITS[self.measure]
+
+    @property
+    def formula(self) -> str:
+        """How the values are computed."""
+        return FORMULAS[self.measure][self.part.signed]
+
+    @property
+    def title(self) -> str:
+        """What the map shows, for a reader."""
+        of = "" if self.part.kind == "all" else f", {self.part.name}"
+        kind = {
+            "l1": "weights" if self.part.signed else "L1 norm of weights",
+            "percentile": "percentile of weights",
+            "pattern": "Haufe pattern" if self.part.signed else "L1 norm of Haufe patterns",
+        }
+        return f"{self.feature}{of}: {kind[self.measure]}"
+
+
+def stem_of(run: Run, subject: str, feature: str, part: Part, measure: str) -> str:
+    """Return ``sub-01_task-T_space-S_stat-weight_desc-FEATURE`` (without empty entities)."""
+    about = run.subject(subject)
+    names = dict(zip(run.config.features, labels(tuple(run.config.features)), strict=True))
+    space = f"_space-{about.grid.space}" if about.grid.space else ""
+    return (
+        f"sub-{subject}_task-{about.task or 'unknown'}{space}"
+        f"_stat-{STATS[measure]}_desc-{names[feature]}{part.label}"
+    )
+
+
+def write_map(run: Run, folder: Path, made: BrainValues) -> dict[str, str]:
+    """Write ``sub-XX/func/…_statmap.nii.gz`` and its sidecar; return its row of the table.
+
+    Shape and affine are those of the betas; voxels outside are 0.
+    """
+    func = folder / f"sub-{made.subject}" / "func"
+    func.mkdir(parents=True, exist_ok=True)
+    file = func / f"{made.stem}_statmap.nii.gz"
+    rois.to_image(made.values, made.inside, run.subject(made.subject).grid).to_filename(file)
+    targets = made.part.stop - made.part.start
+    part = run.config.features[made.feature]
+    write_json(
+        func / f"{made.stem}_statmap.json",
+        {
+            "Description": made.title,
+            "Units": made.units,
+            "Formula": made.formula,
+            "Feature": made.feature,
+            "Encoder": part.encoder,
+            "RidgePenalty": float(part.alpha),
+            "Targets": targets,
+            "Part": made.part.name,
+            "OutsideVoxels": 0,
+            "SpatialReference": "the grid of the betas",
+            "Sources": ["bids:betas:."],
+        },
+    )
+    return {
+        "file": file.relative_to(folder).as_posix(),
+        "subject": made.subject,
+        "feature": made.feature,
+        "part": made.part.name,
+        "stat": STATS[made.measure],
+        "formula": made.formula,
+        "units": made.units,
+        "targets": str(targets),
+        "voxels": str(len(made.values)),
+        "minimum": f"{made.values.min():.6g}",
+        "median": f"{np.median(made.values):.6g}",
+        "maximum": f"{made.values.max():.6g}",
+    }
+
+
+def write_table(
+    folder: Path, name: str, columns: dict[str, str], rows: Sequence[dict[str, str]]
+) -> None:
+    """Write ``name.tsv`` and what its columns mean as ``name.json``."""
+    lines = ["\t".join(columns), *("\t".join(row[c] for c in columns) for row in rows)]
+    (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_json(folder / f"{name}.json", {c: {"Description": d} for c, d in columns.items()})
+
+
+def within(grid: Grid, mask: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """Return the voxels of the grid, bool (grid.size,), that ``voxels`` of the mask are."""
+    inside = np.zeros(grid.size, dtype=bool)
+    inside[np.flatnonzero(mask)[voxels]] = True
+    return inside
