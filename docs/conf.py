@@ -27,11 +27,15 @@ exclude_patterns = ["_build", "gallery/**/*.ipynb"]
 html_theme = "pydata_sphinx_theme"
 html_title = "neurodiffuse"
 html_static_path = ["_static"]
+html_css_files = ["calm.css"]
+highlight_language = "none"
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
-    "show_toc_level": 2,
+    "show_toc_level": 1,
+    "footer_start": ["copyright"],
+    "footer_end": [],
 }
 html_show_sourcelink = False
 templates_path: list[str] = []
@@ -54,6 +58,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "plot_gallery": True,
     "reference_url": {},
+    "default_thumb_file": str(Path(__file__).with_name("_static") / "not-run.png"),
 }
 suppress_warnings = ["config.cache", "toc.empty_glob"]
 warnings.filterwarnings("ignore", category=UserWarning, module="matplotlib")

@@ -57,7 +57,7 @@ def first_cells(text: str) -> list[str]:
 
 
 def blocks(path: Path) -> list[str]:
-    return re.findall(r"^```[a-z]*\n(.*?)^```", path.read_text("utf-8"), flags=re.M | re.S)
+    return re.findall(r"^```[^\n]*\n(.*?)^```", path.read_text("utf-8"), flags=re.M | re.S)
 
 
 def test_every_command_has_a_section():
