@@ -210,6 +210,20 @@ def test_a_feature_that_reads_no_voxel_of_the_region_stays_at_its_mean(make_run)
     assert "stays at its mean" in notes[0]
 
 
+def test_random_voxels_are_a_null_of_the_asked_size(run):
+    words = ("random:12", "random:12/1", "random:5")
+    rows = rows_of(run, question(*words), [])
+    drawn = {
+        (row.label, word): row.inside[word][row.label].voxels for row in rows[:2] for word in words
+    }
+    assert [voxels.sum() for voxels in drawn.values()] == [12, 12, 5] * 2
+    assert len({voxels.tobytes() for voxels in drawn.values()}) == 6
+    again = rows_of(run, question("V1", "random:5"), [])
+    assert (again[0].inside["random:5"]["01"].voxels == drawn["01", "random:5"]).all()
+    with pytest.raises(ConfigError, match="the mask of sub-01 has 60 voxels"):
+        rows_of(run, question("random:61"), [])
+
+
 # --- the forward model --------------------------------------------------------------------------
 
 
@@ -231,16 +245,41 @@ def test_forward_model_of_the_contrast_is_the_contrast_of_the_voxels_models(run)
     inside = pattern(run, "FFA1")
     model = encoding.ForwardModel(run, "01")
     response = model.response(inside)
-    x, y, _ = problem(run)
-    z = (y - y.mean(0))[:, :3]
+    x, _, _ = problem(run)
     activity = x[:, inside].mean(1) - x[:, ~inside].mean(1)
+    images = load_betas(run.folder("mask", "01"), "train").ids
+    expected = _left_out(run, images, activity)
+    assert response.r2 == pytest.approx(expected, abs=0.02)
+    assert response.r2 > 0.8  # the toy voxels are linear in colour
+
+
+def test_repetitions_that_are_kept_single_give_the_same_kind_of_answer(make_run):
+    run = make_run("mask.repetitions=single", "features.colour.alpha=3", subjects=("01",))
+    with opened(run):
+        fitted(run)
+    (row,) = rows_of(run, question("V1", subjects=("01",)), [])
+    x, y, _ = problem(run)
+    assert len(x) == 60  # 40 images, half of them seen twice
+    target = np.linalg.norm(y, axis=1).mean()
+    assert np.linalg.norm(row.latents["V1"]["colour"].values) == pytest.approx(target, rel=1e-5)
+    found = encoding.ForwardModel(run, "01").response(pattern(run, "V1"))
+    ids = np.array(load_betas(run.folder("mask", "01"), "train").ids)
+    images = list(dict.fromkeys(ids))
+    assert len(images) == 40
+    means = np.stack([x[ids == image].mean(0) for image in images])
+    inside = pattern(run, "V1")
+    activity = means[:, inside].mean(1) - means[:, ~inside].mean(1)
+    assert found.r2 == pytest.approx(_left_out(run, images, activity), abs=0.02)
+
+
+def _left_out(run, images, activity):
+    """Return the variance in left-out images that least squares on the colour explains."""
+    z = np.array([run.dataset._colour(image) for image in images])
     left_out = []
     for k in range(len(z)):
         keep = np.arange(len(z)) != k
         left_out.append(Ridge(1e-3).fit(z[keep], activity[keep]).predict(z[k : k + 1])[0])
-    expected = 1 - ((activity - left_out) ** 2).mean() / activity.var()
-    assert response.r2 == pytest.approx(expected, abs=0.02)
-    assert response.r2 > 0.8  # the toy voxels are linear in colour
+    return 1 - ((activity - left_out) ** 2).mean() / activity.var()
 
 
 def test_reduction_is_the_pca_of_scikit_learn(tmp_path):

@@ -23,7 +23,7 @@ _DIR = click.Path(path_type=Path)
     required=True,
     metavar="EXPR|PRESET",
     help="Region, such as FFA1, V1+V2 or ecc:0-1; or visual, category, paper-combinations, "
-    "eccentricity, all. Repeat for several.",
+    "eccentricity, all; or random:K voxels. Repeat for several.",
 )
 @click.option("--run", "path", type=_DIR, metavar="DIR", help="Run folder whose maps are asked.")
 @click.option("--dataset", default="", metavar="NAME", help="Fit first: data set plugin.")

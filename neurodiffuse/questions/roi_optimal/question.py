@@ -43,10 +43,10 @@ class Question:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ConfigError(f"--seeds: {self.seeds} pictures of a region; 1 or more are needed.")
-        if self.method == "encoder-ranked" and self.candidates < max(self.seeds, 2):
+        if self.method == "encoder-ranked" and self.candidates <= self.seeds:
             raise ConfigError(
-                f"--candidates: the best {self.seeds} of {self.candidates}; at least "
-                f"{max(self.seeds + 1, 2)} make a choice."
+                f"--candidates: the best {self.seeds} of {self.candidates} is no choice; give "
+                f"{self.seeds + 1} or more, or fewer --seeds."
             )
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 from neurodiffuse import rois
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.run import Run
+from neurodiffuse.store import seed_of
 
 EARLY = (
     "V1+V2+V3+V4",
@@ -96,11 +97,16 @@ ALL = "all"
 """The preset of all presets."""
 
 
+RANDOM = re.compile(r"random:([1-9]\d*)(?:/(\d+))?")
+"""``random:K``: K voxels of the mask, drawn at random; ``random:K/J`` is another draw."""
+
+
 def wanted(words: Iterable[str]) -> tuple[Region, ...]:
     """Return the regions that the words of ``--roi`` name, each once.
 
     A word that is a preset's name means the preset; write the region of such a name in
-    parentheses.
+    parentheses. ``random:K`` means K voxels of the mask drawn at random, the null to compare with,
+    and ``random:K/J`` another draw of as many.
 
     Raises
     ------
@@ -114,7 +120,8 @@ def wanted(words: Iterable[str]) -> tuple[Region, ...]:
         elif word in PRESETS:
             chosen = [(word, region) for region in PRESETS[word]]
         else:
-            rois.parse(word)  # told before anything is fitted
+            if not RANDOM.fullmatch(word):
+                rois.parse(word)  # told before anything is fitted
             chosen = [("", Region(word.strip(), (word.strip(),)))]
         for group, region in chosen:
             found.setdefault((group, region.key), Region(region.name, region.choices, group))
@@ -144,6 +151,8 @@ def in_mask(run: Run, subject: str, inside: np.ndarray, region: Region) -> Selec
     ConfigError
         If the subject has no such region, by the first of its expressions.
     """
+    if drawn := RANDOM.fullmatch(region.key):
+        return Selection(region.key, _random(run, subject, int(inside.sum()), drawn))
     known = [roi.name for roi in run.subject(subject).rois]
     first: ConfigError | None = None
     for expression in region.choices:
@@ -155,3 +164,16 @@ def in_mask(run: Run, subject: str, inside: np.ndarray, region: Region) -> Selec
         found = rois.evaluate(parsed, lambda name: run.dataset.roi(subject, name), inside.size)
         return Selection(expression, found[inside])
     raise first or ConfigError(f"--roi {region.name}: has no expression.")
+
+
+def _random(run: Run, subject: str, voxels: int, drawn: re.Match[str]) -> np.ndarray:
+    """Return voxels drawn from the run's seed, the subject, their number and the draw's."""
+    count, draw = int(drawn[1]), int(drawn[2] or 0)
+    if count > voxels:
+        raise ConfigError(
+            f"--roi {drawn[0]}: the mask of sub-{subject} has {voxels} voxels; draw fewer."
+        )
+    rng = np.random.default_rng([seed_of(run.config.seed, subject), count, draw])
+    out = np.zeros(voxels, bool)
+    out[rng.choice(voxels, count, replace=False)] = True
+    return out
