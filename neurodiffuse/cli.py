@@ -90,6 +90,7 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
 @click.option(
     "--from", "start_from", default="", metavar="STEP", help=f"Redo from: {', '.join(STEPS)}."
 )
+@click.option("--average", is_flag=True, help="Also decode the subjects' averaged latents.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
 @common
 @click.pass_context
@@ -103,6 +104,7 @@ def decode(
     mask: str,
     settings: tuple[str, ...],
     start_from: str,
+    average: bool,
     dry_run: bool,
 ) -> None:
     """Reconstruct what subjects saw: from a data set to images, scores and a report.
@@ -124,6 +126,8 @@ def decode(
         )
     config, data = _config(dataset, subjects, root, recipe, mask, settings)
     out = out or default_out(config)
+    if average and len(config.subjects) < 2:
+        raise ConfigError("--average: averages over subjects; name two or more with --sub.")
     run = Run(out, config, registry(), data, quiet)
     plan = pipeline.plan_of(run)
     if dry_run:
@@ -131,6 +135,11 @@ def decode(
         return
     with opened(run, start_from=start_from):
         pipeline.execute(run)
+        if average:
+            from neurodiffuse.questions.average import ask
+
+            ask.average(run)
+            click.echo(ask.summary(run))
         click.echo(plan_text.results(run))
 
 

@@ -72,6 +72,13 @@ def test_default_folder_names_data_recipe_and_subjects(invoke):
     assert done.output.splitlines()[-1] == "report: runs/toy-toy-sub-02+01/report.html"
 
 
+def test_average_of_subjects_is_decoded_beside_them(invoke):
+    done = invoke(*TOY, "--sub", "1", "--sub", "2", "--average", "--out", "both")
+    assert done.exit_code == 0, done.exception
+    assert Path("both/steps/sub-average/score/scores.json").exists()
+    assert "average" in done.output
+
+
 def test_dry_run_writes_nothing_and_prints_the_plan(invoke):
     done = invoke(*TOY, "--sub", "01", "--mask", "V1 + FFA1", "--dry-run")
     assert done.exit_code == 0
@@ -88,6 +95,7 @@ def test_dry_run_writes_nothing_and_prints_the_plan(invoke):
         ((*TOY, "--sub", "1", "--from", "fitt"), "--from: no step is called 'fitt'. Did you mean"),
         ((*TOY, "--sub", "1", "--set", "features.colour.alpha=0"), "must be a number above 0"),
         ((*TOY, "--sub", "1", "--mask", "V1 +"), "at character 5: expected a region"),
+        ((*TOY, "--sub", "1", "--average"), "name two or more with --sub"),
         ((*TOY, "--sub", "1", "--mask", "nothing"), "no voxel of sub-01"),
         ((*TOY, "--sub", "1", "--set", "datasets.toy.test=1"), "one test image only"),
         ((*TOY, "--sub", "1", "--set", "datasets.toy.fault=infinite"), "NaN or infinite"),
