@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,13 @@ from neurodiffuse_demo.encoders import TextEncoder, VaeEncoder, VisionEncoder
 from neurodiffuse_demo.generators import DiffusionGenerator, VaeGenerator
 
 Given = Mapping[str, Latents]
+
+
+def alphas() -> dict[str, float]:
+    """Return the recipe's ridge penalties by feature."""
+    text = files("neurodiffuse_demo").joinpath("recipes/demo.toml").read_text(encoding="utf-8")
+    return {name: float(part["alpha"]) for name, part in tomllib.loads(text)["features"].items()}
+
 
 ENCODERS: dict[str, type[Encoder]] = {
     "vae": VaeEncoder,
@@ -48,22 +57,24 @@ class Decoder:
         Training betas (n, voxels), standardised.
     targets
         True latents of the training scenes.
-    alpha
-        Ridge penalty.
+    alphas
+        Ridge penalty of each feature.
     """
 
-    def __init__(self, betas: np.ndarray, targets: Given, alpha: float) -> None:
+    def __init__(self, betas: np.ndarray, targets: Given, alphas: Mapping[str, float]) -> None:
         self.targets = targets
-        self.factor = ridge.factorise(ridge.gram(betas), alpha)
-        self.held_out = ridge.leave_out_hat(self.factor, ridge.held_out_rows(len(betas), 500))
+        self.gram = ridge.gram(betas)
+        self.factors = {name: ridge.factorise(self.gram, alpha) for name, alpha in alphas.items()}
+        rows = ridge.held_out_rows(len(betas), 500)
+        self.held_out = {k: ridge.leave_out_hat(f, rows) for k, f in self.factors.items()}
 
     def predict(self, betas: np.ndarray) -> Given:
         """Return predicted latents with the spread of the training latents."""
-        rows = ridge.hat(self.factor, ridge.cross_gram(self.factor.gram, betas))
-        out = {}
+        cross, out = ridge.cross_gram(self.gram, betas), {}
         for name, target in self.targets.items():
+            rows = ridge.hat(self.factors[name], cross)
             (block,) = ridge.predict_blocks(
-                np.vstack([rows, self.held_out]), [(slice(None), target.values)]
+                np.vstack([rows, self.held_out[name]]), [(slice(None), target.values)]
             )
             seen, held = np.split(block.deviation, [len(betas)])
             done = ridge.rescale(seen, block.mean, block.sd, kind="train", held_out=held)
@@ -76,9 +87,9 @@ class Decoder:
         The deviation from the mean gets the length that those of training scenes have.
         """
         x = voxels.astype(np.float32)[None]
-        rows = ridge.hat(self.factor, ridge.cross_gram(self.factor.gram, x))
-        out = {}
+        cross, out = ridge.cross_gram(self.gram, x), {}
         for name, target in self.targets.items():
+            rows = ridge.hat(self.factors[name], cross)
             (block,) = ridge.predict_blocks(rows, [(slice(None), target.values)])
             usual = np.sqrt((block.sd**2).sum())
             length = usual / np.sqrt((block.deviation**2).sum())

@@ -11,7 +11,7 @@ import numpy as np
 
 from neurodiffuse.progress import progress
 from neurodiffuse.types import Images
-from neurodiffuse_demo.gate.decode import Decoder, Given
+from neurodiffuse_demo.gate.decode import Decoder, Given, alphas
 from neurodiffuse_demo.gate.regions import BANDS, Region, band_peaks, category_regions
 from neurodiffuse_demo.gate.scores import Marks, marks, table
 from neurodiffuse_demo.gate.sheets import median_rows, sheet
@@ -204,7 +204,7 @@ def sweep(study: Study) -> None:
     for options in progress(tries, "sweeps"):
         said = ", ".join(f"{k} {v}" for k, v in options.items())
         study.note(f"{name} {said}", scenes, study.painter.both(given, first, **options))
-    early = Decoder(who.train[:, who.early], study.known, decoder.factor.alpha)
+    early = Decoder(who.train[:, who.early], study.known, alphas())
     restricted: Given = early.predict(who.tests["main"][:, who.early])
     one, two = study.paint(restricted)
     study.note(f"{name} V1-V4 only, first guess", scenes, one)

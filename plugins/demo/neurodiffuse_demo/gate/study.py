@@ -10,7 +10,7 @@ from typing import Any
 from neurodiffuse.progress import progress
 from neurodiffuse.simulate.scenes import Scene, scene
 from neurodiffuse.types import Images
-from neurodiffuse_demo.gate.decode import Decoder, Given, Painter, encode
+from neurodiffuse_demo.gate.decode import Decoder, Given, Painter, alphas, encode
 from neurodiffuse_demo.gate.scores import Marks, marks
 from neurodiffuse_demo.gate.subjects import Subject, subject
 from neurodiffuse_demo.metrics import Evaluator
@@ -18,8 +18,6 @@ from neurodiffuse_demo.metrics import Evaluator
 TRAIN, MAIN, PAIRS, HELD_OUT = 1500, 200, 80, 100
 NOISE = (1.3, 1.6, 2.0)
 """Single-trial noise of the three subjects, over the signal's spread."""
-
-ALPHA = 1000.0
 
 
 @dataclass(eq=False)
@@ -68,5 +66,5 @@ def open_study() -> Study:
     for number, noise in progress(list(enumerate(NOISE, 1)), "subjects"):
         who = subject(number, train, tests, noise=noise)
         study.subjects.append(who)
-        study.decoders.append(Decoder(who.train, study.known, ALPHA))
+        study.decoders.append(Decoder(who.train, study.known, alphas()))
     return study
