@@ -60,7 +60,7 @@ sphinx_gallery_conf = {
     "reference_url": {},
     "default_thumb_file": str(Path(__file__).with_name("_static") / "not-run.png"),
 }
-suppress_warnings = ["config.cache", "toc.empty_glob"]
+suppress_warnings = ["config.cache"]
 warnings.filterwarnings("ignore", category=UserWarning, module="matplotlib")
 Path(__file__).with_name("_static").mkdir(exist_ok=True)
 
