@@ -62,8 +62,8 @@ def rows_of(run: Run, question: Question, notes: list[str]) -> list[Row]:
     if len(rows) > 1:
         if difference := other_coordinates(run, [row.label for row in rows]):
             notes.append(f"No average: {difference}")
-        else:
-            rows.append(average(rows, answers, question))
+        elif (mean := average(rows, answers, question)).latents:
+            rows.append(mean)
     return rows
 
 
