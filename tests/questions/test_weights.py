@@ -17,7 +17,6 @@ from sklearn.linear_model import Ridge
 
 from neurodiffuse import store
 from neurodiffuse.errors import ConfigError, NeurodiffuseError, RunError
-from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.weights.ask import weights
 from neurodiffuse.questions.weights.command import weights as command
 from neurodiffuse.questions.weights.parts import Part, parts_of
@@ -90,7 +89,7 @@ def test_tokens_and_components_across_blocks_of_columns(fitted, monkeypatch):
     )
     answer = weights(run, question)
     assert answer.folder == run.path / "weights-a-token1-token3-component7"
-    assert answer.regions is None
+    assert answer.regions == ()
     x, model, w = dense(run, "a")
     y = model.predict(x)[:, 7]
     for token in (1, 3):
@@ -221,19 +220,19 @@ def test_a_folder_of_other_things_is_not_replaced(fitted, tmp_path):
     assert weights(run, Question(**FEW), tmp_path / "new").folder == first
 
 
-def test_command(fitted, monkeypatch):
+def test_command(fitted):
     run = fitted(subjects=("01", "02"))
-    monkeypatch.setattr(Registry, "installed", classmethod(lambda cls: run.registry))
+    given = {"quiet": True, "registry": run.registry}
     arguments = ["--run", str(run.path), "--permutations", "49", "--roi", "high", "--roi", "early"]
-    result = CliRunner().invoke(command, arguments, obj={"quiet": True}, catch_exceptions=False)
+    result = CliRunner().invoke(command, arguments, obj=given, catch_exceptions=False)
     assert result.exit_code == 0
     assert "8 maps in" in result.output
     assert str(run.path / "weights" / "index.html") in result.output
-    assert Path(run.path / "weights" / "regions.png").exists()
+    assert Path(run.path / "weights" / "regions_weight.png").exists()
     with pytest.raises(ConfigError, match="no feature is called"):
         CliRunner().invoke(
             command,
             ["--run", str(run.path), "--feature", "c"],
-            obj={},
+            obj=given,
             catch_exceptions=False,
         )

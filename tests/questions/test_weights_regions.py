@@ -125,6 +125,18 @@ def test_planted_selectivity_is_recovered(fitted, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_patterns_of_regions_that_hold_nothing_are_low(fitted, seed):
+    run = fitted(f"seed={seed}")
+    question = Question(pictures=False, permutations=99, measures=("pattern",))
+    rows = [r for r in table(weights(run, question).folder) if r["stat"] == "pattern"]
+    found = {(r["region"], r["feature"]): float(r["percentile"]) for r in rows}
+    assert found["high", "a"] > 75
+    assert found["early", "b"] > 75
+    for region, feature in (("null", "a"), ("null", "b"), ("early", "a"), ("high", "b")):
+        assert found[region, feature] < 45
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_maps_correlate_with_what_was_planted(fitted, seed):
     run = fitted(f"seed={seed}")
     question = Question(pictures=False, permutations=9, measures=("percentile", "pattern"))

@@ -23,19 +23,19 @@ PICTURED = ("percentile", "l1", "pattern")
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out: the folder, its maps, the regions compared (None where there are none)."""
+    """What came out: the folder, its maps, the regions compared (weights, then patterns)."""
 
     folder: Path
     maps: tuple[BrainValues, ...]
-    regions: RegionResult | None
+    regions: tuple[RegionResult, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Every map, and of each subject and feature the L1 norms over the whole mask."""
+    """Every map, and by what it is of, subject and feature, L1 norms over the whole mask."""
 
     maps: list[BrainValues] = field(default_factory=list)
-    norms: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    norms: dict[str, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)
 
 
 def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
@@ -54,9 +54,9 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     Returns
     -------
     Answer
-        Its folder holds ``index.html``, ``maps.tsv`` with a row a map, ``regions.tsv`` and
-        ``regions.png`` where features are whole and the data set has regions, and
-        ``sub-XX/func`` with statmaps and pictures.
+        Its folder holds ``index.html``, ``maps.tsv`` with a row a map, ``sub-XX/func`` with
+        statmaps and pictures and, where features are whole and the data set has regions,
+        ``regions.tsv`` with a figure ``regions_STAT.png``.
 
     Raises
     ------
@@ -67,16 +67,7 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     place = out or run.path / question.folder
     check_place(place)
     found = _project(run, plan)
-    regions = None
-    if question.whole:
-        regions = region_table.compare_regions(
-            run,
-            found.norms,
-            plan.against,
-            question.regions,
-            permutations=question.permutations,
-            seed=question.seed,
-        )
+    regions = _compare(run, plan, found) if question.whole else ()
     with said_clearly(place), run.writing(place) as folder:
         rows = [statmaps.write_map(run, folder, made) for made in found.maps]
         drawn = found.maps if question.pictures else []
@@ -84,11 +75,11 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
             _picture(run, plan, folder, made)
             for made in progress(drawn, "pictures", quiet=run.quiet)
         ]
-        figure = _write_regions(folder, regions)
+        figures = _write_regions(folder, regions)
         # maps.tsv marks the folder as ours, so it comes last but for the page
         statmaps.write_table(folder, "maps", statmaps.COLUMNS, rows)
         (folder / "index.html").write_text(
-            page.render(run, plan, rows, shown, regions, figure), encoding="utf-8"
+            page.render(run, plan, rows, shown, regions, figures), encoding="utf-8"
         )
     return Answer(place, tuple(found.maps), regions)
 
@@ -98,7 +89,6 @@ def _project(run: Run, plan: Plan) -> Found:
     for subject in plan.subjects:
         with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
             mask = stored["voxels"]
-        norms = found.norms.setdefault(subject, {})
         for feature, parts in plan.parts.items():
             fitted = maps.open_map(run, subject, feature)
             inside = statmaps.within(run.subject(subject).grid, mask, fitted.voxels)
@@ -109,8 +99,12 @@ def _project(run: Run, plan: Plan) -> Found:
                 label=f"sub-{subject} {feature}",
                 quiet=run.quiet,
             )
-            norms[feature] = np.full(int(mask.sum()), np.nan)
-            norms[feature][fitted.voxels] = np.abs(projections[0].weight)
+            whole = {"weight": projections[0].weight, "pattern": projections[0].pattern}
+            for stat, values in whole.items():
+                if values is not None:
+                    norms = np.full(int(mask.sum()), np.nan)
+                    norms[fitted.voxels] = values
+                    found.norms.setdefault(stat, {}).setdefault(subject, {})[feature] = norms
             for part, projection in zip(parts, projections, strict=True):
                 for measure in plan.question.measures:
                     stem = statmaps.stem_of(run, subject, feature, part, measure)
@@ -153,19 +147,38 @@ def _picture(run: Run, plan: Plan, folder: Path, made: BrainValues) -> page.Show
     return page.Shown(made, slices, tuple(template), tuple(views))
 
 
-def _write_regions(folder: Path, regions: RegionResult | None) -> bytes:
-    if regions is None:
-        return b""
-    rows = region_table.rows_of(regions)
+def _compare(run: Run, plan: Plan, found: Found) -> tuple[RegionResult, ...]:
+    results = (
+        region_table.compare_regions(
+            run,
+            stat,
+            norms,
+            plan.against,
+            plan.question.regions,
+            permutations=plan.question.permutations,
+            seed=plan.question.seed,
+        )
+        for stat, norms in found.norms.items()
+    )
+    return tuple(result for result in results if result is not None)
+
+
+def _write_regions(folder: Path, regions: tuple[RegionResult, ...]) -> list[bytes]:
+    if not regions:
+        return []
+    rows = [row for result in regions for row in region_table.rows_of(result)]
     statmaps.write_table(folder, "regions", region_table.COLUMNS, rows)
-    return pictures.save(folder / "regions.png", bars.bar_plot(regions))
+    return [
+        pictures.save(folder / f"regions_{result.stat}.png", bars.bar_plot(result))
+        for result in regions
+    ]
 
 
 def summary(answer: Answer) -> str:
     """Return what the command says at its end."""
     lines = [f"{len(answer.maps)} maps in {answer.folder}, listed in maps.tsv"]
-    if answer.regions is not None:
-        lines += _region_lines(answer.regions)
+    for result in answer.regions:
+        lines += _region_lines(result)
     return "\n".join([*lines, "", f"page: {answer.folder / 'index.html'}"])
 
 
@@ -176,9 +189,8 @@ def _region_lines(found: RegionResult) -> list[str]:
     columns: Mapping[str, int] = {
         f: k for k, f in enumerate(found.features) if not several or k != found.against
     }
-    head = (
-        f"percentile of weights against {against}, %" if several else "mean percentile of weights"
-    )
+    words = region_table.STATS[found.stat]
+    head = f"percentile of {words}" + (f" against {against}, %" if several else ", mean")
     lines = ["", f"{'region':12}" + "".join(f"{f:>16}" for f in columns) + f"   {head}"]
     for r in found.shown:
         cells = (values.mean[k, r] * (100 if several else 1) for k in columns.values())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse.questions.weights.pictures import png
-from neurodiffuse.questions.weights.region_table import RegionResult
+from neurodiffuse.questions.weights.region_table import STATS, RegionResult
 from neurodiffuse.questions.weights.regions import Estimate
 
 COLOURS = ("#0b7a75", "#9f5a08", "#7a4fa3", "#3d6cb9", "#696b71", "#b3423a")
@@ -46,9 +46,9 @@ def bar_plot(result: RegionResult) -> bytes:
     axes.grid(axis="y", color=LINE, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
-    against = result.features[result.against]
+    against, words = result.features[result.against], STATS[result.stat]
     axes.set_ylabel(
-        f"percentile vs {against} (%)" if several else "mean percentile − 50",
+        f"{words} vs {against} (%)" if several else f"percentile of {words} − 50",
         color=SOFT,
         fontsize=9,
     )

@@ -80,8 +80,9 @@ def weights(
     from neurodiffuse.questions.weights.question import Question
     from neurodiffuse.run import opened
 
-    quiet = quiet or bool((context.obj or {}).get("quiet"))
-    run = reopen(run_folder, Registry.installed(), quiet=quiet)
+    given = context.obj or {}
+    registry = given.get("registry") or Registry.installed()
+    run = reopen(run_folder, registry, quiet=quiet or bool(given.get("quiet")))
     with opened(run):
         answer = ask(run, Question(**asked), out)
     click.echo(summary(answer))

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from neurodiffuse import __version__
 from neurodiffuse.questions.weights.pictures import on_template
 from neurodiffuse.questions.weights.question import Plan
-from neurodiffuse.questions.weights.region_table import RegionResult
+from neurodiffuse.questions.weights.region_table import STATS, RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
 from neurodiffuse.questions.weights.surface import why_not
 from neurodiffuse.report import wording
@@ -81,6 +81,7 @@ class SubjectView:
 class RegionsView:
     """The comparison of regions: its figure and its table."""
 
+    title: str
     uri: str
     alt: str
     caption: str
@@ -93,8 +94,8 @@ def render(
     plan: Plan,
     rows: Sequence[Mapping[str, str]],
     shown: Sequence[Shown],
-    regions: RegionResult | None,
-    figure: bytes,
+    regions: Sequence[RegionResult],
+    figures: Sequence[bytes],
 ) -> str:
     """Return the page as one HTML document that loads nothing."""
     environment = jinja2.Environment(
@@ -115,7 +116,7 @@ def render(
         dataset=about.get("name", run.config.dataset),
         subjects=_subjects(run, plan, shown),
         lead=_lead(plan),
-        regions=None if regions is None else _regions(regions, figure, plan),
+        regions=[_regions(r, f, plan) for r, f in zip(regions, figures, strict=True)],
         rows=rows,
         methods=_methods(plan, regions),
         references=REFERENCES,
@@ -172,14 +173,14 @@ def _plates(one: Shown) -> list[Plate]:
 
 def _regions(found: RegionResult, figure: bytes, plan: Plan) -> RegionsView:
     several = len(found.features) > 1
-    against = found.features[found.against]
+    against, words = found.features[found.against], STATS[found.stat]
     if several:
         caption = (
-            f"Mean percentile of each feature's weights in a region, less that of {against}, over "
+            f"Mean percentile of each feature's {words} in a region, less that of {against}, over "
             f"that of {against}."
         )
     else:
-        caption = "Mean percentile of the weights in a region; 50 is the whole mask."
+        caption = f"Mean percentile of the {words} in a region; 50 is the whole mask."
     if len(found.subjects) > 1:
         caption += " Lines: standard error over subjects; dots: subjects."
     caption += (
@@ -191,6 +192,7 @@ def _regions(found: RegionResult, figure: bytes, plan: Plan) -> RegionsView:
     head += [f"{found.features[k]} against {against}" for k in compared]
     head += [] if several else ["Other than 50"]
     return RegionsView(
+        f"{words[:1].upper()}{words[1:]} of regions",
         data_uri(figure),
         "Bars: " + caption,
         caption,
@@ -210,7 +212,7 @@ def _region_row(found: RegionResult, r: int, compared: Sequence[int]) -> list[st
     return cells
 
 
-def _methods(plan: Plan, regions: RegionResult | None) -> list[str]:
+def _methods(plan: Plan, regions: Sequence[RegionResult]) -> list[str]:
     paragraphs = [
         "Each latent is a ridge regression on the standardised betas of the mask. The map of a "
         "feature is the L1 norm, voxel by voxel, of the regression weights over all its latents "
@@ -226,7 +228,7 @@ def _methods(plan: Plan, regions: RegionResult | None) -> list[str]:
             "rises: cov(X) W / var(ŷ) with ŷ in units of its standard deviation on the training "
             "images. They may be read as activations."
         )
-    if regions is not None:
+    if regions:
         paragraphs.append(
             "Regions are compared by the mean percentile of their voxels. The permutation test "
             "shuffles voxels within each subject's mask, as if neighbours were independent; where "

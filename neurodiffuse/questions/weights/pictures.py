@@ -97,6 +97,7 @@ def glass_brain(run: Run, made: BrainValues) -> bytes:
             figure=figure,
             colorbar=True,
             threshold=1e-9,
+            cbar_tick_format="%.3g",
             plot_abs=not signed,
             cmap="RdBu_r" if signed else "viridis",
             vmin=None if signed else 0.0,

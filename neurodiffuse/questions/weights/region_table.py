@@ -21,12 +21,16 @@ PAPER = ("visual", "category")
 MOST = 24
 """Bars of a figure at most."""
 
+STATS = {"weight": "weights", "pattern": "Haufe patterns"}
+"""What can be compared, and its words."""
+
 COLUMNS = {
+    "stat": "weight: L1 norm of the weights; pattern: L1 norm of the Haufe patterns",
     "subject": "Subject label, or all: mean over the subjects that have the region",
     "region": "Region",
     "voxels": "Voxels of the region that all compared features are read from",
     "feature": "Feature of the recipe",
-    "percentile": "Mean percentile of the voxels' L1 norm of weights; 50 is the whole mask's",
+    "percentile": "Mean percentile of the voxels; 50 is the whole mask's",
     "percentile_sem": "Its standard error over subjects",
     "percentile_p": "Permutation p-value that it differs from 50, two-sided",
     "against": "Reference feature",
@@ -43,10 +47,12 @@ COLUMNS = {
 class RegionResult:
     """What was compared, and what was found over all subjects and for each by itself.
 
-    ``voxels`` (subjects, regions) counts those that all features are read from; ``each`` lacks
-    subjects without any; ``shown`` are the numbers of the regions in the figure.
+    ``stat`` is one of `STATS`. ``voxels`` (subjects, regions) counts those that all features are
+    read from; ``each`` lacks subjects without any; ``shown`` are the numbers of the regions in
+    the figure.
     """
 
+    stat: str
     subjects: tuple[str, ...]
     features: tuple[str, ...]
     against: int
@@ -59,6 +65,7 @@ class RegionResult:
 
 def compare_regions(
     run: Run,
+    stat: str,
     norms: Mapping[str, Mapping[str, np.ndarray]],
     against: str,
     words: Sequence[str],
@@ -70,6 +77,8 @@ def compare_regions(
 
     Parameters
     ----------
+    stat
+        One of `STATS`: what the norms are of.
     norms
         Of each subject and feature: L1 norms over the whole mask, NaN where it is not read.
     against
@@ -102,6 +111,7 @@ def compare_regions(
     number = features.index(against)
     chosen = tuple(regions[k] for k in keep)
     return RegionResult(
+        stat,
         subjects,
         features,
         number,
@@ -137,6 +147,7 @@ def _rows(
             if not voxels[r]:
                 continue
             row = dict.fromkeys(COLUMNS, "n/a") | {
+                "stat": result.stat,
                 "subject": subject,
                 "region": region.name,
                 "voxels": str(int(voxels[r])),
