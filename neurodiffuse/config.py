@@ -183,7 +183,8 @@ def resolve(
     options = dict(_section(_section(table, "datasets", problems), dataset, problems))
     if root:
         options["root"] = root
-    _check_part(registry, "dataset", dataset, options, "--dataset", "dataset", problems)
+    where = f"datasets.{dataset}"
+    _check_part(registry, "dataset", dataset, options, "--dataset", where, problems)
     values: dict[str, Any] = {}
     for name, cls in _SECTIONS.items():
         values[name] = _read_section(name, cls, _section(table, name, problems), problems)
@@ -318,7 +319,7 @@ def _read_entry(
         problems += _check_alpha(where, reserved.setdefault("alpha", None))
     name = reserved[role]
     if isinstance(name, str):
-        found = _check_part(registry, role, name, options, f"{where}.{role}", where, problems)
+        found = _check_part(registry, role, name, options, f"{where}.{role}", where, problems, own)
         if found:
             cards[table, key] = found
     return cls(**reserved, options=options)
@@ -340,6 +341,7 @@ def _check_part(
     where: str,
     section: str,
     problems: list[str],
+    also: Iterable[str] = (),
 ) -> Card | None:
     """Check a plugin's name and options by building it; constructors only store."""
     try:
@@ -348,7 +350,7 @@ def _check_part(
     except PluginError as error:
         problems.append(str(error))
         return None
-    found = check_options(section, cls, options)
+    found = check_options(section, cls, options, also)
     if not found:
         try:
             cls(**options)

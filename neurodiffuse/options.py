@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from neurodiffuse.errors import listing, near
@@ -32,8 +32,13 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
     return dict(signature.parameters)
 
 
-def check_options(where: str, cls: type, given: Mapping[str, Any]) -> list[str]:
-    """Return one line for every option that is unknown, missing or of the wrong type."""
+def check_options(
+    where: str, cls: type, given: Mapping[str, Any], also: Iterable[str] = ()
+) -> list[str]:
+    """Return one line for every option that is unknown, missing or of the wrong type.
+
+    ``also`` are keys that may stand in the same section and are checked elsewhere.
+    """
     try:
         known = parameters(cls)
     except TypeError as error:
@@ -43,8 +48,10 @@ def check_options(where: str, cls: type, given: Mapping[str, Any]) -> list[str]:
         if name in known:
             problems += check_value(f"{where}.{name}", value, known[name].annotation)
         else:
+            possible = [*also, *known]
             problems.append(
-                f"{where}.{name}: no such option.{near(name, known)} Possible: {listing(known)}."
+                f"{where}.{name}: no such option.{near(name, possible)} "
+                f"Possible: {listing(possible)}."
             )
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in given:

@@ -17,7 +17,7 @@ from neurodiffuse.errors import DataError, MissingDataError, RunError, listing, 
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, said_clearly, say, stored_config
-from neurodiffuse.types import Dataset, Download, Subject
+from neurodiffuse.types import Dataset, Download, Stimuli, Subject
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,14 @@ def _plan_subject(run: Run, label: str) -> SubjectPlan:
     _check_split(about)
     expression = run.config.mask.select or about.mask
     voxels = run.select(label, expression)
+    ids = (*about.trials.images("train"), *about.trials.images("test"))
+    stimuli = run.dataset.stimuli(ids)
     for feature, part in run.config.features.items():
         if part.roi:
             run.select(label, part.roi)
         reads = run.registry.card("encoder", part.encoder).reads
         if "captions" in reads:
-            _check_captions(run, about, feature)
+            _check_captions(stimuli, about, feature)
     trials = about.trials
     return SubjectPlan(
         label,
@@ -186,13 +188,11 @@ def _check_split(about: Subject) -> None:
         )
 
 
-def _check_captions(run: Run, about: Subject, feature: str) -> None:
-    ids = (*about.trials.images("train"), *about.trials.images("test"))
-    stimuli = run.dataset.stimuli(ids)
+def _check_captions(stimuli: Stimuli, about: Subject, feature: str) -> None:
     without = [i for i, c in zip(stimuli.ids, stimuli.captions, strict=True) if not any(c)]
     if without:
         raise DataError(
-            f"features.{feature}: reads captions, and {len(without)} of {len(ids)} stimuli of "
+            f"features.{feature}: reads captions, and {len(without)} of {len(stimuli)} stimuli of "
             f"sub-{about.label} have none, such as {without[0]}. Add captions to the data set or "
             "choose a recipe without text."
         )

@@ -58,7 +58,7 @@ def _toml(value: Any) -> str:
     return tomli_w.dumps({"v": value}).removeprefix("v = ").strip()
 
 
-def methods(config: Config, summaries: Mapping[str, str]) -> tuple[str, ...]:
+def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
     """Return the methods of a run as paragraphs that can stand in a paper.
 
     Parameters
@@ -66,7 +66,7 @@ def methods(config: Config, summaries: Mapping[str, str]) -> tuple[str, ...]:
     config
         The run's configuration.
     summaries
-        Plugin name → what it is, from its card.
+        ``(role, name)`` → what it is, from its card.
     """
     voxels = (
         f"the voxels of {config.mask.select!r}" if config.mask.select else "the data set's mask"
@@ -81,7 +81,8 @@ def methods(config: Config, summaries: Mapping[str, str]) -> tuple[str, ...]:
         "or the standardisation."
     )
     features = "; ".join(
-        f"{name} ({_lower(summaries.get(part.encoder, part.encoder))}; penalty {part.alpha:g}"
+        f"{name} ({_lower(summaries.get(('encoder', part.encoder), part.encoder))}; "
+        f"penalty {part.alpha:g}"
         + (f"; voxels of {part.roi}" if part.roi else "")
         + ")"
         for name, part in config.features.items()
@@ -97,7 +98,7 @@ def methods(config: Config, summaries: Mapping[str, str]) -> tuple[str, ...]:
         "none": " Predictions were used as they are.",
     }[config.predict.rescale]
     stages = "; then ".join(
-        f"{_lower(summaries.get(stage.generator, stage.generator))}"
+        f"{_lower(summaries.get(('generator', stage.generator), stage.generator))}"
         + (f", starting from the picture of the stage {stage.init}" if stage.init else "")
         for stage in config.stages.values()
     )

@@ -159,7 +159,7 @@ class Latents:
     shapes: tuple[Shape, ...]
 
     def blocks(self) -> list[np.ndarray]:
-        """Return one array (n_images, *shape) for every shape."""
+        """Return one array ``(n_images, *shape)`` for every shape."""
         out, start = [], 0
         for shape in self.shapes:
             size = 1

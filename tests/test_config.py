@@ -66,6 +66,7 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
     [
         ("features.colour.encoder=color", "no encoder is called 'color'. Did you mean 'colour'?"),
         ("features.colour.copy=2", "features.colour.copy: no such option. Did you mean 'copies'?"),
+        ("features.colour.alhpa=2", "features.colour.alhpa: no such option. Did you mean 'alpha'?"),
         ("features.colour.copies=two", "features.colour.copies: 'two' is not a whole number"),
         (
             "features.colour.alpha=0",
@@ -83,7 +84,7 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ("predict.calibration=1", "predict.calibration: 1 is too few"),
         ("maks.select=V1", "maks: no such section or key. Did you mean 'mask'?"),
         ("mask.slect=V1", "mask.slect: no such option. Did you mean 'select'?"),
-        ("datasets.toy.trian=3", "dataset.trian: no such option. Did you mean 'train'?"),
+        ("datasets.toy.trian=3", "datasets.toy.trian: no such option. Did you mean 'train'?"),
         ("noequals", "write section.key=value"),
         ("seed=-1", "seed: -1 is not"),
         ("mask=V1", "mask: expected a section"),

@@ -40,7 +40,7 @@ class Toy(Dataset):
 
     def subject(self, label: str) -> Subject:
         train = [f"i{k}" for k in range(self.train)]
-        test = [f"i{1000 + k}" for k in range(self.test)]
+        test = [f"i{1000 + 12 * (k // 12) + 7 * k % 12}" for k in range(self.test)]
         if self.fault == "overlap":
             test[0] = train[0]
         order = [*train, *test, *test, *train[::2]]

@@ -23,10 +23,11 @@ def encode(run: Run, subject: str) -> None:
     """Write the latents of a subject's training and test images for every feature.
 
     Latents lie in ``latents/FEATURE-DIGEST``, the digest being of the encoder, its options and
-    the images, so that subjects who saw the same pictures share them.
+    the images. Images are in the order of their ids, so that subjects who saw the same pictures
+    share their latents in whatever order they saw them.
     """
     trials = run.subject(subject).trials
-    ids = {split: trials.images(split) for split in ("train", "test")}
+    ids = {split: tuple(sorted(trials.images(split))) for split in ("train", "test")}
     places = {}
     for feature in run.config.features:
         place = run.path / "latents" / f"{feature}-{_digest(run, feature, ids)}"

@@ -31,7 +31,7 @@ def _predict_feature(run: Run, subject: str, feature: str, folder: Path) -> dict
     test = load_betas(run.folder("mask", subject), "test")
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
     made = LatentFile.create(folder / f"{feature}.npy", test.ids, true.shapes)
-    n = len(test.ids)
+    n, order = len(test.ids), [true.ids.index(image) for image in test.ids]
     rows = fitted.hat(test.values)
     if settings.rescale == "train":
         rows = np.vstack([rows, fitted.held_out_hat(settings.calibration)])
@@ -40,13 +40,13 @@ def _predict_feature(run: Run, subject: str, feature: str, folder: Path) -> dict
     for block, (columns, truth) in zip(
         ridge.predict_blocks(rows, fitted.blocks()), seen, strict=True
     ):
-        scores[columns] = ridge.r_squared(truth, block.values[:n])
+        scores[columns] = ridge.r_squared(truth[order], block.values[:n])
         done = ridge.rescale_block(block, n, kind=settings.rescale)
         made.write_columns(columns, done.values)
         constant += int(block.constant.sum())
         flat += int((done.flat & ~block.constant).sum())
     np.save(folder / f"{feature}_r2.npy", scores.astype(np.float32))
-    named = metrics.identification_from_features(true.rows().values, made.rows().values)
+    named = metrics.identification_from_features(true.rows().values[order], made.rows().values)
     return {
         "targets": true.targets,
         "r2_mean": float(scores.mean()),

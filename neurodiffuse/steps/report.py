@@ -59,7 +59,7 @@ def report(run: Run) -> None:
         config=config.to_dict(),
         machine={**machine(), **_distributions(cards), "seed": config.seed},
         warnings=_warnings(run),
-        methods=reproduce.methods(config, {c.name: c.summary for c in cards}),
+        methods=reproduce.methods(config, {(c.role, c.name): c.summary for c in cards}),
         citations=_citations(run, cards),
         licences=_licences(run, cards),
         sections=tuple(run.registry.sections(run)),

@@ -100,7 +100,9 @@ def _latents(run: Run, subject: str, feature: str, made: Images) -> tuple[Latent
     encoder: Encoder = run.encoder(feature)
     with np.load(place / "state.npz") as stored:
         encoder.restore(dict(stored))
-    seen = LatentFile.open(place / "test.npy").rows()
+    latents = LatentFile.open(place / "test.npy").rows()
+    order = [latents.ids.index(image) for image in made.ids]
+    seen = Latents(made.ids, latents.values[order], latents.shapes)
     pictures: Sequence[np.ndarray] = list(made.values)
     stimuli = Stimuli(made.ids, pictures, ((),) * len(made.ids))
     parts = [encoder.encode(stimuli.part(k, k + 64)).values for k in range(0, len(stimuli), 64)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
 
 from neurodiffuse import maps
-from neurodiffuse.run import opened
+from neurodiffuse.run import opened, read_json
 from neurodiffuse.steps.encode import encode
 from neurodiffuse.steps.fit import fit
 from neurodiffuse.steps.mask import mask
@@ -96,3 +97,18 @@ def test_small_penalty_is_stored_and_opened_as_fitted(make_run):
     x, y, new, _ = problem(run)
     expected = Ridge(1e-9, solver="svd").fit(x, y).predict(new)
     np.testing.assert_allclose(found, expected, atol=1e-3 * expected.std())
+
+
+def test_scores_of_predictions_are_of_the_right_images(make_run):
+    """Test images are seen in an order that is not that of their names."""
+    run = make_run("features.colour.alpha=3", "datasets.toy.test=12", "predict.rescale=none")
+    found = predicted(run)
+    about = read_json(run.folder("predict", "01") / "features.json")["colour"]
+    ids = run.subject("01").trials.images("test")
+    assert list(ids) != sorted(ids)
+    true = np.array([run.dataset._colour(i) for i in ids])
+    r2 = np.load(run.folder("predict", "01") / "colour_r2.npy")
+    np.testing.assert_allclose(
+        r2[:3], r2_score(true, found[:, :3], multioutput="raw_values"), atol=0.02
+    )
+    assert about["identification"] > 0.9
