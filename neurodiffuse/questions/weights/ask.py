@@ -17,8 +17,8 @@ from neurodiffuse.questions.weights.region_table import RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
 from neurodiffuse.run import Run, said_clearly
 
-PICTURED = ("percentile", "l1", "pattern")
-"""Which measure's map is shown interactively: the first of these that was asked for."""
+PICTURED = {False: ("percentile", "l1", "pattern"), True: ("l1", "pattern", "percentile")}
+"""The measure shown interactively is the first of these asked for: of norms, of signed maps."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def _picture(run: Run, plan: Plan, folder: Path, made: BrainValues) -> page.Show
     grid = run.subject(made.subject).grid
     slices = pictures.save(func / f"{made.stem}_slices.png", pictures.slices(run, made))
     template, views = [], []
-    measures = plan.question.measures
-    interactive = plan.question.view and made.measure == next(m for m in PICTURED if m in measures)
+    first = next(m for m in PICTURED[made.part.signed] if m in plan.question.measures)
+    interactive = plan.question.view and made.measure == first
     if interactive:
         views.append(("Slices", pictures.viewer(run, made)))
     if pictures.on_template(grid):

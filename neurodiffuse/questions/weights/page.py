@@ -120,6 +120,7 @@ def render(
         rows=rows,
         methods=_methods(plan, regions),
         references=REFERENCES,
+        patterns="pattern" in plan.question.measures,
         version=__version__,
     )
 
