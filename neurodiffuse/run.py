@@ -139,8 +139,9 @@ class Run:
             for subject in self.config.subjects:
                 remove_folder(self.folder(later, subject))
                 remove_folder(self.folder(later, subject).with_name(later + ".partial"))
-        for published in (self.path / "report.html", *self.path.glob("sub-*")):
-            published.unlink() if published.is_file() else remove_folder(published)
+        for follows in ("report.html", "sub-*", "weights*", "roi-optimal*", "steps/sub-average"):
+            for place in self.path.glob(follows):
+                place.unlink() if place.is_file() else remove_folder(place)
 
     def log_step(self, step: str, subject: str, seconds: float) -> None:
         """Note in ``logs/steps.tsv`` when a step ended and how long it took."""

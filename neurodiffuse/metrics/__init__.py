@@ -23,6 +23,7 @@ from neurodiffuse.metrics.latents import LatentDistance, LatentIdentification
 from neurodiffuse.metrics.pictures import Identification, PixCorr, Ssim, resized
 from neurodiffuse.metrics.similarity import ssim
 from neurodiffuse.metrics.statistics import PairedTest, Summary, paired_test, summary
+from neurodiffuse.metrics.tabled import TableMetric
 
 __all__ = [
     "Identification",
@@ -32,6 +33,7 @@ __all__ = [
     "PixCorr",
     "Ssim",
     "Summary",
+    "TableMetric",
     "correlation_distance",
     "correlation_table",
     "identification_from_features",

