@@ -198,7 +198,9 @@ def _colour_bar(figure: Any, scale: tuple[float, float, str], units: str) -> Non
 
     low, high, colours = scale
     axes = figure.add_axes((0.91, 0.2, 0.02, 0.6))
-    bar = figure.colorbar(ScalarMappable(Normalize(low, high), colours), cax=axes)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(low, high), colours), cax=axes, format=lambda v, _: f"{v:.2g}"
+    )
     bar.ax.tick_params(colors="white", labelsize=8)
     bar.outline.set_edgecolor("white")
     bar.ax.set_title(units, color="white", fontsize=8)

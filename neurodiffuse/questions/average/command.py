@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from neurodiffuse.flags import common
+
 
 @click.command("average")
 @click.option(
@@ -16,18 +18,17 @@ import click
     metavar="DIR",
     help="Finished run of two subjects or more.",
 )
-@click.option("--quiet", is_flag=True, help="Say less.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@common
 @click.pass_context
-def average(context: click.Context, path: Path, quiet: bool, debug: bool) -> None:
-    r"""Decode the average of subjects who saw the same test images.
+def average(context: click.Context, path: Path) -> None:
+    """Decode the average of subjects who saw the same test images.
 
     \b
     neurodiffuse average --run runs/both
 
     The subjects' predicted latents are averaged, painted and scored; pictures and scores are in
     DIR/steps/sub-average.
-    """
+    """  # noqa: D301 (click's mark for lines that stay as they are)
     from neurodiffuse.pipeline import reopen
     from neurodiffuse.plugins import Registry
     from neurodiffuse.questions.average.ask import AVERAGE, summary
@@ -36,7 +37,7 @@ def average(context: click.Context, path: Path, quiet: bool, debug: bool) -> Non
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
-    run = reopen(path, registry, quiet=quiet or bool(given.get("quiet")))
+    run = reopen(path, registry, quiet=bool(given.get("quiet")))
     with opened(run):
         view = ask(run)
     click.echo(summary(run))

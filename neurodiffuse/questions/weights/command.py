@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from neurodiffuse.flags import common
+
 _DIR = click.Path(path_type=Path)
 
 
@@ -53,18 +55,15 @@ _DIR = click.Path(path_type=Path)
 @click.option(
     "--out", type=_DIR, metavar="DIR", help="Folder of the answer. [default: RUN/weights]"
 )
-@click.option("--quiet", is_flag=True, help="Say less.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@common
 @click.pass_context
 def weights(
     context: click.Context,
     run_folder: Path,
     out: Path | None,
-    quiet: bool,
-    debug: bool,
     **asked: Any,
 ) -> None:
-    r"""Show where in the brain each feature is read from, and compare regions.
+    """Show where in the brain each feature is read from, and compare regions.
 
     \b
     neurodiffuse weights --run runs/demo
@@ -72,7 +71,7 @@ def weights(
     neurodiffuse weights --run runs/demo --feature text --token 5
 
     Weights say what the decoder uses, not what a voxel responds to; patterns say that.
-    """
+    """  # noqa: D301 (click's mark for lines that stay as they are)
     from neurodiffuse.pipeline import reopen
     from neurodiffuse.plugins import Registry
     from neurodiffuse.questions.weights.ask import summary
@@ -82,7 +81,7 @@ def weights(
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
-    run = reopen(run_folder, registry, quiet=quiet or bool(given.get("quiet")))
+    run = reopen(run_folder, registry, quiet=bool(given.get("quiet")))
     with opened(run):
         answer = ask(run, Question(**asked), out)
     click.echo(summary(answer))
