@@ -8,10 +8,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import toy
 from report_case import report, subject
 from test_report import HOSTILE, hostile_report
 
+from neurodiffuse import builtin, pipeline
+from neurodiffuse.config import resolve
+from neurodiffuse.plugins import Registry
 from neurodiffuse.report import build
+from neurodiffuse.run import Run, opened
 
 pytestmark = pytest.mark.browser
 
@@ -55,7 +60,23 @@ def pages(tmp_path_factory):
         "one-image": report(subject(n=1, with_brain=False, scores=()), created=""),
         "hostile": hostile_report(),
     }
-    return {name: _written(folder / f"{name}.html", data) for name, data in cases.items()}
+    pages = {name: _written(folder / f"{name}.html", data) for name, data in cases.items()}
+    return pages | {"decoded": _decoded(folder / "run")}
+
+
+def _decoded(path: Path) -> str:
+    """Decode the toys of the core's tests and return the page that the report step wrote."""
+    registry = Registry([("builtin", builtin), ("toy", toy)])
+    config = resolve(registry, dataset="toy", subjects=("1", "2"), recipe="toy")
+    run = Run(path, *_opened(config, registry), quiet=True)
+    with opened(run):
+        pipeline.execute(run)
+    return (path / "report.html").as_uri()
+
+
+def _opened(config, registry):
+    config, dataset = pipeline.open_subjects(config, registry)
+    return config, registry, dataset
 
 
 def _written(path: Path, data) -> str:
@@ -79,7 +100,7 @@ def js(browser, code):
     return browser.execute_script(f"return {code}")
 
 
-CASES = ["one", "three", "one-image", "hostile"]
+CASES = ["one", "three", "one-image", "hostile", "decoded"]
 
 
 @pytest.mark.parametrize("case", CASES)
