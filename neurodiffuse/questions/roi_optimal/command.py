@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.flags import common
 
 if TYPE_CHECKING:
     from neurodiffuse.run import Run
@@ -66,11 +67,10 @@ _DIR = click.Path(path_type=Path)
     show_default=True,
     help="Colour histograms of the pictures shown; raw ones are kept.",
 )
-@click.option("--quiet", is_flag=True, help="Say less.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@common
 @click.pass_context
 def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) -> None:
-    r"""Paint what a region's activity alone is decoded to.
+    """Paint what a region's activity alone is decoded to.
 
     \b
     neurodiffuse roi-optimal --roi category --run runs/demo --seeds 4
@@ -78,7 +78,7 @@ def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) 
 
     Several subjects have a row each and one of their averaged latents. Pictures, tables, figures
     and a page are written into DIR/roi-optimal.
-    """
+    """  # noqa: D301 (click's mark for lines that stay as they are)
     from neurodiffuse.questions.roi_optimal.ask import roi_optimal as ask
     from neurodiffuse.questions.roi_optimal.question import Question
     from neurodiffuse.questions.roi_optimal.regions import wanted
@@ -107,7 +107,7 @@ def _run(context: click.Context, options: dict[str, Any]) -> tuple[Run, tuple[st
     from neurodiffuse.questions.roi_optimal import source
 
     given = context.obj or {}
-    registry, quiet = given.get("registry"), options["quiet"] or bool(given.get("quiet"))
+    registry, quiet = given.get("registry"), bool(given.get("quiet"))
     if bool(options["dataset"]) == (options["path"] is not None):
         raise ConfigError(
             "roi-optimal: give either --run DIR, a fitted run, or --dataset NAME and --sub ID, to "

@@ -16,7 +16,7 @@ from neurodiffuse.steps.fit import fit
 from neurodiffuse.steps.mask import mask
 
 RECIPES = ("demo", "pixels")
-"""Methods that are tried in this order when none is named."""
+"""Methods that are tried in this order when none is named; for NSD the paper's goes first."""
 
 
 def of_folder(
@@ -57,7 +57,7 @@ def to_fit(
         registry,
         dataset=dataset,
         subjects=subjects,
-        recipe=recipe or _default_recipe(registry),
+        recipe=recipe or _default_recipe(registry, dataset),
         root=root,
     )
     config, data = pipeline.open_subjects(config, registry)
@@ -95,9 +95,9 @@ def said_kinds(said: Sequence[str], features: Iterable[str]) -> dict[str, str]:
     return kinds
 
 
-def _default_recipe(registry: Registry) -> str:
+def _default_recipe(registry: Registry, dataset: str) -> str:
     installed = [card.name for card in registry.cards("recipe")]
-    for name in RECIPES:
+    for name in (*(("brain-diffuser",) if dataset == "nsd" else ()), *RECIPES):
         if name in installed:
             return name
     raise ConfigError(f"--recipe: name one of: {listing(installed)}.")
