@@ -65,7 +65,7 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
 
 
 @cli.command()
-@click.option("--dataset", required=True, metavar="NAME", help="Data set plugin: bids, …")
+@click.option("--dataset", required=True, metavar="NAME", help="Data set plugin, such as bids.")
 @click.option(
     "--sub",
     "subjects",
@@ -76,10 +76,22 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
 )
 @click.option("--root", default="", metavar="DIR", help="Folder of the data set.")
 @click.option(
-    "--recipe", default="", metavar="NAME|FILE", help="Method: an installed name or TOML."
+    "--recipe",
+    default="",
+    metavar="NAME|FILE",
+    help="Method: an installed name or a TOML file. [default: demo if installed, else pixels]",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder, made or continued.")
-@click.option("--mask", default="", metavar="EXPR", help="Voxels, such as 'V1+V2' or 'visual-V1'.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Run folder, made or continued. [default: runs/DATASET-RECIPE-sub-ID]",
+)
+@click.option(
+    "--mask",
+    default="",
+    metavar="EXPR",
+    help="Voxels, such as 'V1+V2' or 'visual-V1'. [default: the data set's own mask]",
+)
 @click.option(
     "--set",
     "settings",
@@ -125,7 +137,7 @@ def decode(
             f"Steps: {listing(STEPS)}."
         )
     config, data = _config(dataset, subjects, root, recipe, mask, settings)
-    out = out or default_out(config)
+    out = out or pipeline.default_out(config)
     if average and len(config.subjects) < 2:
         raise ConfigError("--average: averages over subjects; name two or more with --sub.")
     run = Run(out, config, registry(), data, quiet)
@@ -151,13 +163,13 @@ def _config(
     mask: str,
     settings: tuple[str, ...],
 ) -> tuple[Config, Dataset]:
-    from neurodiffuse.pipeline import open_subjects
+    from neurodiffuse.pipeline import default_recipe, open_subjects
 
     config = resolve(
         registry(),
         dataset=dataset,
         subjects=subjects,
-        recipe=recipe or default_recipe(dataset),
+        recipe=recipe or default_recipe(registry(), dataset),
         root=root,
         mask=mask,
         settings=settings,
@@ -165,27 +177,12 @@ def _config(
     return open_subjects(config, registry())
 
 
-def default_recipe(dataset: str) -> str:
-    """Return the method for a data set when none is named: the best that is installed."""
-    order = ("brain-diffuser", "demo", "pixels") if dataset == "nsd" else ("demo", "pixels")
-    installed = [card.name for card in registry().cards("recipe")]
-    for name in order:
-        if name in installed:
-            return name
-    raise ConfigError(
-        f"--recipe: none of {listing(order)} is installed; name one of: {listing(installed)}."
-    )
-
-
-def default_out(config: Config) -> Path:
-    """Return the run folder of a command without ``--out``."""
-    subjects = "+".join(config.subjects)
-    return Path("runs") / f"{config.dataset}-{config.name}-sub-{subjects}"
-
-
-@cli.group()
-def recipes() -> None:
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def recipes(context: click.Context) -> None:
     """List and show methods."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_recipes)
 
 
 @recipes.command("list")
@@ -206,9 +203,12 @@ def show_recipe(name: str) -> None:
     click.echo(tomli_w.dumps(read_recipe(registry(), name)), nl=False)
 
 
-@cli.group()
-def plugins() -> None:
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def plugins(context: click.Context) -> None:
     """List what is installed."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_plugins)
 
 
 @plugins.command("list")

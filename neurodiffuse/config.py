@@ -124,6 +124,9 @@ class Config:
     def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
         """Return the earliest step that a stored configuration differs in, and where."""
         mine, theirs = _leaves(self.to_dict()), _leaves(other)
+        root = "dataset_options.root"
+        if root in mine and root in theirs and _same_folder(mine[root], theirs[root]):
+            mine[root] = theirs[root]
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
         if not keys:
             return None
@@ -405,6 +408,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return value
+
+
+def _same_folder(one: object, two: object) -> bool:
+    return Path(str(one)).expanduser().resolve() == Path(str(two)).expanduser().resolve()
 
 
 def _leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

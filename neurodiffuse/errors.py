@@ -50,9 +50,14 @@ def near(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def listing(names: Iterable[str], *, most: int = 20) -> str:
-    """Return names joined for a message, cut after ``most`` of them with the number left out."""
+def listing(names: Iterable[str], *, most: int = 20, like: str = "") -> str:
+    """Return names joined for a message, cut after ``most`` of them with the number left out.
+
+    With ``like`` those that resemble it come first.
+    """
     names = list(names)
+    if like:
+        names.sort(key=lambda n: -difflib.SequenceMatcher(None, like.lower(), n.lower()).ratio())
     if not names:
         return "none"
     shown = ", ".join(names[:most])

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from neurodiffuse.config import STEPS, Config
-from neurodiffuse.errors import DataError, MissingDataError, RunError, listing, near
+from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing, near
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, said_clearly, say, stored_config
@@ -44,6 +44,40 @@ class Plan:
     disk: int
 
 
+def default_recipe(registry: Registry, dataset: str) -> str:
+    """Return the method for a data set when none is named: the best that is installed."""
+    order = ("brain-diffuser", "demo", "pixels") if dataset == "nsd" else ("demo", "pixels")
+    installed = [card.name for card in registry.cards("recipe")]
+    for name in order:
+        if name in installed:
+            return name
+    raise ConfigError(
+        f"--recipe: none of {listing(order)} is installed; name one of: {listing(installed)}."
+    )
+
+
+def default_out(config: Config) -> Path:
+    """Return the run folder of a command that names none."""
+    return Path("runs") / f"{config.dataset}-{config.name}-sub-{'+'.join(config.subjects)}"
+
+
+def latest_run(folder: Path = Path("runs")) -> Path:
+    """Return the run that was decoded last in a folder, for questions that name none.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    found = [p.parent for p in folder.glob("*/report.html")]
+    if not found:
+        raise RunError(
+            f"--run: there is no decoded run in {folder}. Name one with --run DIR, or decode "
+            "first: neurodiffuse decode --dataset NAME --sub ID."
+        )
+    return max(found, key=lambda p: (p / "report.html").stat().st_mtime_ns)
+
+
 def match_subjects(wanted: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
     """Return the data set's labels for what the user wrote: ``1``, ``01`` and ``sub-01`` agree.
 
@@ -61,7 +95,7 @@ def match_subjects(wanted: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
         ]
         if len(same) != 1:
             raise MissingDataError(
-                f"--sub {word}: no such subject.{near(label, known)} Subjects: {listing(known)}."
+                f"--sub {word!r}: no such subject.{near(label, known)} Subjects: {listing(known)}."
             )
         found.append(same[0])
     return tuple(dict.fromkeys(found))
@@ -121,15 +155,18 @@ def plan_of(run: Run) -> Plan:
     return Plan(subjects, targets, steps, tuple(_downloads(run)), disk)
 
 
-def execute(run: Run) -> None:
-    """Run every step that is not done yet, subject by subject, then the report."""
+def execute(run: Run, *, until: str = "report") -> None:
+    """Run every step that is not done yet, subject by subject, then the report.
+
+    ``until`` names the last step that is wanted.
+    """
     for label in run.config.subjects:
         if not run.folder("encode", label).exists():
             _read_every_image(run, label)
-        for step in STEPS[:-1]:
-            if not run.folder(step, label).exists():
+        for step in STEPS[: STEPS.index(until) + 1]:
+            if step != "report" and not run.folder(step, label).exists():
                 _timed(run, step, label)
-    if not (run.path / "report.html").exists():
+    if until == "report" and not (run.path / "report.html").exists():
         _timed(run, "report", "")
 
 

@@ -74,7 +74,8 @@ def results(run: Run) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join([*table, "", f"report: {run.path / 'report.html'}"])
+    chance = "chance: 0.5 in two-way identification, else the mean over shuffled pairs"
+    return "\n".join([*table, chance, "", f"report: {run.path / 'report.html'}"])
 
 
 def _bytes(n: int) -> str:

@@ -297,6 +297,8 @@ def _settle_config(run: Run, start_from: str) -> None:
                 )
         if start_from:
             run.remove_from(start_from)
+        if not difference:  # the same settings, be the data set's folder spelt otherwise
+            return
     write_whole(run.path / "config.toml", text)
 
 

@@ -91,7 +91,7 @@ def test_dry_run_writes_nothing_and_prints_the_plan(invoke):
     ("words", "said"),
     [
         (("decode", "--dataset", "tyo", "--sub", "1", "--recipe", "toy"), "Did you mean 'toy'?"),
-        ((*TOY, "--sub", "9"), "--sub 9: no such subject. Subjects: 01, 02, 10."),
+        ((*TOY, "--sub", "9"), "--sub '9': no such subject. Subjects: 01, 02, 10."),
         ((*TOY, "--sub", "1", "--from", "fitt"), "--from: no step is called 'fitt'. Did you mean"),
         ((*TOY, "--sub", "1", "--set", "features.colour.alpha=0"), "must be a number above 0"),
         ((*TOY, "--sub", "1", "--mask", "V1 +"), "at character 5: expected a region"),

@@ -98,6 +98,14 @@ def test_problem_is_one_line_with_what_is_possible(registry, setting, said):
     assert "\n" not in found[0]
 
 
+def test_the_same_folder_spelt_otherwise_is_the_same_setting(registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stored = good(registry, root="data").to_dict()
+    assert good(registry, root=str(tmp_path / "data")).first_difference(stored) is None
+    assert good(registry, root="data/../data").first_difference(stored) is None
+    assert good(registry, root="other").first_difference(stored) is not None
+
+
 def test_every_problem_is_told_at_once(registry):
     assert (
         len(problems(registry, "features.colour.alpha=-1", "maks.x=1", "stages.recon.grian=1")) == 3

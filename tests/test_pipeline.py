@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
 
 from neurodiffuse import pipeline
-from neurodiffuse.errors import ConfigError, DataError, MissingDataError
+from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError
 from neurodiffuse.run import opened
 from neurodiffuse.store import LatentFile, load_betas
 
@@ -138,3 +139,14 @@ def test_subjects_with_the_same_images_share_latents(make_run):
         pipeline.execute(run)
     assert len(list((run.path / "latents").iterdir())) == 1
     assert run.latents("01", "colour") == run.latents("02", "colour")
+
+
+def test_the_last_decoded_run_is_asked_when_none_is_named(tmp_path):
+    with pytest.raises(RunError, match=r"no decoded run in .*--run DIR"):
+        pipeline.latest_run(tmp_path)
+    for age, name in ((30, "old"), (10, "new"), (20, "middle")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.html").touch()
+        os.utime(tmp_path / name / "report.html", (1e9 - age, 1e9 - age))
+    (tmp_path / "unfinished").mkdir()
+    assert pipeline.latest_run(tmp_path) == tmp_path / "new"

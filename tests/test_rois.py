@@ -169,7 +169,7 @@ def test_equal_expressions_are_equal_wherever_they_stand():
 @pytest.mark.parametrize(
     ("text", "character", "says"),
     [
-        ("V1+Fces", 4, r"no region is called 'Fces'\. Did you mean 'faces'\? Known: V1, V1v"),
+        ("V1+Fces", 4, r"no region is called 'Fces'\. Did you mean 'faces'\? Known: faces"),
         ("V1 + mTL-fces", 6, r"'mTL-fces'\. Did you mean 'mTL-faces'\?"),
         ("V12", 1, "no region is called 'V12'"),
         ('V1+"FFA-3"', 4, "no region is called 'FFA-3'. Did you mean 'FFA-"),

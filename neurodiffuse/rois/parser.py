@@ -285,7 +285,7 @@ class _Parser:
 
     def unknown(self, name: str) -> str:
         hint = near(name, self.lexicon.names) if self.lexicon else ""
-        return f"no region is called {name!r}.{hint}{self.known()}"
+        return f"no region is called {name!r}.{hint}{self.known(name)}"
 
-    def known(self) -> str:
-        return f" Known: {listing(self.lexicon.names)}." if self.lexicon else ""
+    def known(self, like: str = "") -> str:
+        return f" Known: {listing(self.lexicon.names, like=like)}." if self.lexicon else ""

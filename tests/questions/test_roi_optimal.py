@@ -436,13 +436,14 @@ def test_command_fits_first_and_asks_again_of_the_same_folder(registry, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--roi", "V1"), "give either --run"),
+        (("--roi", "V1"), "no decoded run in runs"),
         (("--roi", "V1", "--dataset", "toy"), "--sub"),
         (("--roi", "V1", "--run", "nowhere"), "not a run folder"),
         (("--roi", "V1", "--run", "x", "--recipe", "toy"), "--recipe: belongs to --dataset"),
     ],
 )
-def test_command_says_what_is_missing(registry, arguments, said):
+def test_command_says_what_is_missing(registry, arguments, said, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     result = invoke(registry, *arguments)
     assert result.exit_code == 1
     assert said in str(result.exception)

@@ -14,13 +14,12 @@ from neurodiffuse.flags import common
     "--run",
     "path",
     type=click.Path(path_type=Path),
-    required=True,
     metavar="DIR",
-    help="Finished run of two subjects or more.",
+    help="Finished run of two subjects or more. [default: the last in runs/]",
 )
 @common
 @click.pass_context
-def average(context: click.Context, path: Path) -> None:
+def average(context: click.Context, path: Path | None) -> None:
     """Decode the average of subjects who saw the same test images.
 
     \b
@@ -29,7 +28,7 @@ def average(context: click.Context, path: Path) -> None:
     The subjects' predicted latents are averaged, painted and scored; pictures and scores are in
     DIR/steps/sub-average.
     """  # noqa: D301 (click's mark for lines that stay as they are)
-    from neurodiffuse.pipeline import reopen
+    from neurodiffuse.pipeline import latest_run, reopen
     from neurodiffuse.plugins import Registry
     from neurodiffuse.questions.average.ask import AVERAGE, summary
     from neurodiffuse.questions.average.ask import average as ask
@@ -37,7 +36,7 @@ def average(context: click.Context, path: Path) -> None:
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
-    run = reopen(path, registry, quiet=bool(given.get("quiet")))
+    run = reopen(path or latest_run(), registry, quiet=bool(given.get("quiet")))
     with opened(run):
         view = ask(run)
     click.echo(summary(run))

@@ -26,7 +26,13 @@ _DIR = click.Path(path_type=Path)
     help="Region, such as FFA1, V1+V2 or ecc:0-1; or visual, category, paper-combinations, "
     "eccentricity, all; or random:K voxels. Repeat for several.",
 )
-@click.option("--run", "path", type=_DIR, metavar="DIR", help="Run folder whose maps are asked.")
+@click.option(
+    "--run",
+    "path",
+    type=_DIR,
+    metavar="DIR",
+    help="Fitted run. [default: the last one decoded in runs/]",
+)
 @click.option("--dataset", default="", metavar="NAME", help="Fit first: data set plugin.")
 @click.option("--root", default="", metavar="DIR", help="Fit first: folder of the data set.")
 @click.option("--recipe", default="", metavar="NAME|FILE", help="Fit first: method.")
@@ -104,16 +110,20 @@ def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) 
 
 def _run(context: click.Context, options: dict[str, Any]) -> tuple[Run, tuple[str, ...]]:
     """Return the run to ask and the subjects to ask about."""
+    from neurodiffuse.pipeline import latest_run
     from neurodiffuse.questions.roi_optimal import source
 
     given = context.obj or {}
     registry, quiet = given.get("registry"), bool(given.get("quiet"))
-    if bool(options["dataset"]) == (options["path"] is not None):
+    if options["dataset"] and options["path"] is not None:
         raise ConfigError(
             "roi-optimal: give either --run DIR, a fitted run, or --dataset NAME and --sub ID, to "
             "fit first."
         )
-    if options["path"] is not None:
+    if not options["dataset"]:
+        if options["path"] is None:
+            options["path"] = latest_run()
+            click.echo(f"run: {options['path']}", err=True)
         for name in ("root", "recipe", "out"):
             if options[name]:
                 raise ConfigError(f"--{name}: belongs to --dataset; --run has its own settings.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,13 +9,7 @@ from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
 from neurodiffuse.errors import ConfigError, listing, near
 from neurodiffuse.plugins import Registry
-from neurodiffuse.run import Run, said_clearly, say
-from neurodiffuse.steps.encode import encode
-from neurodiffuse.steps.fit import fit
-from neurodiffuse.steps.mask import mask
-
-RECIPES = ("demo", "pixels")
-"""Methods that are tried in this order when none is named; for NSD the paper's goes first."""
+from neurodiffuse.run import Run
 
 
 def of_folder(
@@ -57,28 +50,18 @@ def to_fit(
         registry,
         dataset=dataset,
         subjects=subjects,
-        recipe=recipe or _default_recipe(registry, dataset),
+        recipe=recipe or pipeline.default_recipe(registry, dataset),
         root=root,
     )
     config, data = pipeline.open_subjects(config, registry)
-    folder = f"{config.dataset}-{config.name}-sub-{'+'.join(config.subjects)}"
-    run = Run(out or Path("runs") / folder, config, registry, data, quiet)
+    run = Run(out or pipeline.default_out(config), config, registry, data, quiet)
     pipeline.plan_of(run)
     return run, config.subjects
 
 
 def fitted(run: Run) -> None:
     """Do the steps up to the fit that are not done yet; ``decode`` goes on from there."""
-    for label in run.config.subjects:
-        for step in (mask, encode, fit):
-            if run.folder(step.__name__, label).exists():
-                continue
-            start = time.perf_counter()
-            with said_clearly(run.path):
-                step(run, label)
-            seconds = time.perf_counter() - start
-            run.log_step(step.__name__, label, seconds)
-            say(f"sub-{label} {step.__name__}: done in {seconds:.1f} s", quiet=run.quiet)
+    pipeline.execute(run, until="fit")
 
 
 def said_kinds(said: Sequence[str], features: Iterable[str]) -> dict[str, str]:
@@ -93,11 +76,3 @@ def said_kinds(said: Sequence[str], features: Iterable[str]) -> dict[str, str]:
             )
         kinds[feature] = kind
     return kinds
-
-
-def _default_recipe(registry: Registry, dataset: str) -> str:
-    installed = [card.name for card in registry.cards("recipe")]
-    for name in (*(("brain-diffuser",) if dataset == "nsd" else ()), *RECIPES):
-        if name in installed:
-            return name
-    raise ConfigError(f"--recipe: name one of: {listing(installed)}.")

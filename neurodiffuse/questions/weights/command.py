@@ -13,7 +13,9 @@ _DIR = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--run", "run_folder", type=_DIR, required=True, metavar="DIR", help="Fitted run.")
+@click.option(
+    "--run", "run_folder", type=_DIR, metavar="DIR", help="Fitted run. [default: the last in runs/]"
+)
 @click.option("--sub", "subjects", multiple=True, metavar="ID", help="Subject. [default: all]")
 @click.option(
     "--feature", "features", multiple=True, metavar="NAME", help="Of the recipe. [default: all]"
@@ -59,7 +61,7 @@ _DIR = click.Path(path_type=Path)
 @click.pass_context
 def weights(
     context: click.Context,
-    run_folder: Path,
+    run_folder: Path | None,
     out: Path | None,
     **asked: Any,
 ) -> None:
@@ -72,7 +74,7 @@ def weights(
 
     Weights say what the decoder uses, not what a voxel responds to; patterns say that.
     """  # noqa: D301 (click's mark for lines that stay as they are)
-    from neurodiffuse.pipeline import reopen
+    from neurodiffuse.pipeline import latest_run, reopen
     from neurodiffuse.plugins import Registry
     from neurodiffuse.questions.weights.ask import summary
     from neurodiffuse.questions.weights.ask import weights as ask
@@ -81,7 +83,7 @@ def weights(
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
-    run = reopen(run_folder, registry, quiet=bool(given.get("quiet")))
+    run = reopen(run_folder or latest_run(), registry, quiet=bool(given.get("quiet")))
     with opened(run):
         answer = ask(run, Question(**asked), out)
     click.echo(summary(answer))

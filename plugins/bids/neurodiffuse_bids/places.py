@@ -20,7 +20,11 @@ def root_folder(given: str) -> Path:
     """
     root = Path(given).expanduser().absolute()
     if not root.is_dir():
-        raise MissingDataError(f"--root {given}: there is no such folder.")
+        what = "is a file" if root.exists() else "there is no such folder"
+        raise MissingDataError(
+            f"--root {given}: {what}. Give the folder of a BIDS derivative, the one that holds "
+            "dataset_description.json."
+        )
     if not (root / "dataset_description.json").is_file():
         raise DataError(
             f"--root {given}: is no BIDS data set, it has no dataset_description.json. Give the "

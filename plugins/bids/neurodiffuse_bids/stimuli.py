@@ -60,14 +60,19 @@ def read_picture(path: Path) -> np.ndarray:
     except Image.DecompressionBombError as error:
         raise DataError(_huge(path, "too many pixels")) from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{path}: is not an image that can be read.") from error
+        raise DataError(
+            f"{path}: is not an image that can be read. Replace the file, or take its trials out "
+            "of the events."
+        ) from error
     except FileNotFoundError as error:
         raise MissingDataError(f"{path}: there is no such image.") from error
     except DataError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises when cut off
         text = " ".join(str(error).split())
-        raise DataError(f"{path}: the image is cut off or damaged ({text}).") from error
+        raise DataError(
+            f"{path}: the image is cut off or damaged ({text}). Restore the file."
+        ) from error
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -184,11 +189,16 @@ class Pictures:
         path = (self.folder / name).resolve()
         if Path(name).is_absolute() or not path.is_relative_to(self.within.resolve()):
             raise DataError(
-                f"stimulus {stimulus}: the path {name!r} climbs out of {self.within}; images must "
-                "lie in the data set, or in the folder that datasets.bids.stimuli_dir names."
+                f"stimulus {stimulus}: the path {name!r} climbs out of {self.within} to {path}; "
+                "images, and what links point to, must lie in the data set or in the folder that "
+                "datasets.bids.stimuli_dir names."
             )
         if not path.is_file():
-            raise MissingDataError(f"stimulus {stimulus}: there is no image {self.folder / name}.")
+            raise MissingDataError(
+                f"stimulus {stimulus}: the events name it and there is no image "
+                f"{self.folder / name}. Restore the file, or name the folder of the images with "
+                "datasets.bids.stimuli_dir."
+            )
         return path
 
     def _files(self) -> dict[str, list[str]]:

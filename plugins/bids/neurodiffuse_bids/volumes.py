@@ -116,7 +116,7 @@ def check_grid(path: Path, own: Grid, grid: Grid, first: Path) -> None:
     if not same_grid(own, grid):
         raise DataError(
             f"{path}: is on another grid than {first}: {difference(own, grid)}. All betas of a "
-            "subject share one grid."
+            "subject share one grid: resample whichever of the two is wrong."
         )
 
 
