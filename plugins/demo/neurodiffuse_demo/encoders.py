@@ -13,6 +13,7 @@ import numpy as np
 from neurodiffuse.errors import DataError
 from neurodiffuse.types import Encoder, Latents, Shape, Stimuli
 from neurodiffuse_demo import shapes
+from neurodiffuse_demo.inference import inference
 from neurodiffuse_demo.pictures import network_input
 
 
@@ -118,8 +119,6 @@ def _latents(
     stimuli: Stimuli, sizes: tuple[Shape, ...], row: Callable[[int], np.ndarray]
 ) -> Latents:
     """Return latents of one image after the other."""
-    import torch
-
-    with torch.inference_mode():
+    with inference():
         values = np.stack([row(i) for i in range(len(stimuli))]).astype(np.float32)
     return Latents(stimuli.ids, values, sizes)

