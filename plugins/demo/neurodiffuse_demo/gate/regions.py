@@ -97,10 +97,12 @@ def band_peaks(
 ) -> tuple[list[int], list[Images]]:
     """Return in which band the energy of each band's pictures is highest, and the pictures.
 
-    Energy in a band is taken relative to its mean over the patterns of all bands, since some
-    parts of a picture vary more than others whatever is asked for.
+    Each pattern's energy is shared out over the bands, and a share is taken relative to its mean
+    over the patterns of all bands, since some parts of a picture vary more than others whatever
+    is asked for.
     """
     ring = rings(mean.shape[0], degrees)
     shown = [paint(decoder, painter, voxels, SAMPLES, **options) for voxels in bands]
     table = np.array([energies(pictures, mean, ring) for pictures in shown])
-    return [int(k) for k in (table / table.mean(axis=0)).argmax(axis=1)], shown
+    shares = table / table.sum(axis=1, keepdims=True)
+    return [int(k) for k in (shares / shares.mean(axis=0)).argmax(axis=1)], shown

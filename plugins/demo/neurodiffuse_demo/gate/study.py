@@ -15,8 +15,8 @@ from neurodiffuse_demo.gate.scores import Marks, marks
 from neurodiffuse_demo.gate.subjects import Subject, subject
 from neurodiffuse_demo.metrics import Evaluator
 
-TRAIN, MAIN, PAIRS, HELD_OUT = 1500, 200, 80, 100
-NOISE = (1.3, 1.6, 2.0)
+TRAIN, MAIN, PAIRS, HELD_OUT = 2000, 200, 80, 100
+NOISE = (0.4, 0.6, 0.8)
 """Single-trial noise of the three subjects, over the signal's spread."""
 
 
