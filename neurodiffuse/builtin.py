@@ -19,13 +19,13 @@ def register_metrics(register: Any) -> None:
     register(
         "ssim",
         "neurodiffuse.metrics:Ssim",
-        summary="Structural similarity of the grey images, 2-D or column by column",
+        summary="Structural similarity of the grey images",
         cite="Wang et al. 2004, IEEE Trans. Image Process. 13:600",
     )
     register(
         "identification",
         "neurodiffuse.metrics:Identification",
-        summary="Two-way identification by the correlation of pixels or gradient histograms",
+        summary="Two-way identification: how often a picture correlates best with what was seen",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
     )
     register(

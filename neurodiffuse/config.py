@@ -124,9 +124,6 @@ class Config:
     def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
         """Return the earliest step that a stored configuration differs in, and where."""
         mine, theirs = _leaves(self.to_dict()), _leaves(other)
-        root = "dataset_options.root"
-        if root in mine and root in theirs and _same_folder(mine[root], theirs[root]):
-            mine[root] = theirs[root]
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
         if not keys:
             return None
@@ -162,7 +159,8 @@ def resolve(
     recipe
         Name of an installed recipe or path of a TOML file.
     root
-        Folder of the data set, the option ``root`` of its plugin.
+        Folder of the data set, the option ``root`` of its plugin; kept as an absolute path, so
+        that the run can be asked from anywhere.
     mask
         ROI expression, in place of ``mask.select``.
     settings
@@ -185,7 +183,7 @@ def resolve(
         )
     options = dict(_section(_section(table, "datasets", problems), dataset, problems))
     if root:
-        options["root"] = root
+        options["root"] = str(Path(root).expanduser().resolve())
     where = f"datasets.{dataset}"
     _check_part(registry, "dataset", dataset, options, "--dataset", where, problems)
     values: dict[str, Any] = {}
@@ -408,10 +406,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return value
-
-
-def _same_folder(one: object, two: object) -> bool:
-    return Path(str(one)).expanduser().resolve() == Path(str(two)).expanduser().resolve()
 
 
 def _leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

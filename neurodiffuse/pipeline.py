@@ -161,6 +161,7 @@ def execute(run: Run, *, until: str = "report") -> None:
     ``until`` names the last step that is wanted.
     """
     for label in run.config.subjects:
+        _check_input(run, label)
         if not run.folder("encode", label).exists():
             _read_every_image(run, label)
         for step in STEPS[: STEPS.index(until) + 1]:
@@ -168,6 +169,16 @@ def execute(run: Run, *, until: str = "report") -> None:
                 _timed(run, step, label)
     if until == "report" and not (run.path / "report.html").exists():
         _timed(run, "report", "")
+
+
+def _check_input(run: Run, label: str) -> None:
+    """Refuse to go on with betas or trials that are not those the run began with."""
+    noted = run.folder("mask", label) / "input.txt"
+    if noted.exists() and noted.read_text().strip() != run.dataset.fingerprint(label):
+        raise RunError(
+            f"{run.path}: the data set's betas or events of sub-{label} have changed since this "
+            "run began. Choose another --out, or compute everything again: --from mask."
+        )
 
 
 def _timed(run: Run, step: str, label: str) -> None:

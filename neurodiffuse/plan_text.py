@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurodiffuse.run import read_json
@@ -16,7 +17,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
     config = run.config
     lines = [
         f"recipe     {config.name}: {config.summary}",
-        f"data set   {config.dataset} {config.dataset_options.get('root', '')}".rstrip(),
+        f"data set   {config.dataset} {_short(config.dataset_options.get('root', ''))}".rstrip(),
         f"out        {run.path}" + (" (exists, will be continued)" if run.path.exists() else ""),
     ]
     for s in plan.subjects:
@@ -76,6 +77,12 @@ def results(run: Run) -> str:
     ]
     chance = "chance: 0.5 in two-way identification, else the mean over shuffled pairs"
     return "\n".join([*table, chance, "", f"report: {run.path / 'report.html'}"])
+
+
+def _short(path: str) -> str:
+    """Return a path from here where it lies below, else as it is."""
+    place = Path(path)
+    return str(place.relative_to(Path.cwd())) if path and place.is_relative_to(Path.cwd()) else path
 
 
 def _bytes(n: int) -> str:

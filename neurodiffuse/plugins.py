@@ -57,7 +57,10 @@ class Registry:
         version = point.dist.version if point.dist else ""
         try:
             plugin = point.load()
-        except Exception as error:  # a stranger's import may raise anything; it is listed
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a stranger's import may raise anything; it is listed
             self._break(point.name, dist, f"{type(error).__name__}: {error}")
             return
         self.add(point.name, plugin, distribution=dist, version=version)
@@ -80,7 +83,10 @@ class Registry:
             for role in ROLES:
                 register = _registrar(cards, role, distribution, version)
                 self._hook_of(plugin, f"register_{role}s")(register=register)
-        except Exception as error:  # as above: whatever a plugin does wrong is its own
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # as above: whatever a plugin does wrong is its own
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
             self._break(name, distribution, f"{type(error).__name__}: {error}")
@@ -142,7 +148,10 @@ class Registry:
         module_name, _, attribute = card.target.partition(":")
         try:
             cls = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:  # the plugin's own import: told with what to install
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # the plugin's own import: told with what to install
             remedy = f" Install it with: pip install {card.extra!r}." if card.extra else ""
             raise PluginError(
                 f"{card.role} {card.name!r} ({card.distribution or card.target}) cannot be "
@@ -171,7 +180,10 @@ class Registry:
         for name, plugin in self._manager.list_name_plugin():
             try:
                 results += self._hook_of(plugin, hook)(**arguments)
-            except Exception as error:  # a stranger's code may raise anything; it is listed
+            except (
+                Exception,
+                SystemExit,
+            ) as error:  # a stranger's code may raise anything; it is listed
                 self._break(name, "", f"{hook}: {type(error).__name__}: {error}")
         return results
 

@@ -124,7 +124,7 @@ class Run:
             try:
                 yield partial
             except OSError as error:
-                if error.errno in _FULL and not resume:
+                if _is_full(error) and not resume:
                     shutil.rmtree(partial, ignore_errors=True)
                 raise
             if place.exists():
@@ -250,7 +250,7 @@ def said_clearly(path: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, RunError | DataError):
             raise
-        if error.errno in _FULL:
+        if _is_full(error):
             free = _free(path)
             raise RunError(
                 f"{error.filename or path}: no space left on the disk ({free} free). What was "
@@ -262,6 +262,11 @@ def said_clearly(path: Path) -> Iterator[None]:
                 "--out or change the folder's permissions."
             ) from error
         raise
+
+
+def _is_full(error: OSError) -> bool:
+    """Return whether the disk is full; numpy says so in words, without an error number."""
+    return error.errno in _FULL or (error.errno is None and " requested and " in str(error))
 
 
 def _free(path: Path) -> str:
@@ -297,7 +302,7 @@ def _settle_config(run: Run, start_from: str) -> None:
                 )
         if start_from:
             run.remove_from(start_from)
-        if not difference:  # the same settings, be the data set's folder spelt otherwise
+        if not difference:
             return
     write_whole(run.path / "config.toml", text)
 

@@ -5,6 +5,7 @@ Importing this module imports no numpy. Arrays are numpy arrays; shapes are in t
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -229,6 +230,15 @@ class Dataset(Role):
     @abstractmethod
     def stimuli(self, ids: Sequence[str]) -> Stimuli:
         """Return the stimuli with these ids, in this order, images unread."""
+
+    def fingerprint(self, label: str) -> str:
+        """Return a text that changes when a subject's trials do, to notice input that changed.
+
+        Override it to also cover the files that the betas are in.
+        """
+        trials = self.subject(label).trials
+        columns = (trials.stimulus, trials.split, trials.session, trials.run)
+        return hashlib.sha256(repr(columns).encode()).hexdigest()
 
     def about(self) -> Mapping[str, str]:
         """Return ``name``, ``version``, ``licence``, ``cite`` of the study where known."""

@@ -101,6 +101,7 @@ def test_problem_is_one_line_with_what_is_possible(registry, setting, said):
 def test_the_same_folder_spelt_otherwise_is_the_same_setting(registry, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stored = good(registry, root="data").to_dict()
+    assert stored["dataset_options"]["root"] == str(tmp_path / "data")
     assert good(registry, root=str(tmp_path / "data")).first_difference(stored) is None
     assert good(registry, root="data/../data").first_difference(stored) is None
     assert good(registry, root="other").first_difference(stored) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 
@@ -150,3 +151,22 @@ def test_the_last_decoded_run_is_asked_when_none_is_named(tmp_path):
         os.utime(tmp_path / name / "report.html", (1e9 - age, 1e9 - age))
     (tmp_path / "unfinished").mkdir()
     assert pipeline.latest_run(tmp_path) == tmp_path / "new"
+
+
+def test_input_that_changed_is_noticed(make_run, decoded, monkeypatch):
+    import toy
+
+    real = toy.Toy.subject
+
+    def moved(self, label):
+        about = real(self, label)
+        trials = about.trials
+        swapped = dataclasses.replace(trials, stimulus=trials.stimulus[1::-1] + trials.stimulus[2:])
+        return dataclasses.replace(about, trials=swapped)
+
+    monkeypatch.setattr(toy.Toy, "subject", moved)
+    run = make_run()
+    with pytest.raises(RunError, match=r"sub-01 have changed since.*--from mask"), opened(run):
+        pipeline.execute(run)
+    with opened(run, start_from="mask"):
+        pipeline.execute(run)

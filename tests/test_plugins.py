@@ -69,6 +69,16 @@ def test_plugin_that_raises_is_listed_and_the_rest_works():
     assert registry.card("encoder", "colour")
 
 
+def test_plugin_that_exits_at_registration_is_listed_too():
+    @hookimpl
+    def register_encoders(register):
+        raise SystemExit(3)
+
+    registry = Registry([("bad", module("bad", register_encoders=register_encoders)), ("toy", toy)])
+    assert registry.broken[0].error == "SystemExit: 3"
+    assert registry.card("encoder", "colour")
+
+
 def test_older_contract_is_refused():
     registry = Registry([("old", offering("brush", CONTRACT=0))])
     assert "contract 0" in registry.broken[0].error

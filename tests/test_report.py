@@ -247,10 +247,12 @@ def test_duration(seconds, text):
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ({"mean": 0.6, "p": 0.01}, True),
-        ({"mean": 0.6, "p": 0.2}, False),
-        ({"mean": 0.4, "p": 0.01}, False),
-        ({"mean": 0.4, "p": 0.01, "higher_is_better": False}, True),
+        ({"mean": 0.6, "p": 0.01, "low": 0.55, "high": 0.65}, True),
+        ({"mean": 0.6, "p": 0.2, "low": 0.55, "high": 0.65}, False),
+        ({"mean": 0.6, "p": 0.01, "low": 0.45, "high": 0.75}, False),
+        ({"mean": 0.6, "p": 0.01, "low": np.nan, "high": np.nan}, True),
+        ({"mean": 0.4, "p": 0.01, "low": 0.35, "high": 0.45}, False),
+        ({"mean": 0.4, "p": 0.01, "low": 0.35, "high": 0.45, "higher_is_better": False}, True),
         ({"mean": 0.6, "p": None, "low": 0.55, "high": 0.65}, True),
         ({"mean": 0.6, "p": None, "low": 0.45, "high": 0.75}, False),
         ({"mean": 0.6, "p": None, "low": np.nan, "high": np.nan}, None),

@@ -83,12 +83,19 @@ def test_nothing_stays_of_a_run_that_finished_nothing(make_run):
     assert not run.path.exists()
 
 
-def test_full_disk_is_one_line_and_keeps_what_was_finished(make_run, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "x.npy"),
+        OSError("616400 requested and 522208 written"),  # numpy's words for it
+    ],
+)
+def test_full_disk_is_one_line_and_keeps_what_was_finished(make_run, monkeypatch, error):
     run = make_run()
     from neurodiffuse.steps import predict
 
     def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device", "x.npy")
+        raise error
 
     monkeypatch.setattr(predict, "predict", full)
     with pytest.raises(RunError, match="no space left on the disk"), opened(run):

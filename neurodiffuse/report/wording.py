@@ -150,19 +150,19 @@ def leading_score(data: ReportData, subject: SubjectReport) -> ScoreRow | None:
 def beats_chance(score: ScoreRow) -> bool | None:
     """Say whether a score is better than chance, or None when nothing tells.
 
-    With a p-value: below 0.05 and on the good side of chance. Without one: the interval lies on
-    the good side of chance.
+    The interval lies on the good side of chance and, where there is a p-value, it is below 0.05.
     """
     level = score.chance if score.chance is not None else score.null_mean
     if level is None:
         return None
-    ahead = score.mean > level if score.higher_is_better else score.mean < level
-    if score.p is not None and math.isfinite(score.p):
-        return ahead and score.p < 0.05
+    tested = score.p is not None and math.isfinite(score.p)
     end = score.low if score.higher_is_better else score.high
     if not math.isfinite(end):
-        return None
-    return end > level if score.higher_is_better else end < level
+        if not tested:
+            return None
+        end = score.mean
+    ahead = end > level if score.higher_is_better else end < level
+    return bool(ahead and (not tested or score.p < 0.05))  # type: ignore[operator]
 
 
 def headline(data: ReportData) -> str:
@@ -176,7 +176,8 @@ def headline(data: ReportData) -> str:
         return _one_subject(*scored[0])
     won = sum(beats_chance(score) is True for _, score in scored)
     means = [score.mean for _, score in scored]
-    who = f"all {len(scored)}" if won == len(scored) else f"{won} of {len(scored)}"
+    everybody = "both" if len(scored) == 2 else f"all {len(scored)}"
+    who = everybody if won == len(scored) else f"{won} of {len(scored)}"
     return (
         f"In {who} subjects the reconstructions match what was seen better than "
         f"chance: {scored[0][1].metric} {number(min(means))} to {number(max(means))} "

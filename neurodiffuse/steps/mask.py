@@ -42,6 +42,7 @@ def mask(run: Run, subject: str) -> None:
         for name, ids, values in (("train", train_ids, train), ("test", test_ids, test)):
             save_betas(folder, name, Betas(tuple(ids), ridge.standardise(values, columns)))
         np.savez(folder / "voxels.npz", voxels=voxels, mean=columns.mean, sd=columns.sd)
+        (folder / "input.txt").write_text(run.dataset.fingerprint(subject) + "\n", encoding="utf-8")
         image = rois.mask_image(voxels, about.grid)
         image.to_filename(folder / "mask.nii.gz")
         write_json(

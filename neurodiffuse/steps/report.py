@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from neurodiffuse import __version__, derivative, reproduce, rois
+from neurodiffuse.options import parameters
 from neurodiffuse.report import build
 from neurodiffuse.report.model import (
     BrainMap,
@@ -128,12 +129,22 @@ def _scores(run: Run, label: str, source: str) -> tuple[ScoreRow, ...]:
             chance=run.metric(row["metric"]).chance,
             null_mean=row["null_mean"],
             higher_is_better=row["higher_is_better"],
-            note=run.registry.card("metric", run.config.metrics[row["metric"]].metric).summary,
+            note=_note(run, row["metric"]),
             values=np.array(values[source, row["stage"], row["metric"]]),
         )
         for row in read_json(folder / "scores.json")
         if row["source"] == source
     )
+
+
+def _note(run: Run, name: str) -> str:
+    """Return what a metric is, with the options that it ran with."""
+    part = run.config.metrics[name]
+    card = run.registry.card("metric", part.metric)
+    known = parameters(run.registry.load(card))
+    options = {k: part.options.get(k, p.default) for k, p in known.items()}
+    said = ", ".join(f"{k} {v}" for k, v in options.items() if v not in ("", 0))
+    return f"{card.summary} ({said})" if said else card.summary
 
 
 def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
@@ -201,7 +212,13 @@ def _maps(run: Run, about: Subject) -> tuple[BrainMap, ...]:
     voxels = np.load(run.folder("mask", about.label) / "voxels.npz")["voxels"]
     values = np.nan_to_num(run.dataset.roi(about.label, name))[voxels]
     units = next(roi.units for roi in about.rois if roi.name == name)
-    return (BrainMap(f"Noise ceiling ({name})", rois.to_image(values, voxels, about.grid), units),)
+    return (
+        BrainMap(
+            f"Signal-to-noise of the responses ({name})",
+            rois.to_image(values, voxels, about.grid),
+            units,
+        ),
+    )
 
 
 def _facts(run: Run, about: Subject, counts: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -26,6 +26,7 @@ from neurodiffuse.simulate.study import Settings, Study, plan
 from neurodiffuse.simulate.write import write
 
 EXAMPLE = Path(__file__).parents[2] / "bids_example"
+VALIDATOR = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent))
 SMALL = Settings(train=24, test=6, repetitions=3, unequal=True, seed=4)
 
 
@@ -371,10 +372,10 @@ def test_bids_example_is_small() -> None:
     assert sum(p.stat().st_size for p in EXAMPLE.rglob("*") if p.is_file()) < 5.2e6
 
 
-@pytest.mark.skipif(shutil.which("bids-validator-deno") is None, reason="no bids-validator-deno")
+@pytest.mark.skipif(VALIDATOR is None, reason="no bids-validator-deno")
 def test_bids_example_is_valid() -> None:
     done = subprocess.run(
-        ["bids-validator-deno", str(EXAMPLE), "--format", "json"], capture_output=True, text=True
+        [VALIDATOR, str(EXAMPLE), "--format", "json"], capture_output=True, text=True
     )
     issues = json.loads(done.stdout)["issues"]["issues"]
     assert [i for i in issues if i["severity"] == "error"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -144,6 +145,14 @@ class BidsDataset(Dataset):
             rows = [row.volume for row in part.rows]
             if rows:
                 yield volumes.responses(files, rows, about.subject.grid, voxels, sidecars)
+
+    def fingerprint(self, label: str) -> str:
+        """Return a digest of the trials and of the names and sizes of the files of betas."""
+        about = self._open(label)
+        files = [file.path for part in about.responses for file in part.series.files]
+        sizes = [(str(path.relative_to(self._root())), path.stat().st_size) for path in files]
+        said = repr((super().fingerprint(label), sizes))
+        return hashlib.sha256(said.encode()).hexdigest()
 
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
