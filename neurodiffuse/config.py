@@ -123,7 +123,7 @@ class Config:
 
     def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
         """Return the earliest step that a stored configuration differs in, and where."""
-        mine, theirs = _leaves(self.to_dict()), _leaves(other)
+        mine, theirs = leaves(self.to_dict()), leaves(other)
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
         if not keys:
             return None
@@ -408,11 +408,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested tables by their dotted keys."""
     out: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
-            out |= _leaves(value, f"{prefix}{key}.")
+            out |= leaves(value, f"{prefix}{key}.")
         else:
             out[prefix + key] = value
     return out

@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from neurodiffuse.config import Config, resolve
+from neurodiffuse.config import Config, leaves, resolve
 from neurodiffuse.plugins import Registry
 
 
@@ -36,22 +36,12 @@ def _settings(config: Config) -> dict[str, Any]:
     table = config.to_dict()
     out = {"seed": config.seed}
     for name in ("mask", "predict", "score"):
-        out |= _flat(table[name], f"{name}.")
+        out |= leaves(table[name], f"{name}.")
     for name in ("features", "stages", "metrics"):
         for key, entry in table[name].items():
             options = entry.pop("options")
-            out |= _flat({**entry, **options}, f"{name}.{key}.")
-    return out | _flat(table["dataset_options"], f"datasets.{config.dataset}.")
-
-
-def _flat(table: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            out |= _flat(value, f"{prefix}{key}.")
-        else:
-            out[prefix + key] = value
-    return out
+            out |= leaves({**entry, **options}, f"{name}.{key}.")
+    return out | leaves(table["dataset_options"], f"datasets.{config.dataset}.")
 
 
 def _toml(value: Any) -> str:
