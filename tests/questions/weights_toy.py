@@ -5,6 +5,7 @@ A picture's latents are its first pixels, so that encoders need nothing but the 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ class Planted(Dataset):
     """``root`` holds options as ``seed=1;train=300;space=MNI…;anatomy=FILE``."""
 
     def __init__(self, root: str = "") -> None:
-        options = dict(pair.split("=") for pair in root.split(";") if pair)
+        options = dict(re.findall(r"(\w+)=([^;]*)", root))  # behind the folder it is taken to be in
         self.seed, self.train = int(options.get("seed", 0)), int(options.get("train", 90))
         self.space = options.get("space", "func2mm")
         self.anatomy = Path(options["anatomy"]) if "anatomy" in options else None

@@ -68,6 +68,8 @@ def read_picture(path: Path) -> np.ndarray:
         raise MissingDataError(f"{path}: there is no such image.") from error
     except DataError:
         raise
+    except PermissionError as error:
+        raise DataError(f"{path}: may not be read; change the file's permissions.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises when cut off
         text = " ".join(str(error).split())
         raise DataError(
