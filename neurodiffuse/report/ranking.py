@@ -108,7 +108,7 @@ def grid_rows(
     )
     rule = (
         f"{ranked_by}: the {each} at the top, the {each} in the middle and the {each} at the "
-        f"bottom of {n}. Ranking chose them."
+        f"bottom of {n}."
     )
     return Choice(groups, rule, tuple(rank)), _in_order(n, min(first, n), each)
 
