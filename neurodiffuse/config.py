@@ -424,7 +424,13 @@ def _step_of(key: str) -> str:
     section, last = key.split(".")[0], key.split(".")[-1]
     if section == "features":
         return "fit" if last in ("alpha", "roi") else "encode"
-    owner = {"predict": "predict", "stages": "generate", "metrics": "score", "score": "score"}
+    owner = {
+        "predict": "predict",
+        "seed": "generate",
+        "stages": "generate",
+        "metrics": "score",
+        "score": "score",
+    }
     if key in ("summary", "cite", "name", "recipe"):
         return "report"
     return owner.get(section, "mask")

@@ -52,6 +52,7 @@ def test_configuration_survives_being_written(registry):
         ("features.colour.alpha=3", "fit"),
         ("predict.rescale=none", "predict"),
         ("stages.recon.grain=0.2", "generate"),
+        ("seed=4", "generate"),
         ("metrics.pixcorr.size=4", "score"),
     ],
 )

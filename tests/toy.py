@@ -63,16 +63,21 @@ class Toy(Dataset):
         for session in ("1", "2"):
             rows = [k for k, s in enumerate(about.trials.session) if s == session]
             colours = np.array([self._colour(about.trials.stimulus[k]) for k in rows])
-            noise = np.random.default_rng([4, int(label), int(session)])
-            values = colours @ weights + self.noise * noise.standard_normal(
-                (len(rows), weights.shape[1])
-            )
+            noise = [self._noise(label, k, about) for k in rows]
+            values = colours @ weights + self.noise * np.array(noise)
             values[:, 0] = 3.0  # a voxel without variance
             if self.fault == "infinite":
                 values[1, 7] = np.nan
             if self.fault == "short" and session == "2":
                 values = values[:-1]
             yield values[:, voxels].astype(np.float32)
+
+    def _noise(self, label: str, trial: int, about: Subject) -> np.ndarray:
+        """Noise of an image's n-th showing, whatever else is shown."""
+        image = about.trials.stimulus[trial]
+        shown = about.trials.stimulus[:trial].count(image)
+        rng = np.random.default_rng([4, int(label), int(image[1:]), shown])
+        return rng.standard_normal(about.grid.size)
 
     def roi(self, label: str, name: str) -> np.ndarray:
         index = np.arange(int(np.prod(SHAPE)))
