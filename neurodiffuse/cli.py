@@ -13,6 +13,7 @@ from neurodiffuse import __version__
 from neurodiffuse.config import STEPS, Config, resolve
 from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near
 from neurodiffuse.flags import common
+from neurodiffuse.machine import Machine, machine_flags
 from neurodiffuse.plugins import ROLES, Registry
 from neurodiffuse.types import Dataset
 
@@ -104,6 +105,7 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
 )
 @click.option("--average", is_flag=True, help="Also decode the subjects' averaged latents.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
+@machine_flags
 @common
 @click.pass_context
 def decode(
@@ -140,7 +142,7 @@ def decode(
     out = out or pipeline.default_out(config)
     if average and len(config.subjects) < 2:
         raise ConfigError("--average: averages over subjects; name two or more with --sub.")
-    run = Run(out, config, registry(), data, quiet)
+    run = Run(out, config, registry(), data, quiet, Machine.asked(context.obj))
     plan = pipeline.plan_of(run)
     if dry_run:
         click.echo(plan_text.describe(run, plan, start_from))

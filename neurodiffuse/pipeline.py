@@ -14,6 +14,7 @@ from pathlib import Path
 
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing, near
+from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, said_clearly, say, stored_config
@@ -108,7 +109,9 @@ def open_subjects(config: Config, registry: Registry) -> tuple[Config, Dataset]:
     return replace(config, subjects=match_subjects(config.subjects, dataset)), dataset
 
 
-def reopen(path: Path, registry: Registry, *, quiet: bool = False) -> Run:
+def reopen(
+    path: Path, registry: Registry, *, quiet: bool = False, machine: Machine | None = None
+) -> Run:
     """Return the run of an existing folder, to ask other questions of its fitted maps.
 
     Raises
@@ -125,7 +128,8 @@ def reopen(path: Path, registry: Registry, *, quiet: bool = False) -> Run:
             "Decode again into another --out."
         ) from error
     cls = registry.load(registry.card("dataset", config.dataset))
-    return Run(path, config, registry, cls(**config.dataset_options), quiet)
+    dataset = cls(**config.dataset_options)
+    return Run(path, config, registry, dataset, quiet, machine or Machine())
 
 
 def plan_of(run: Run) -> Plan:

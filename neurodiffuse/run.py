@@ -27,6 +27,7 @@ import tomli_w
 from neurodiffuse import __version__
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import DataError, RunError, listing
+from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Dataset, Encoder, Generator, Metric, Subject
 
@@ -45,6 +46,7 @@ class Run:
     registry: Registry
     dataset: Dataset
     quiet: bool = False
+    machine: Machine = field(default_factory=Machine)
     _subjects: dict[str, Subject] = field(default_factory=dict, repr=False)
 
     # --- parts, built from the registry -------------------------------------------------------
@@ -59,19 +61,19 @@ class Run:
         """Return a new encoder of a feature."""
         part = self.config.features[feature]
         cls = self.registry.load(self.registry.card("encoder", part.encoder))
-        return cast("Encoder", cls(**part.options))
+        return cast("Encoder", cls(**self.machine.given_to(cls, part.options)))
 
     def generator(self, stage: str) -> Generator:
         """Return a new generator of a stage."""
         part = self.config.stages[stage]
         cls = self.registry.load(self.registry.card("generator", part.generator))
-        return cast("Generator", cls(**part.options))
+        return cast("Generator", cls(**self.machine.given_to(cls, part.options)))
 
     def metric(self, name: str) -> Metric:
         """Return a new metric."""
         part = self.config.metrics[name]
         cls = self.registry.load(self.registry.card("metric", part.metric))
-        return cast("Metric", cls(**part.options))
+        return cast("Metric", cls(**self.machine.given_to(cls, part.options)))
 
     def select(self, subject: str, expression: str) -> np.ndarray:
         """Return the voxels that an ROI expression names, bool (grid.size,).

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from neurodiffuse.flags import common
+from neurodiffuse.machine import Machine, machine_flags
 
 
 @click.command("average")
@@ -17,6 +18,7 @@ from neurodiffuse.flags import common
     metavar="DIR",
     help="Finished run of two subjects or more. [default: the last in runs/]",
 )
+@machine_flags
 @common
 @click.pass_context
 def average(context: click.Context, path: Path | None) -> None:
@@ -36,7 +38,12 @@ def average(context: click.Context, path: Path | None) -> None:
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
-    run = reopen(path or latest_run(), registry, quiet=bool(given.get("quiet")))
+    run = reopen(
+        path or latest_run(),
+        registry,
+        quiet=bool(given.get("quiet")),
+        machine=Machine.asked(given),
+    )
     with opened(run):
         view = ask(run)
     click.echo(summary(run))

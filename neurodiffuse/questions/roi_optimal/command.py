@@ -9,6 +9,7 @@ import click
 
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.flags import common
+from neurodiffuse.machine import Machine, machine_flags
 
 if TYPE_CHECKING:
     from neurodiffuse.run import Run
@@ -73,6 +74,7 @@ _DIR = click.Path(path_type=Path)
     show_default=True,
     help="Colour histograms of the pictures shown; raw ones are kept.",
 )
+@machine_flags
 @common
 @click.pass_context
 def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) -> None:
@@ -115,6 +117,7 @@ def _run(context: click.Context, options: dict[str, Any]) -> tuple[Run, tuple[st
 
     given = context.obj or {}
     registry, quiet = given.get("registry"), bool(given.get("quiet"))
+    machine = Machine.asked(given)
     if options["dataset"] and options["path"] is not None:
         raise ConfigError(
             "roi-optimal: give either --run DIR, a fitted run, or --dataset NAME and --sub ID, to "
@@ -127,9 +130,12 @@ def _run(context: click.Context, options: dict[str, Any]) -> tuple[Run, tuple[st
         for name in ("root", "recipe", "out"):
             if options[name]:
                 raise ConfigError(f"--{name}: belongs to --dataset; --run has its own settings.")
-        return source.of_folder(options["path"], options["subjects"], registry, quiet=quiet)
+        return source.of_folder(
+            options["path"], options["subjects"], registry, quiet=quiet, machine=machine
+        )
     return source.to_fit(
         registry,
         quiet=quiet,
+        machine=machine,
         **{k: options[k] for k in ("dataset", "subjects", "root", "recipe", "out")},
     )

@@ -8,15 +8,22 @@ from pathlib import Path
 from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
 from neurodiffuse.errors import ConfigError, listing, near
+from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run
 
 
 def of_folder(
-    path: Path, subjects: Sequence[str], registry: Registry | None, *, quiet: bool
+    path: Path,
+    subjects: Sequence[str],
+    registry: Registry | None,
+    *,
+    quiet: bool,
+    machine: Machine | None = None,
 ) -> tuple[Run, tuple[str, ...]]:
     """Return the run of a folder and the subjects asked about, by default all of the run."""
-    run = pipeline.reopen(path, registry or Registry.installed(), quiet=quiet)
+    registry = registry or Registry.installed()
+    run = pipeline.reopen(path, registry, quiet=quiet, machine=machine)
     if not subjects:
         return run, run.config.subjects
     chosen = pipeline.match_subjects(subjects, run.dataset)
@@ -38,6 +45,7 @@ def to_fit(
     recipe: str,
     out: Path | None,
     quiet: bool,
+    machine: Machine | None = None,
 ) -> tuple[Run, tuple[str, ...]]:
     """Return a new or continued run; `fitted` does what is left to do.
 
@@ -54,7 +62,8 @@ def to_fit(
         root=root,
     )
     config, data = pipeline.open_subjects(config, registry)
-    run = Run(out or pipeline.default_out(config), config, registry, data, quiet)
+    place = out or pipeline.default_out(config)
+    run = Run(place, config, registry, data, quiet, machine or Machine())
     pipeline.plan_of(run)
     return run, config.subjects
 

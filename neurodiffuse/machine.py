@@ -1,0 +1,96 @@
+"""What a run may use of the machine: the device of the networks and the memory to stay within.
+
+None of it is part of a run's identity: the same recipe may be continued elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from neurodiffuse.options import parameters
+
+UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``device`` is a torch device or ``auto``; ``memory`` is in bytes, None is what there is."""
+
+    device: str = "auto"
+    memory: int | None = None
+
+    @classmethod
+    def asked(cls, given: Mapping[str, Any]) -> Machine:
+        """Return what the flags of `machine_flags` left in the click context's ``obj``."""
+        return cls(given.get("device") or "auto", given.get("memory"))
+
+    def given_to(self, cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a plugin's options with the machine's, where its constructor names them.
+
+        What the recipe says goes first.
+        """
+        named = parameters(cls)
+        own = {"device": self.device, "memory": self.memory}
+        return {k: v for k, v in own.items() if k in named and v is not None} | dict(options)
+
+
+def read_memory(text: str) -> int:
+    """Return bytes of ``8GiB``, ``8GB``, ``500M`` or a plain number of bytes.
+
+    ``GiB`` and the bare ``G`` count in 1024s, ``GB`` in 1000s.
+
+    Raises
+    ------
+    ValueError
+        If the text is none of these.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?b)?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError(f"{text!r} is not an amount of memory; write 8GiB, 500MB or bytes")
+    number, unit, kind = found.groups()
+    thousand = 1000 if unit and (kind or "").lower() == "b" else 1024
+    return int(float(number) * thousand ** UNITS[unit.lower()])
+
+
+class _Memory(click.ParamType):
+    name = "SIZE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return read_memory(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+def machine_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--device`` and ``--memory`` to a command; `Machine.asked` reads them."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if parameter.name:
+            context.ensure_object(dict)[parameter.name] = value
+
+    function = click.option(
+        "--memory",
+        type=_Memory(),
+        envvar="NEURODIFFUSE_MEMORY",
+        metavar="SIZE",
+        expose_value=False,
+        callback=keep,
+        help="Memory to stay within, such as 8GiB. [default: what there is]",
+    )(function)
+    return click.option(
+        "--device",
+        default="auto",
+        envvar="NEURODIFFUSE_DEVICE",
+        metavar="NAME",
+        expose_value=False,
+        callback=keep,
+        help="Where networks run: auto, cpu, cuda, cuda:1, mps. [default: auto]",
+    )(function)

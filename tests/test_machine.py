@@ -1,0 +1,73 @@
+"""Machine settings reach the plugins that name them, and nothing else."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from neurodiffuse.machine import Machine, machine_flags, read_memory
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("8GiB", 8 * 2**30),
+        ("8G", 8 * 2**30),
+        ("8GB", 8 * 10**9),
+        ("1.5 MiB", 3 * 2**19),
+        ("500MB", 500_000_000),
+        ("123456", 123456),
+        ("2KiB", 2048),
+        ("1tb", 10**12),
+    ],
+)
+def test_amounts_of_memory_are_read_in_bytes(text: str, size: int) -> None:
+    assert read_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "lots", "8 Gigs", "-1GB", "8GiB8"])
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write 8GiB"):
+        read_memory(text)
+
+
+class Plain:
+    def __init__(self, width: int = 3) -> None: ...
+
+
+class Network:
+    def __init__(self, device: str = "auto", memory: int | None = None) -> None: ...
+
+
+def test_settings_reach_constructors_that_name_them() -> None:
+    asked = Machine("cuda:1", 2**30)
+    assert asked.given_to(Plain, {"width": 4}) == {"width": 4}
+    assert asked.given_to(Network, {}) == {"device": "cuda:1", "memory": 2**30}
+
+
+def test_what_the_recipe_says_goes_first() -> None:
+    assert Machine("cuda").given_to(Network, {"device": "cpu"})["device"] == "cpu"
+
+
+def test_no_budget_is_not_handed_on() -> None:
+    assert "memory" not in Machine("cpu").given_to(Network, {})
+
+
+def test_flags_leave_settings_in_the_context() -> None:
+    found = []
+
+    @click.command()
+    @machine_flags
+    @click.pass_context
+    def command(context: click.Context) -> None:
+        found.append(Machine.asked(context.obj))
+
+    run = CliRunner().invoke
+    assert run(command, ["--device", "cpu", "--memory", "2GiB"]).exit_code == 0
+    assert run(command, []).exit_code == 0
+    assert run(command, [], env={"NEURODIFFUSE_DEVICE": "mps"}).exit_code == 0
+    assert found == [Machine("cpu", 2**31), Machine(), Machine("mps")]
+    wrong = run(command, ["--memory", "much"])
+    assert wrong.exit_code == 2
+    assert "write 8GiB" in wrong.output
