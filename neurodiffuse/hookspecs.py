@@ -48,6 +48,11 @@ def register_recipes(register: Any) -> None:
 
 
 @hookspec
+def register_models(register: Any) -> None:
+    """Call ``register(MODEL)`` for each `neurodiffuse.types.Model`: published weights."""
+
+
+@hookspec
 def register_commands(cli: Any) -> None:
     """Add click commands to the group ``cli``: ``cli.add_command(my_command)``."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
@@ -19,7 +20,7 @@ import pluggy
 
 from neurodiffuse import hookspecs
 from neurodiffuse.errors import PluginError, listing, near
-from neurodiffuse.types import Broken, Card, Section
+from neurodiffuse.types import Broken, Card, Model, Section
 
 GROUP = "neurodiffuse"
 ROLES = ("dataset", "encoder", "generator", "metric", "recipe")
@@ -38,6 +39,7 @@ class Registry:
     def __init__(self, plugins: Iterable[tuple[str, Any]] = ()) -> None:
         self._cards: dict[tuple[str, str], Card] = {}
         self._clashes: dict[tuple[str, str], tuple[Card, Card]] = {}
+        self._models: dict[str, list[tuple[Model, str]]] = {}
         self.broken: list[Broken] = []
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
@@ -77,12 +79,14 @@ class Registry:
             )
             return
         cards: list[Card] = []
+        models: list[Model] = []
         try:
             self._manager.register(plugin, name)
             self._refuse_unknown_hooks(plugin)
             for role in ROLES:
                 register = _registrar(cards, role, distribution, version)
                 self._hook_of(plugin, f"register_{role}s")(register=register)
+            self._hook_of(plugin, "register_models")(register=_model_registrar(models))
         except (
             Exception,
             SystemExit,
@@ -93,6 +97,8 @@ class Registry:
             return
         for card in cards:
             self._file(card)
+        for model in models:
+            self._models.setdefault(model.name, []).append((model, distribution or name))
 
     def _hook_of(self, plugin: Any, hook: str) -> Any:
         """Return the caller of one plugin's implementation of a hook."""
@@ -136,6 +142,23 @@ class Registry:
             f"{lead}no {role} is called {name!r}.{near(name, names)} Installed: {listing(names)}."
             + self._broken_hint()
         )
+
+    def models(self) -> list[Model]:
+        """Return the published weights that plugins name, sorted by name."""
+        return [self._models[name][0][0] for name in sorted(self._models)]
+
+    def model(self, name: str) -> Model:
+        """Return the weights of a name, or raise `PluginError` with what is possible."""
+        offers = self._models.get(name)
+        if not offers:
+            raise PluginError(
+                f"no model is called {name!r}.{near(name, self._models)} "
+                f"Known: {listing(sorted(self._models))}." + self._broken_hint()
+            )
+        if any(model != offers[0][0] for model, _ in offers):  # plugins may share one model
+            who = " and ".join(dict.fromkeys(source for _, source in offers))
+            raise PluginError(f"{who} name different weights {name!r}. Uninstall one.")
+        return offers[0][0]
 
     def _broken_hint(self) -> str:
         if not self.broken:
@@ -209,3 +232,27 @@ def _registrar(cards: list[Card], role: str, distribution: str, version: str) ->
         cards.append(replace(card, distribution=distribution, version=version))
 
     return register
+
+
+def _model_registrar(models: list[Model]) -> Any:
+    """Return the ``register`` function that ``register_models`` receives."""
+
+    def register(model: Model) -> None:
+        paths = [file.path for file in model.files]
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", model.name):
+            raise PluginError(
+                f"model {model.name!r}: the name is a folder's; use a-z, 0-9, '-', '_' and '.'"
+            )
+        if not paths or len(set(paths)) < len(paths):
+            raise PluginError(f"model {model.name!r}: needs files, each of another path")
+        for path in paths:
+            if not _inside(path):
+                raise PluginError(f"model {model.name!r}: {path!r} is no path inside its folder")
+        models.append(model)
+
+    return register
+
+
+def _inside(path: str) -> bool:
+    parts = path.split("/")
+    return "\\" not in path and ":" not in path and not {"", ".", ".."} & set(parts)

@@ -11,6 +11,7 @@ from neurodiffuse import builtin
 from neurodiffuse.errors import PluginError
 from neurodiffuse.hookspecs import hookimpl
 from neurodiffuse.plugins import Registry
+from neurodiffuse.types import Model, ModelFile
 
 
 def module(name: str, **functions: object) -> types.ModuleType:
@@ -98,3 +99,44 @@ def test_failing_command_hook_does_not_take_the_command_line_down():
     registry = Registry([("bad", module("bad", register_commands=register_commands))])
     registry.commands(None)
     assert "half installed" in registry.broken[0].error
+
+
+def weights(name: str = "tiny", path: str = "tiny.bin", **more: object) -> Model:
+    file = ModelFile(path, f"https://example.org/{path}")
+    return Model(name=name, files=(file,), summary="s", licence=more.pop("licence", "MIT"), **more)
+
+
+def with_weights(*models: Model) -> types.ModuleType:
+    @hookimpl
+    def register_models(register):
+        for model in models:
+            register(model)
+
+    return module("m", register_models=register_models)
+
+
+def test_two_plugins_may_share_weights_but_not_a_name():
+    registry = Registry([("a", with_weights(weights())), ("b", with_weights(weights()))])
+    assert registry.models() == [registry.model("tiny")]
+    registry.add("c", with_weights(weights(licence="CC-BY-NC-4.0")), distribution="c-dist")
+    with pytest.raises(PluginError, match="a and b and c-dist name different weights 'tiny'"):
+        registry.model("tiny")
+
+
+def test_unknown_weights_are_told_with_a_near_name():
+    registry = Registry([("a", with_weights(weights()))])
+    with pytest.raises(PluginError, match=r"no model is called 'tinny'. Did you mean 'tiny'\?"):
+        registry.model("tinny")
+
+
+@pytest.mark.parametrize("path", ["../x", "/x", "a//b", "a\\b", "C:/x", "a/./b", ""])
+def test_weights_outside_their_folder_are_refused(path):
+    registry = Registry([("bad", with_weights(weights(path=path)))])
+    assert not registry.models()
+    assert "no path inside its folder" in registry.broken[0].error
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A b", ".x"])
+def test_weights_whose_name_is_no_folder_are_refused(name):
+    registry = Registry([("bad", with_weights(weights(name=name)))])
+    assert "the name is a folder's" in registry.broken[0].error

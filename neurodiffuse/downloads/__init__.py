@@ -1,0 +1,1 @@
+"""Fetch large files: what is wanted, on what terms, resumed after a break, verified."""
