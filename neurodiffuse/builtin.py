@@ -47,8 +47,9 @@ def register_commands(cli: Any) -> None:
     """Add the commands that are not the pipeline itself."""
     from neurodiffuse.questions.average.command import average
     from neurodiffuse.questions.roi_optimal.command import roi_optimal
+    from neurodiffuse.questions.rois.command import rois
     from neurodiffuse.questions.weights.command import weights
     from neurodiffuse.simulate.command import simulate
 
-    for command in (average, roi_optimal, simulate, weights):
+    for command in (average, roi_optimal, rois, simulate, weights):
         cli.add_command(command)

@@ -181,11 +181,7 @@ def resolve(
         problems.append(
             f"{recipe}: {key}: no such section or key.{near(key, _TOP)} Possible: {listing(_TOP)}."
         )
-    options = dict(_section(_section(table, "datasets", problems), dataset, problems))
-    if root:
-        options["root"] = str(Path(root).expanduser().resolve())
-    where = f"datasets.{dataset}"
-    _check_part(registry, "dataset", dataset, options, "--dataset", where, problems)
+    options = _dataset(registry, table, dataset, root, problems)
     values: dict[str, Any] = {}
     for name, cls in _SECTIONS.items():
         values[name] = _read_section(name, cls, _section(table, name, problems), problems)
@@ -214,6 +210,42 @@ def resolve(
         cite=tuple(table.get("cite", ())),
         **values,
     )
+
+
+def dataset_options(
+    registry: Registry, dataset: str, *, root: str = "", settings: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the checked options of a data set plugin, for a command that needs no recipe.
+
+    ``settings`` are ``datasets.NAME.key=value`` strings, as in `resolve`.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found.
+    """
+    table: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in settings:
+        _set(table, setting, problems)
+    for key in table.keys() - {"datasets"}:
+        problems.append(f"--set {key}…: only datasets.{dataset}.key=value matters here.")
+    options = _dataset(registry, table, dataset, root, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return options
+
+
+def _dataset(
+    registry: Registry, table: dict[str, Any], dataset: str, root: str, problems: list[str]
+) -> dict[str, Any]:
+    """Return a data set's options, its root absolute."""
+    options = dict(_section(_section(table, "datasets", problems), dataset, problems))
+    if root:
+        options["root"] = str(Path(root).expanduser().resolve())
+    where = f"datasets.{dataset}"
+    _check_part(registry, "dataset", dataset, options, "--dataset", where, problems)
+    return options
 
 
 def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) -> dict[str, Any]:

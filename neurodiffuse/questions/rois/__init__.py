@@ -1,0 +1,1 @@
+"""Which regions a data set knows of a subject, how large they are, and where."""

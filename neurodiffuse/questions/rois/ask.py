@@ -1,0 +1,134 @@
+"""List a subject's regions and, where wanted, write them as a table, masks and a page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from neurodiffuse import __version__, rois
+from neurodiffuse.errors import DataError, RunError
+from neurodiffuse.questions.rois import table
+from neurodiffuse.questions.rois.pictures import Plate, plates
+from neurodiffuse.report import wording
+from neurodiffuse.run import said_clearly
+from neurodiffuse.types import Dataset, Subject
+
+TABLE = "rois.tsv"
+PAGE = "index.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """A subject's regions with the mask they are counted in, bool (grid.size,)."""
+
+    about: Subject
+    expression: str
+    mask: np.ndarray
+    regions: list[table.Region]
+
+    def __str__(self) -> str:
+        return table.describe(self.about, self.expression, self.mask, self.regions)
+
+
+def listing(
+    dataset: Dataset, label: str, *, mask: str = "", expressions: Sequence[str] = ()
+) -> Listing:
+    """Return the regions of a subject, counted on its grid and inside a mask.
+
+    Parameters
+    ----------
+    dataset, label
+        The data set and the subject's label in it.
+    mask
+        ROI expression, in place of the data set's own mask.
+    expressions
+        ROI expressions to count in place of all that the data set lists.
+
+    Raises
+    ------
+    ConfigError
+        If an expression cannot be read or names an unknown region.
+    DataError
+        If the mask is empty or the data set lists no region.
+    """
+    about = dataset.subject(label)
+    expression = mask or about.mask
+    voxels = table.inside(dataset, about, expression, "--mask")
+    if not voxels.any():
+        raise DataError(f"--mask {expression!r}: no voxel of sub-{label} is in it.")
+    return Listing(about, expression, voxels, table.regions(dataset, about, voxels, expressions))
+
+
+def write(found: Listing, dataset: Dataset, name: str, out: Path, *, masks: bool) -> Path:
+    """Write table, page and (``masks``) each region as ``mask-NAME.nii.gz``; return the page.
+
+    The folder is replaced as a whole if it was made by this command.
+
+    Raises
+    ------
+    RunError
+        If the folder holds something else.
+    """
+    _refuse_foreign(out)
+    with said_clearly(out):
+        beside = out.with_name(out.name + ".partial")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        try:
+            table.write(beside / TABLE, found.regions)
+            if masks:
+                _write_masks(found, beside)
+            drawn = plates(found.about, found.mask, found.regions)
+            (beside / PAGE).write_text(_page(found, dataset, name, drawn), encoding="utf-8")
+            if out.exists():
+                shutil.rmtree(out)
+            beside.rename(out)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return out / PAGE
+
+
+def _refuse_foreign(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise RunError(f"--out: {out} is a file; give a folder.")
+    if out.exists() and any(out.iterdir()) and not (out / TABLE).exists():
+        raise RunError(
+            f"--out: {out} is not empty and was not made by this command. Choose another folder; "
+            "nothing was written."
+        )
+
+
+def _write_masks(found: Listing, folder: Path) -> None:
+    for number, region in enumerate(found.regions, start=1):
+        if region.values.dtype == bool:
+            label = re.sub(r"[^A-Za-z0-9]+", "-", region.row.name).strip("-")
+            image = rois.mask_image(region.values, found.about.grid)
+            image.to_filename(folder / f"mask-{number}-{label}.nii.gz")
+
+
+def _page(found: Listing, dataset: Dataset, name: str, drawn: Sequence[Plate]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = wording.count
+    style = files("neurodiffuse.templates").joinpath("report.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html.j2").render(
+        style=Markup(style),
+        dataset=dataset.about().get("name", name),
+        found=found,
+        rows=[region.row for region in found.regions],
+        plates=drawn,
+        version=__version__,
+    )

@@ -1,0 +1,81 @@
+"""``neurodiffuse rois``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neurodiffuse.flags import common
+
+
+@click.command()
+@click.option("--dataset", required=True, metavar="NAME", help="Data set plugin, such as bids.")
+@click.option("--sub", "subjects", required=True, multiple=True, metavar="ID", help="Subject.")
+@click.option("--root", default="", metavar="DIR", help="Folder of the data set.")
+@click.option(
+    "--mask",
+    default="",
+    metavar="EXPR",
+    help="Count voxels inside this. [default: the data set's own mask]",
+)
+@click.option(
+    "--roi",
+    "expressions",
+    multiple=True,
+    metavar="EXPR",
+    help="Count these, such as 'V1+V2' or 'ecc:0.5-1', instead of all that are listed; their "
+    "masks are written too. Repeat for several.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="datasets.NAME.key=value",
+    help="Change an option of the data set plugin. Repeat for several.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the table, page and masks. [default: rois/DATASET-sub-ID]",
+)
+@click.option("--list", "only_list", is_flag=True, help="Print the table; write nothing.")
+@common
+@click.pass_context
+def rois(
+    context: click.Context,
+    dataset: str,
+    subjects: tuple[str, ...],
+    root: str,
+    mask: str,
+    expressions: tuple[str, ...],
+    settings: tuple[str, ...],
+    out: Path | None,
+    only_list: bool,
+) -> None:
+    """List a subject's regions, their files and voxels, and draw them.
+
+    \b
+    neurodiffuse rois --dataset nsd --sub 1
+    neurodiffuse rois --dataset bids --root bids_example --sub 01 --roi "V1+V2" --roi ecc:0.5-1
+
+    The names are those that --mask and --roi of every command understand.
+    """  # noqa: D301 (click's mark for lines that stay as they are)
+    from neurodiffuse.config import dataset_options
+    from neurodiffuse.pipeline import match_subjects
+    from neurodiffuse.plugins import Registry
+    from neurodiffuse.questions.rois.ask import listing, write
+
+    registry = (context.obj or {}).get("registry") or Registry.installed()
+    options = dataset_options(registry, dataset, root=root, settings=settings)
+    data = registry.load(registry.card("dataset", dataset, "--dataset"))(**options)
+    labels = match_subjects(subjects, data)
+    for label in labels:
+        found = listing(data, label, mask=mask, expressions=expressions)
+        click.echo(str(found))
+        if not only_list:
+            place = out or Path("rois") / f"{dataset}-sub-{label}"
+            if out is not None and len(labels) > 1:
+                place = out / f"sub-{label}"
+            page = write(found, data, dataset, place, masks=bool(expressions))
+            click.echo(f"page: {page}")

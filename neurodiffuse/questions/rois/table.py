@@ -1,0 +1,132 @@
+"""The regions of a subject as a table: what they are, where they come from, how many voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from neurodiffuse import rois
+from neurodiffuse.errors import ConfigError, DataError, listing
+from neurodiffuse.types import Dataset, Roi, Subject
+
+
+@dataclass(frozen=True)
+class Row:
+    """One region, map or expression of a subject.
+
+    ``voxels`` counts those of the mask, or of a map those with a finite value; ``inside`` those
+    of them that are in the subject's mask. ``low`` and ``high`` are a map's 5th and 95th
+    percentile inside, in ``units``.
+    """
+
+    name: str
+    kind: str
+    atlas: str
+    voxels: int
+    inside: int
+    low: float | None
+    high: float | None
+    units: str
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A row with its voxels, bool (grid.size,), or its values, float32 (grid.size,)."""
+
+    row: Row
+    values: np.ndarray
+
+
+def inside(dataset: Dataset, about: Subject, expression: str, where: str) -> np.ndarray:
+    """Return the voxels that an expression names, bool (grid.size,).
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or names an unknown region; ``where`` is the option it came from.
+    """
+    known = [roi.name for roi in about.rois]
+    try:
+        parsed = rois.parse(expression, known=known)
+        return rois.evaluate(parsed, lambda n: dataset.roi(about.label, n), about.grid.size)
+    except ConfigError as error:
+        raise ConfigError(f"{where} {expression!r}, sub-{about.label}: {error}") from error
+
+
+def regions(
+    dataset: Dataset, about: Subject, mask: np.ndarray, expressions: Sequence[str]
+) -> list[Region]:
+    """Return the regions that the data set lists, or those that expressions name.
+
+    Raises
+    ------
+    DataError
+        If the data set lists none for this subject.
+    """
+    if expressions:
+        return [
+            _region(Roi(text, "expression"), inside(dataset, about, text, "--roi"), mask)
+            for text in expressions
+        ]
+    if not about.rois:
+        raise DataError(
+            f"sub-{about.label}: the data set has no region of this subject; its mask is "
+            f"{about.mask!r}. Add segmentations or masks to the data set."
+        )
+    return [_region(roi, dataset.roi(about.label, roi.name), mask) for roi in about.rois]
+
+
+def _region(roi: Roi, values: np.ndarray, mask: np.ndarray) -> Region:
+    there = values if values.dtype == bool else np.isfinite(values)
+    low = high = None
+    if values.dtype != bool and (there & mask).any():
+        low, high = (float(q) for q in np.percentile(values[there & mask], (5, 95)))
+    counts = int(there.sum()), int((there & mask).sum())
+    return Region(
+        Row(roi.name, roi.kind, roi.atlas, *counts, low, high, roi.units, roi.source), values
+    )
+
+
+def write(path: Path, found: Sequence[Region]) -> None:
+    """Write the rows as a table; ``n/a`` stands where there is nothing, as BIDS wants it."""
+    lines = ["\t".join(field.name for field in fields(Row))]
+    lines += ["\t".join(_cell(value) for value in astuple(region.row)) for region in found]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "n/a" if value in (None, "") else str(value)
+
+
+def describe(about: Subject, expression: str, mask: np.ndarray, found: Sequence[Region]) -> str:
+    """Return the table as text for the terminal."""
+    shape = " x ".join(str(length) for length in about.grid.shape)
+    space = f", space {about.grid.space}" if about.grid.space else ""
+    lines = [
+        f"sub-{about.label}: grid {shape}{space}; mask {expression}: {int(mask.sum()):,} voxels"
+    ]
+    cells = [("region", "kind", "from", "voxels", "in mask", "")]
+    for row in (region.row for region in found):
+        cells.append(
+            (row.name, row.kind, row.atlas, f"{row.voxels:,}", f"{row.inside:,}", _remark(row))
+        )
+    widths = [max(len(line[k]) for line in cells) for k in range(5)]
+    for line in cells:
+        words = [line[k].ljust(widths[k]) for k in range(3)]
+        words += [line[k].rjust(widths[k]) for k in (3, 4)]
+        lines.append("  ".join([*words, line[5]]).rstrip())
+    absent = [r.row.name for r in found if not r.row.inside]
+    if absent:
+        lines.append(f"not in the mask: {listing(absent, most=12)}")
+    return "\n".join(lines)
+
+
+def _remark(row: Row) -> str:
+    spread = "" if row.low is None else f"{row.low:.3g} to {row.high:.3g} {row.units}".strip()
+    return "  ".join(part for part in (spread, row.source) if part)

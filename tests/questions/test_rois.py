@@ -1,0 +1,152 @@
+"""`neurodiffuse rois`: the counts are those of plain masks, and only its own folder is replaced."""
+
+from __future__ import annotations
+
+import csv
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from toy import SHAPE, Toy
+
+from neurodiffuse.errors import ConfigError, DataError, RunError
+from neurodiffuse.questions.rois.ask import listing, write
+from neurodiffuse.questions.rois.command import rois
+from neurodiffuse.questions.rois.pictures import plates
+from neurodiffuse.questions.rois.table import Region, Row
+
+
+def rows(page):
+    with (page.parent / "rois.tsv").open(encoding="utf-8") as file:
+        return {row["name"]: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+def test_regions_are_counted_on_the_grid_and_in_the_mask():
+    found = listing(Toy(), "01", mask="V1+FFA1-ecc:0-1")
+    counts = {r.row.name: (r.row.voxels, r.row.inside) for r in found.regions}
+    # V1 is voxels 0 to 19, FFA1 20 to 29, ecc below 1 is 0 to 9: the mask is 10 to 29
+    assert counts == {
+        "left": (60, 20),
+        "V1": (20, 10),
+        "FFA1": (10, 10),
+        "nothing": (0, 0),
+        "ecc": (120, 20),
+    }
+
+
+def test_a_map_has_its_spread_inside_the_mask():
+    found = listing(Toy(), "01", mask="FFA1")
+    (row,) = [r.row for r in found.regions if r.row.kind == "map"]
+    low, high = np.percentile(np.arange(20, 30) / 10, (5, 95))
+    assert (row.low, row.high, row.units) == (pytest.approx(low), pytest.approx(high), "degree")
+
+
+def test_expressions_take_the_place_of_the_list_and_their_masks_are_written(tmp_path):
+    data = Toy()
+    found = listing(data, "01", expressions=["V1 & ecc>=1.5", "left-V1"])
+    page = write(found, data, "toy", tmp_path / "out", masks=True)
+    assert {name: int(row["voxels"]) for name, row in rows(page).items()} == {
+        "V1 & ecc>=1.5": 5,
+        "left-V1": 40,
+    }
+    (path,) = (tmp_path / "out").glob("mask-1-*.nii.gz")
+    stored = nib.load(path)
+    inside = np.flatnonzero(np.asarray(stored.dataobj).ravel())
+    assert inside.tolist() == [15, 16, 17, 18, 19]
+    assert stored.shape == SHAPE
+
+
+def test_where_nothing_is_the_table_says_so(tmp_path):
+    data = Toy()
+    page = write(listing(data, "01"), data, "toy", tmp_path / "out", masks=False)
+    assert rows(page)["nothing"]["low"] == "n/a"
+    assert not list(page.parent.glob("*.nii.gz"))
+
+
+def test_the_same_listing_is_the_same_bytes(tmp_path):
+    data = Toy()
+    pages = [
+        write(listing(data, "01"), data, "toy", tmp_path / name, masks=False).read_bytes()
+        for name in ("a", "b")
+    ]
+    assert pages[0] == pages[1]
+    assert b"http" not in pages[0].replace(b"http-equiv", b"")
+
+
+def test_a_folder_of_its_own_is_replaced_and_no_other(tmp_path):
+    data = Toy()
+    found = listing(data, "01")
+    write(found, data, "toy", tmp_path / "out", masks=False)
+    (tmp_path / "out" / "old").touch()
+    write(found, data, "toy", tmp_path / "out", masks=False)
+    assert not (tmp_path / "out" / "old").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(RunError, match="not made by this command"):
+        write(found, data, "toy", tmp_path / "mine", masks=False)
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_smaller_regions_lie_on_top_and_halves_are_not_drawn_again(monkeypatch):
+    from neurodiffuse.questions.rois import pictures
+
+    drawn = {}
+    monkeypatch.setattr(
+        pictures, "mask_picture", lambda s: drawn.setdefault("image", s.regions) and "data:"
+    )
+    index = np.arange(120)
+
+    def region(name, values, atlas="atlas"):
+        return Region(Row(name, "mask", atlas, int(values.sum()), 1, None, None, "", ""), values)
+
+    found = [
+        region("small", index < 5),
+        region("large", index < 30),
+        region("lh.large", index < 15),
+        region("other", index < 5, "alias"),
+    ]
+    (plate,) = plates(Toy().subject("01"), index < 60, found)
+    volume = np.asarray(drawn["image"].dataobj).ravel()
+    assert [int((volume == k).sum()) for k in (1, 2, 3)] == [5, 25, 0]
+    assert [name for name, _ in plate.legend] == ["small", "large"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"mask": "V7"}, r"--mask 'V7'.*V7.*V1"),
+        ({"expressions": ["V1 &"]}, r"--roi 'V1 &'"),
+        ({"expressions": ["ecc"]}, r"map of numbers"),
+    ],
+)
+def test_wrong_expressions_are_told_with_the_option(given, said):
+    with pytest.raises(ConfigError, match=said):
+        listing(Toy(), "01", **given)
+
+
+def test_an_empty_mask_is_told():
+    with pytest.raises(DataError, match="no voxel of sub-01"):
+        listing(Toy(), "01", mask="nothing")
+
+
+def test_the_command_lists_and_writes(registry, tmp_path):
+    given = ["--dataset", "toy", "--sub", "1", "--sub", "02"]
+    run = CliRunner().invoke
+    only = run(rois, [*given, "--list"], obj={"registry": registry})
+    assert only.exit_code == 0, only.output
+    assert "sub-01: grid 6 x 5 x 4, space toy; mask left: 60 voxels" in only.output
+    assert "not in the mask: nothing" in only.output
+    done = run(rois, [*given, "--out", str(tmp_path / "o")], obj={"registry": registry})
+    assert done.exit_code == 0, done.output
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["sub-01", "sub-02"]
+
+
+def test_settings_of_other_sections_are_refused(registry):
+    given = ["--dataset", "toy", "--sub", "1", "--list"]
+    run = CliRunner().invoke
+    good = run(rois, [*given, "--set", "datasets.toy.train=9"], obj={"registry": registry})
+    assert good.exit_code == 0
+    for setting in ("mask.select=V1", "datasets.toy.tarin=9", "train=9"):
+        wrong = run(rois, [*given, "--set", setting], obj={"registry": registry})
+        assert isinstance(wrong.exception, ConfigError), setting
