@@ -1,0 +1,1 @@
+"""The Natural Scenes Dataset as a data set of neurodiffuse."""
