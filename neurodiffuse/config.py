@@ -2,13 +2,14 @@
 
 A recipe is a TOML file: a published method as data. Every problem is told at once, before
 anything is computed. Sections, and the step that reads each: ``mask`` (mask), ``features.NAME``
-(encode; its ``alpha`` and ``roi``: fit), ``predict`` (predict), ``stages.NAME`` (generate),
-``metrics.NAME`` and ``score`` (score). Keys of a section that are not named here are options of
-the plugin's class.
+(encode; its ``alpha…`` and ``roi``: fit), ``encode`` (encode), ``predict`` (predict),
+``stages.NAME`` (generate), ``metrics.NAME`` and ``score`` (score). Keys of a section that are not
+named here are options of the plugin's class.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import tomllib
@@ -42,6 +43,13 @@ class FeatureConfig:
     alpha: float
     roi: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EncodeConfig:
+    """Type that latents are stored in (see `neurodiffuse.store.LatentFile`)."""
+
+    dtype: Literal["float32", "float16"] = "float32"
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,7 @@ class Config:
     stages: Mapping[str, StageConfig]
     metrics: Mapping[str, MetricConfig]
     mask: MaskConfig = MaskConfig()
+    encode: EncodeConfig = EncodeConfig()
     predict: PredictConfig = PredictConfig()
     score: ScoreConfig = ScoreConfig()
     seed: int = 0
@@ -114,7 +123,8 @@ class Config:
         """Return the configuration that `to_dict` gave, as a run folder stores it."""
         values = dict(stored)
         for name, section in _SECTIONS.items():
-            values[name] = section(**stored[name])
+            # a run from before the section existed has its defaults
+            values[name] = section(**stored.get(name, {}))
         for name, entry in _TABLES.items():
             values[name] = {key: entry(**part) for key, part in stored[name].items()}
         for name in ("subjects", "cite"):
@@ -123,6 +133,9 @@ class Config:
 
     def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
         """Return the earliest step that a stored configuration differs in, and where."""
+        # keys that came later have their defaults; another version's are told as they stand
+        with contextlib.suppress(KeyError, TypeError):
+            other = Config.from_dict(other).to_dict()
         mine, theirs = leaves(self.to_dict()), leaves(other)
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
         if not keys:
@@ -130,7 +143,12 @@ class Config:
         return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)
 
 
-_SECTIONS = {"mask": MaskConfig, "predict": PredictConfig, "score": ScoreConfig}
+_SECTIONS = {
+    "mask": MaskConfig,
+    "encode": EncodeConfig,
+    "predict": PredictConfig,
+    "score": ScoreConfig,
+}
 _TABLES = {"features": FeatureConfig, "stages": StageConfig, "metrics": MetricConfig}
 _TOP = ("name", "summary", "cite", "extends", "seed", "datasets", *_SECTIONS, *_TABLES)
 _ROLE = {"features": "encoder", "stages": "generator", "metrics": "metric"}
@@ -457,6 +475,7 @@ def _step_of(key: str) -> str:
     if section == "features":
         return "fit" if last in ("alpha", "roi") else "encode"
     owner = {
+        "encode": "encode",
         "predict": "predict",
         "seed": "generate",
         "stages": "generate",

@@ -148,8 +148,9 @@ def plan_of(run: Run) -> Plan:
     for feature in run.config.features:
         shapes = run.encoder(feature).shapes()
         targets[feature] = sum(_size(shape) for shape in shapes)
-    rows = sum(s.train_images + 2 * s.test_images for s in subjects)
-    disk = 4 * rows * sum(targets.values())
+    value = {"float32": 4, "float16": 2}[run.config.encode.dtype]
+    row = sum(s.test_images * 4 + (s.train_images + s.test_images) * value for s in subjects)
+    disk = row * sum(targets.values())
     disk += sum(4 * s.voxels * (s.train_images + s.test_images) for s in subjects)
     steps = tuple(
         (step, label, run.folder(step, label).exists())

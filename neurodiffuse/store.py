@@ -12,17 +12,23 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from neurodiffuse.errors import DataError
 from neurodiffuse.types import Betas, Latents, Shape
 
 WIDTH = 2048
 """Targets in one block of columns."""
+
+ROUNDING = 1e-6
+"""Part of the mean below which a float32 column's deviation is rounding."""
 
 
 def save_betas(folder: Path, name: str, betas: Betas) -> None:
@@ -39,11 +45,18 @@ def load_betas(folder: Path, name: str) -> Betas:
 
 @dataclass(frozen=True, eq=False)
 class LatentFile:
-    """Latents on disk: rows are written in batches, columns are read in blocks."""
+    """Latents on disk: rows are written in batches, columns are read in blocks.
+
+    With ``dtype`` float16 the file holds ``(value - centre) / unit`` of each target, so that a
+    mean far from 0 costs no precision: errors are below 2^-11 of a value's distance from the
+    centre. Centre and unit, float32 (2, targets), lie beside it in ``NAME_units.npy``; they are
+    those of the first rows (`settle`), which need not be exact.
+    """
 
     path: Path
     ids: tuple[str, ...]
     shapes: tuple[Shape, ...]
+    dtype: str = "float32"
 
     @property
     def targets(self) -> int:
@@ -56,19 +69,25 @@ class LatentFile:
         return min(WIDTH, max(self.targets, 1))
 
     @classmethod
-    def create(cls, path: Path, ids: Sequence[str], shapes: Sequence[Sequence[int]]) -> LatentFile:
+    def create(
+        cls,
+        path: Path,
+        ids: Sequence[str],
+        shapes: Sequence[Sequence[int]],
+        dtype: str = "float32",
+    ) -> LatentFile:
         """Make the file at its full size, so that a full disk is told now and not midway."""
-        made = cls(path, tuple(ids), tuple(tuple(int(s) for s in shape) for shape in shapes))
-        blocks = -(-made.targets // made.width)
-        dimensions = (blocks, len(made.ids), made.width)
-        head = {"descr": "<f4", "fortran_order": False, "shape": dimensions}
+        sizes = tuple(tuple(int(s) for s in shape) for shape in shapes)
+        made = cls(path, tuple(ids), sizes, dtype)
+        dimensions = (len(made.columns()), len(made.ids), made.width)
+        head = {"descr": made._stored.str, "fortran_order": False, "shape": dimensions}
         with path.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, head)
-            start, size = file.tell(), 4 * int(np.prod(dimensions))
+            start, size = file.tell(), made._stored.itemsize * int(np.prod(dimensions))
             file.flush()
             if size:
                 os.posix_fallocate(file.fileno(), start, size)
-        about = {"ids": made.ids, "shapes": made.shapes}
+        about = {"ids": made.ids, "shapes": made.shapes, "dtype": made.dtype}
         path.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
         return made
 
@@ -76,26 +95,47 @@ class LatentFile:
     def open(cls, path: Path) -> LatentFile:
         """Return what was made by `create`."""
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return cls(path, tuple(about["ids"]), tuple(tuple(s) for s in about["shapes"]))
+        shapes = tuple(tuple(s) for s in about["shapes"])
+        return cls(path, tuple(about["ids"]), shapes, about.get("dtype", "float32"))
+
+    def settle(self, values: np.ndarray) -> None:
+        """Take centre and unit of float16 targets from some rows, once, before any is written.
+
+        The unit is a power of two near the standard deviation, so that it costs no precision;
+        of targets that do not vary in these rows, near the mean. float32 needs neither.
+        """
+        if self.dtype == "float32":
+            return
+        centre = values.mean(axis=0, dtype=np.float64)
+        size = values.std(axis=0, dtype=np.float64)
+        size = np.where(size > ROUNDING * np.abs(centre), size, np.abs(centre))
+        unit = np.exp2(np.round(np.log2(np.where(size > 0, size, 1.0))))
+        np.save(self._units_path, np.stack([centre, unit]).astype(np.float32))
 
     def write(self, start: int, values: np.ndarray) -> None:
-        """Write rows ``start`` onwards; ``values`` is (n, targets)."""
+        """Write rows ``start`` onwards; ``values`` is (n, targets).
+
+        Raises
+        ------
+        DataError
+            If a value is too far from its target's centre for float16.
+        """
         with self.path.open("r+b") as file:
-            offset = _data_offset(file)
+            offset, row = _data_offset(file), self._stored.itemsize * self.width
             for block, columns in enumerate(self.columns()):
-                part = np.zeros((len(values), self.width), "<f4")
-                part[:, : columns.stop - columns.start] = values[:, columns]
-                file.seek(offset + 4 * self.width * (block * len(self.ids) + start))
-                file.write(part.tobytes())
+                part = np.zeros((len(values), self.width), self._stored)
+                part[:, : columns.stop - columns.start] = self._packed(values[:, columns], columns)
+                file.seek(offset + row * (block * len(self.ids) + start))
+                file.write(part.data)
 
     def write_columns(self, columns: slice, values: np.ndarray) -> None:
         """Write one block of columns of all rows; ``values`` is (n_rows, n_columns)."""
-        part = np.zeros((len(self.ids), self.width), "<f4")
-        part[:, : columns.stop - columns.start] = values
+        part = np.zeros((len(self.ids), self.width), self._stored)
+        part[:, : columns.stop - columns.start] = self._packed(values, columns)
         with self.path.open("r+b") as file:
             block = columns.start // self.width
-            file.seek(_data_offset(file) + 4 * self.width * block * len(self.ids))
-            file.write(part.tobytes())
+            file.seek(_data_offset(file) + part.nbytes * block)
+            file.write(part.data)
 
     def columns(self) -> list[slice]:
         """Return the target columns of each block."""
@@ -103,16 +143,69 @@ class LatentFile:
         return [slice(s, min(s + self.width, self.targets)) for s in starts]
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield ``(columns, values (n_rows, n_columns) float32)`` block by block, read once."""
-        stored = np.load(self.path, mmap_mode="r")
-        for block, columns in zip(stored, self.columns(), strict=True):
-            yield columns, np.asarray(block[:, : columns.stop - columns.start])
+        """Yield ``(columns, values (n_rows, n_columns) float32)`` block by block, read once.
+
+        The next block is read while the last one is worked on.
+        """
+        with self.path.open("rb") as file, ThreadPoolExecutor(1) as reader:
+            offset = _data_offset(file)
+            # the first is submitted before the loop: one is always under way
+            pending = [reader.submit(self._read, file, offset, 0)] if self.targets else []
+            for block, columns in enumerate(self.columns()):
+                values = pending.pop().result()
+                if columns.stop < self.targets:
+                    pending.append(reader.submit(self._read, file, offset, block + 1))
+                yield columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
 
     def rows(self, start: int = 0, stop: int | None = None) -> Latents:
         """Return latents of images ``start`` to ``stop`` in memory."""
         stored = np.load(self.path, mmap_mode="r")[:, start:stop]
-        values = np.concatenate(list(stored), axis=1)[:, : self.targets]
-        return Latents(self.ids[start:stop], np.ascontiguousarray(values), self.shapes)
+        values = np.empty((stored.shape[1], self.targets), np.float32)
+        for block, columns in zip(stored, self.columns(), strict=True):
+            part = block[:, : columns.stop - columns.start]
+            values[:, columns] = self._unpacked(part, columns)
+        return Latents(self.ids[start:stop], values, self.shapes)
+
+    @property
+    def _stored(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype).newbyteorder("<")
+
+    @property
+    def _units_path(self) -> Path:
+        return self.path.with_name(f"{self.path.stem}_units.npy")
+
+    @cached_property
+    def _units(self) -> np.ndarray:
+        return np.asarray(np.load(self._units_path))
+
+    def _packed(self, values: np.ndarray, columns: slice) -> np.ndarray:
+        if self.dtype == "float32":
+            return values
+        centre, unit = self._units[:, columns]
+        small = (values - centre) / unit
+        if np.abs(small).max(initial=0.0) > np.finfo(np.float16).max:
+            column = columns.start + int(np.abs(small).max(axis=0).argmax())
+            raise DataError(
+                f"{self.path.name}: a latent in column {column} is too far from the others for "
+                "float16. Write encode.dtype = 'float32'."
+            )
+        return small
+
+    def _unpacked(self, values: np.ndarray, columns: slice) -> np.ndarray:
+        if self.dtype == "float32":
+            return values
+        centre, unit = self._units[:, columns]
+        return np.asarray(values, np.float32) * unit + centre
+
+    def _read(self, file: Any, offset: int, block: int) -> np.ndarray:
+        values = np.empty((len(self.ids), self.width), self._stored)
+        view, place = memoryview(values).cast("B"), offset + block * values.nbytes
+        while len(view):
+            got = os.preadv(file.fileno(), [view], place)
+            if not got:
+                raise DataError(f"{self.path}: the file ends too early. Encode again.")
+            view, place = view[got:], place + got
+        return values
 
 
 def _data_offset(file: Any) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neurodiffuse import store
+from neurodiffuse.errors import DataError
 from neurodiffuse.store import LatentFile
 
 
@@ -28,6 +29,56 @@ def test_rows_in_batches_are_columns_in_blocks(tmp_path, targets):
     for columns, block in again.blocks():
         np.testing.assert_array_equal(block, values[:, columns])
     assert sum(c.stop - c.start for c, _ in again.blocks()) == targets
+
+
+@pytest.mark.usefixtures("narrow")
+def test_float16_keeps_what_lies_far_from_zero(tmp_path):
+    """Means of 300 deviations, tiny and huge units, a target that first stands still."""
+    rng = np.random.default_rng(1)
+    sd = np.tile([1e-9, 1.0, 1e9, 3.0], 5)
+    values = (rng.standard_normal((700, 20)) + 300) * sd
+    values[:64, 3], values[:, 7], values[:, 11] = 5.0, 0.0, 4.25
+    values = values.astype(np.float32)
+    file = LatentFile.create(tmp_path / "x.npy", [f"i{k}" for k in range(700)], [(20,)], "float16")
+    file.settle(values[:64])
+    for start in (64, 0, 400):
+        file.write(start, values[start : start + 336])
+    again = LatentFile.open(tmp_path / "x.npy")
+    read = np.concatenate([block for _, block in again.blocks()], axis=1)
+    np.testing.assert_array_equal(again.rows().values, read)
+    assert read.dtype == np.float32
+    spread = values.std(axis=0, dtype=float)
+    varies = spread > 1e-6 * np.abs(values).max(axis=0)
+    assert varies.sum() == 18
+    assert (np.abs(read - values).max(axis=0)[varies] / spread[varies]).max() < 2e-3
+    np.testing.assert_array_equal(read[:, [7, 11]], values[:, [7, 11]])
+
+
+def test_float16_files_are_half_as_large(tmp_path):
+    values = np.random.default_rng(0).standard_normal((1000, 4096)).astype(np.float32)
+    file = LatentFile.create(
+        tmp_path / "x.npy", [f"i{k}" for k in range(1000)], [(4096,)], "float16"
+    )
+    file.settle(values[:64])
+    file.write(0, values)
+    assert sum(f.stat().st_size for f in tmp_path.iterdir()) <= 1.05 * 2 * values.size
+
+
+def test_a_value_that_float16_cannot_hold_is_told(tmp_path):
+    values = np.ones((3, 5), np.float32)
+    file = LatentFile.create(tmp_path / "x.npy", "abc", [(5,)], "float16")
+    file.settle(values)
+    values[2, 4] = 1e8
+    with pytest.raises(DataError, match=r"column 4 .* encode.dtype = 'float32'"):
+        file.write(0, values)
+
+
+def test_a_file_that_was_cut_off_is_told(tmp_path):
+    file = LatentFile.create(tmp_path / "x.npy", ["a", "b"], [(600,)])
+    with file.path.open("r+b") as opened:
+        opened.truncate(1000)
+    with pytest.raises(DataError, match="ends too early"):
+        list(file.blocks())
 
 
 def test_shapes_undo_the_flattening(tmp_path):

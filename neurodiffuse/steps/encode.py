@@ -46,7 +46,8 @@ def _encode_feature(run: Run, feature: str, ids: dict[str, tuple[str, ...]], pla
         np.savez(folder / "state.npz", **encoder.state())  # type: ignore[arg-type]
         for split in ("train", "test"):
             stimuli = train if split == "train" else run.dataset.stimuli(ids["test"])
-            file = LatentFile.create(folder / f"{split}.npy", ids[split], encoder.shapes())
+            path, dtype = folder / f"{split}.npy", run.config.encode.dtype
+            file = LatentFile.create(path, ids[split], encoder.shapes(), dtype)
             write_rows(file, encoder, stimuli, f"{feature} {split}", quiet=run.quiet)
 
 
@@ -68,6 +69,8 @@ def write_rows(
             raise PluginError(
                 f"encoder {type(encoder).__name__}: latents of {part.ids[row]} are not finite."
             )
+        if start == 0:
+            file.settle(values)
         file.write(start, values)
 
 
@@ -75,4 +78,6 @@ def _digest(run: Run, feature: str, ids: dict[str, tuple[str, ...]]) -> str:
     part = run.config.features[feature]
     card = run.registry.card("encoder", part.encoder)
     said = [part.encoder, card.distribution, card.version, dict(part.options), ids]
+    if run.config.encode.dtype != "float32":
+        said.append(run.config.encode.dtype)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]

@@ -43,6 +43,17 @@ def test_predictions_equal_ridge_of_scikit_learn(make_run, repetitions):
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
 
 
+def test_targets_in_float16_change_predictions_by_little(make_run):
+    plain = predicted(make_run("features.colour.alpha=3", "predict.rescale=none"))
+    run = make_run(
+        "features.colour.alpha=3", "predict.rescale=none", "encode.dtype=float16", out="half"
+    )
+    half = predicted(run)
+    assert np.load(run.latents("01", "colour") / "train.npy").dtype == np.float16
+    error = np.abs(half - plain)[:, :3] / plain[:, :3].std(axis=0)
+    assert 0 < error.max() < 2e-3
+
+
 def test_a_feature_may_have_its_own_voxels(make_run):
     run = make_run("predict.rescale=none", "features.colour.alpha=3", "features.colour.roi=FFA1")
     found = predicted(run)
