@@ -11,6 +11,9 @@ from neurodiffuse.testing import (
     check_encoder,
     check_generator,
     check_metric,
+    examine_dataset,
+    examine_encoder,
+    examine_generator,
     example_stimuli,
 )
 from neurodiffuse.types import Images, Latents
@@ -69,9 +72,94 @@ def test_bad_classes_are_told_what_they_break():
     with pytest.raises(AssertionError, match="leaves its input alone"):
         stimuli = example_stimuli(8)
         check_metric(Vain(), Images(stimuli.ids, np.stack(list(stimuli.images))))
-    with pytest.raises(AssertionError, match=r"as many betas as trials; found 71"):
+    with pytest.raises(AssertionError, match=r"as many betas as trials: 71"):
         check_dataset(toy.Toy(fault="short"))
     with pytest.raises(AssertionError, match="in training and test at once"):
         check_dataset(toy.Toy(fault="overlap"))
-    with pytest.raises(TypeError, match="takes \\*options"):
+    with pytest.raises(AssertionError, match="takes \\*options"):
         check_metric(toy.Greedy())
+
+
+class Forgetful(toy.Colour):
+    """Learns something and does not hand it on."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = 0.0
+
+    def fit(self, stimuli):
+        self.shift = float(stimuli.images[0].mean())
+
+    def encode(self, stimuli):
+        found = super().encode(stimuli)
+        return Latents(found.ids, found.values + self.shift, found.shapes)
+
+
+class Global(toy.Paint):
+    def generate(self, latents, *, init, seeds):
+        np.random.seed(seeds[0])  # noqa: NPY002
+        return super().generate(latents, init=init, seeds=seeds)
+
+
+class Hoarder(toy.Paint):
+    kept: list = []  # noqa: RUF012
+
+    def generate(self, latents, *, init, seeds):
+        self.kept.append(np.zeros(3 * 2**20, np.uint8))
+        return super().generate(latents, init=init, seeds=seeds)
+
+
+class Elsewhere(toy.Paint):
+    def __init__(self, device: str = "auto", weights: str = ""):
+        super().__init__()
+        self.device, self.weights = device, weights
+
+
+class Jumbled(toy.Toy):
+    def betas(self, label, voxels):
+        for block in super().betas(label, voxels):
+            yield block[:, ::-1]
+
+
+@pytest.mark.parametrize(
+    ("found", "broken"),
+    [
+        (lambda: examine_encoder(Forgetful()), {"restore(state()) encodes alike"}),
+        (
+            lambda: examine_generator(Global(), colours()),
+            {"numpy's global random state is left alone"},
+        ),
+        (
+            lambda: examine_generator(Hoarder(), colours()),
+            {"memory does not grow from call to call"},
+        ),
+        (
+            lambda: examine_generator(Elsewhere(), colours()),
+            {
+                "a device that is not there is refused",
+                "weights that are not there are refused in one line that names them",
+            },
+        ),
+        (
+            lambda: examine_dataset(Jumbled()),
+            {
+                f"sub-{s}: a voxel's betas do not depend on which others are asked for"
+                for s in ("01", "02", "10")
+            },
+        ),
+    ],
+)
+def test_each_broken_promise_is_told_and_no_other(found, broken):
+    assert {finding.promise for finding in found() if not finding.kept} == broken
+
+
+def test_a_crash_is_one_finding_with_its_cause():
+    class Crash(toy.Colour):
+        def encode(self, stimuli):
+            raise KeyError("width")
+
+    (finding, *_) = [f for f in examine_encoder(Crash()) if not f.kept]
+    assert str(finding) == "fit and encode run: KeyError: 'width'"
+    with pytest.raises(AssertionError) as caught:
+        check_encoder(Crash())
+    assert isinstance(caught.value.__cause__, KeyError)
