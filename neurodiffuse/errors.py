@@ -44,6 +44,13 @@ class RunError(NeurodiffuseError, OSError):
         return str(self.args[0]) if self.args else ""
 
 
+class DownloadError(NeurodiffuseError, OSError):
+    """A file cannot be fetched: the server, the network, the disk or the terms."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` when a known name is close, else an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
