@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -66,10 +66,14 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class StageConfig:
-    """One generator of the chain; ``init`` names the stage whose picture it starts from."""
+    """One generator of the chain; ``init`` names the stage whose picture it starts from.
+
+    ``without`` names what the generator reads and is not given (see `Card.optional`).
+    """
 
     generator: str
     init: str = ""
+    without: Sequence[str] = field(default_factory=list)
     features: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -136,7 +140,7 @@ class Config:
         # keys that came later have their defaults; another version's are told as they stand
         with contextlib.suppress(KeyError, TypeError):
             other = Config.from_dict(other).to_dict()
-        mine, theirs = leaves(self.to_dict()), leaves(other)
+        mine, theirs = leaves(self.to_dict()), leaves(_completed(other))
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
         if not keys:
             return None
@@ -190,16 +194,57 @@ def resolve(
         With every problem found.
     """
     table = read_recipe(registry, recipe)
+    table.setdefault("name", Path(recipe).stem)
     problems: list[str] = []
     for setting in settings:
         _set(table, setting, problems)
     if mask:
         _section(table, "mask", problems)["select"] = mask
+    options = _dataset(registry, table, dataset, root, problems)
+    return _checked(registry, table, recipe, dataset, subjects, options, problems)
+
+
+def vary(registry: Registry, config: Config, settings: Iterable[str]) -> Config:
+    """Return a configuration with other settings, given and checked as in `resolve`.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found.
+    """
+    table = config.to_dict()
+    options = table.pop("dataset_options")
+    for name in _TABLES:
+        table[name] = {
+            key: {k: v for k, v in part.items() if k != "options"} | part["options"]
+            for key, part in table[name].items()
+        }
+    for key in ("recipe", "dataset", "subjects"):
+        del table[key]
+    table["datasets"] = {config.dataset: options}
+    problems: list[str] = []
+    for setting in settings:
+        _set(table, setting, problems)
+    options = _dataset(registry, table, config.dataset, "", problems)
+    return _checked(
+        registry, table, config.recipe, config.dataset, config.subjects, options, problems
+    )
+
+
+def _checked(
+    registry: Registry,
+    table: dict[str, Any],
+    recipe: str,
+    dataset: str,
+    subjects: Iterable[str],
+    options: Mapping[str, Any],
+    problems: list[str],
+) -> Config:
+    """Return the configuration of a recipe's tables; ``problems`` has what was found before."""
     for key in table.keys() - set(_TOP):
         problems.append(
             f"{recipe}: {key}: no such section or key.{near(key, _TOP)} Possible: {listing(_TOP)}."
         )
-    options = _dataset(registry, table, dataset, root, problems)
     values: dict[str, Any] = {}
     for name, cls in _SECTIONS.items():
         values[name] = _read_section(name, cls, _section(table, name, problems), problems)
@@ -219,7 +264,7 @@ def resolve(
         raise ConfigError(*problems)
     return Config(
         recipe=recipe,
-        name=str(table.get("name", Path(recipe).stem)),
+        name=str(table["name"]),
         dataset=dataset,
         subjects=tuple(subjects),
         dataset_options=options,
@@ -420,9 +465,11 @@ def _check_wiring(
     if not features:
         problems.append("features: a recipe needs at least one section [features.NAME].")
     for key, stage in values["stages"].items():
-        for read in cards["stages", key].reads:
+        card = cards["stages", key]
+        problems += _check_without(key, stage, card)
+        for read in card.reads:
             name = stage.features.get(read, read)
-            if name not in features:
+            if name not in features and read not in stage.without:
                 problems.append(
                     f"stages.{key}: generator {stage.generator!r} reads {read!r}, and there is no "
                     f"feature {name!r}.{near(name, features)} Features: {listing(features)}."
@@ -450,6 +497,20 @@ def _check_wiring(
             )
 
 
+def _check_without(key: str, stage: StageConfig, card: Card) -> list[str]:
+    """Return a line for each name that a generator cannot do without."""
+    possible = [name for name in card.optional if name in card.reads]
+    found = [
+        f"stages.{key}.without: generator {stage.generator!r} cannot do without {name!r}."
+        f"{near(name, possible)} It can do without: {listing(possible)}."
+        for name in stage.without
+        if name not in possible
+    ]
+    if card.reads and not set(card.reads) - set(stage.without):
+        found.append(f"stages.{key}.without: nothing is left for {stage.generator!r} to read.")
+    return found
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
@@ -467,6 +528,14 @@ def leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             out[prefix + key] = value
     return out
+
+
+def _completed(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a stored configuration with what later versions have added, at its default."""
+    try:
+        return Config.from_dict(stored).to_dict()
+    except (KeyError, TypeError):
+        return stored
 
 
 def _step_of(key: str) -> str:

@@ -34,7 +34,7 @@ def register_encoders(register: Any) -> None:
 
 @hookspec
 def register_generators(register: Any) -> None:
-    """Call ``register(name, target, summary=…, reads=(latent names))``."""
+    """Call ``register(name, target, summary=…, reads=(latent names), optional=(…))``."""
 
 
 @hookspec

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurodiffuse.errors import listing
 from neurodiffuse.run import read_json
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         )
     for name, stage in config.stages.items():
         start = f", starting from {stage.init!r}" if stage.init else ""
-        lines.append(f"stage      {name}: {stage.generator!r}{start}")
+        less = f", without {listing(stage.without)}" if stage.without else ""
+        lines.append(f"stage      {name}: {stage.generator!r}{start}{less}")
     lines.append(f"metrics    {', '.join(config.metrics) or 'none'}")
     for where, item in plan.downloads:
         size = "unknown size" if item.size is None else _bytes(item.size)

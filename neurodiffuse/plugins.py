@@ -223,13 +223,20 @@ def _registrar(cards: list[Card], role: str, distribution: str, version: str) ->
         extra: str = "",
         cite: str = "",
         licence: str = "",
+        optional: tuple[str, ...] = (),
     ) -> None:
         if ":" not in target:
             raise PluginError(
                 f"{role} {name!r}: the target {target!r} needs the form 'module:name'"
             )
+        if wrong := set(optional) - {*reads, "init"}:
+            raise PluginError(
+                f"{role} {name!r}: optional names {min(wrong)!r}, which is not in reads {reads}"
+            )
         card = Card(name, role, target, summary, tuple(reads), extra, cite, licence)
-        cards.append(replace(card, distribution=distribution, version=version))
+        cards.append(
+            replace(card, distribution=distribution, version=version, optional=tuple(optional))
+        )
 
     return register
 

@@ -88,6 +88,7 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
     stages = "; then ".join(
         f"{_lower(summaries.get(('generator', stage.generator), stage.generator))}"
         + (f", starting from the picture of the stage {stage.init}" if stage.init else "")
+        + (f", without {' and '.join(stage.without)}" if stage.without else "")
         for stage in config.stages.values()
     )
     pictures = (

@@ -280,8 +280,9 @@ class Generator(Role):
     ) -> Images:
         """Return one image for each row of the latents.
 
-        ``latents`` maps each name in the card's ``reads`` to its latents, rows aligned. ``init``
-        is the picture of the stage before, or None. ``seeds[i]`` is the only source of
+        ``latents`` maps each name in the card's ``reads`` to its latents, rows aligned; names
+        in ``optional`` may be missing. ``init`` is the picture of the stage before, or None: a
+        generator with ``"init"`` in ``optional`` then begins from noise. ``seeds[i]`` is the only source of
         randomness of image i, so that image i does not depend on image i-1 or on the batch.
         """
 
@@ -329,6 +330,7 @@ class Card:
     """A registered name: what it is and where its class is, without importing it.
 
     ``target`` is ``"package.module:Class"``; for a recipe ``"package:path/inside/it.toml"``.
+    ``optional`` is what a generator can do without: names in ``reads``, and ``"init"``.
     """
 
     name: str
@@ -341,6 +343,7 @@ class Card:
     licence: str = ""
     distribution: str = ""
     version: str = ""
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from neurodiffuse.config import Config, resolve
+from neurodiffuse.config import Config, resolve, vary
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.plugins import Registry
 
@@ -155,3 +155,38 @@ def test_unknown_dataset_and_recipe(registry):
         resolve(registry, dataset="tyo", subjects=("01",), recipe="toy")
     assert "--recipe: no recipe is called 'demmo'" in problems(registry, recipe="demmo")[0]
     assert "cannot be read" in problems(registry, recipe="./none.toml")[0]
+
+
+def test_vary_changes_what_is_named_and_nothing_else(registry):
+    base = resolve(registry, dataset="toy", subjects=["01"], recipe="toy", settings=["seed=3"])
+    assert vary(registry, base, []) == base
+    other = vary(registry, base, ["stages.recon.grain=0.5", "datasets.toy.test=9"])
+    assert other.stages["recon"].options == {"grain": 0.5}
+    assert other.dataset_options == {"test": 9}
+    assert other.seed == 3
+    assert base.first_difference(other.to_dict()) == (
+        "mask",
+        ["dataset_options.test", "stages.recon.options.grain"],
+    )
+    with pytest.raises(ConfigError, match=r"stages\.recon\.grian: no such option"):
+        vary(registry, base, ["stages.recon.grian=0.5"])
+
+
+def test_a_generator_is_only_left_without_what_it_can_do_without(registry):
+    with pytest.raises(ConfigError) as refused:
+        resolve(
+            registry,
+            dataset="toy",
+            subjects=["01"],
+            recipe="toy",
+            settings=['stages.recon.without=["colour"]'],
+        )
+    assert "generator 'paint' cannot do without 'colour'" in str(refused.value)
+    assert "nothing is left for 'paint' to read" in str(refused.value)
+
+
+def test_settings_that_a_later_version_added_are_no_difference(registry):
+    base = resolve(registry, dataset="toy", subjects=["01"], recipe="toy")
+    stored = base.to_dict()
+    del stored["stages"]["recon"]["without"]
+    assert base.first_difference(stored) is None

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from neurodiffuse.errors import PluginError
+from neurodiffuse import painting
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, labels, load_images, save_image, seed_of
@@ -44,8 +42,7 @@ def _paint_stage(
     """Paint what is missing of one stage, a batch at a time."""
     part, place = run.config.stages[stage], folder / stage
     place.mkdir(parents=True, exist_ok=True)
-    reads = run.registry.card("generator", part.generator).reads
-    used = {read: files[part.features.get(read, read)] for read in reads}
+    used = {read: files[feature] for read, feature in painting.given_to(run, stage).items()}
     ids = next(iter(files.values())).ids
     names = labels(ids)
     generator: Generator | None = None
@@ -53,39 +50,18 @@ def _paint_stage(
         batch = range(start, min(start + BATCH, len(ids)))
         if all((place / f"{names[i]}.png").exists() for i in batch):
             continue
-        generator = generator or _restored(run, subject, stage)
+        generator = generator or painting.restored_generator(run, subject, stage)
         latents = {read: file.rows(batch.start, batch.stop) for read, file in used.items()}
         chosen = slice(batch.start, batch.stop)
         init = _init(folder / part.init, ids[chosen], names[chosen]) if part.init else None
         made = generator.generate(
             latents, init=init, seeds=tuple(seed_of(run.config.seed, ids[i]) for i in batch)
         )
-        _check(part.generator, made, len(batch))
+        made = painting.checked(part.generator, made, ids[chosen])
         for i, picture in zip(batch, made.values, strict=True):
             save_image(place / f"{names[i]}.png", picture)
-
-
-def _restored(run: Run, subject: str, stage: str) -> Generator:
-    """Return a generator that knows what the encoders of its features have learned."""
-    generator, part = run.generator(stage), run.config.stages[stage]
-    states = {}
-    for read in run.registry.card("generator", part.generator).reads:
-        place = run.latents(subject, part.features.get(read, read))
-        with np.load(place / "state.npz") as stored:
-            states[read] = dict(stored)
-    generator.restore(states)
-    return generator
 
 
 def _init(folder: Path, ids: Sequence[str], names: Sequence[str]) -> Images:
     """Return what the stage before painted for these images."""
     return Images(tuple(ids), load_images(folder, names))
-
-
-def _check(name: str, made: Images, n: int) -> None:
-    values = np.asarray(made.values)
-    if values.dtype != np.uint8 or values.ndim != 4 or values.shape[0] != n or values.shape[3] != 3:
-        raise PluginError(
-            f"generator {name!r}: returned {values.dtype} of shape {values.shape}; {n} pictures "
-            "of uint8 (height, width, 3) are needed."
-        )

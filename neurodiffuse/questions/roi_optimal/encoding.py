@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
+from neurodiffuse import painting
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, load_betas
@@ -47,7 +48,7 @@ class ForwardModel:
                 "--method linear."
             )
         files = {f: LatentFile.open(run.latents(subject, f) / "train.npy") for f in features}
-        self._encoders = {f: _restored(run, subject, f) for f in features}
+        self._encoders = {f: painting.restored_encoder(run, subject, f) for f in features}
         self._reductions = {f: reduction(file) for f, file in files.items()}
         self._betas = _per_image(run, subject, next(iter(files.values())).ids)
         scores = [self._reductions[f].of_file(file) for f, file in files.items()]
@@ -193,10 +194,3 @@ def _per_image(run: Run, subject: str, ids: tuple[str, ...]) -> np.ndarray:
     out = np.zeros((len(ids), betas.values.shape[1]), np.float32)
     np.add.at(out, rows, betas.values)
     return out / np.bincount(rows, minlength=len(ids)).astype(np.float32)[:, None]
-
-
-def _restored(run: Run, subject: str, feature: str) -> Encoder:
-    encoder = run.encoder(feature)
-    with np.load(run.latents(subject, feature) / "state.npz") as stored:
-        encoder.restore(dict(stored))
-    return encoder

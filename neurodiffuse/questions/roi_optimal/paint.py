@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from neurodiffuse.errors import PluginError
+from neurodiffuse import painting
 from neurodiffuse.run import Run
-from neurodiffuse.types import Generator, Images, Latents
+from neurodiffuse.types import Images, Latents
 
 
 class Painter:
@@ -19,17 +19,9 @@ class Painter:
 
     def __init__(self, run: Run, subject: str) -> None:
         self.run = run
-        self.generators = {stage: self._restored(stage, subject) for stage in run.config.stages}
-
-    def _restored(self, stage: str, subject: str) -> Generator:
-        run, part = self.run, self.run.config.stages[stage]
-        generator, states = run.generator(stage), {}
-        for read in run.registry.card("generator", part.generator).reads:
-            place = run.latents(subject, part.features.get(read, read))
-            with np.load(place / "state.npz") as stored:
-                states[read] = dict(stored)
-        generator.restore(states)
-        return generator
+        self.generators = {
+            stage: painting.restored_generator(run, subject, stage) for stage in run.config.stages
+        }
 
     def paint(self, latents: Mapping[str, Latents], seeds: Sequence[int]) -> dict[str, Images]:
         """Return the pictures of each stage: one set of latents (a row each), many seeds."""
@@ -41,19 +33,8 @@ class Painter:
         made: dict[str, Images] = {}
         for stage, generator in self.generators.items():
             part = self.run.config.stages[stage]
-            reads = self.run.registry.card("generator", part.generator).reads
-            given = {read: rows[part.features.get(read, read)] for read in reads}
+            given = {read: rows[f] for read, f in painting.given_to(self.run, stage).items()}
             init = made[part.init] if part.init else None
             pictures = generator.generate(given, init=init, seeds=tuple(seeds))
-            made[stage] = _checked(part.generator, pictures, ids)
+            made[stage] = painting.checked(part.generator, pictures, ids)
         return made
-
-
-def _checked(name: str, made: Images, ids: tuple[str, ...]) -> Images:
-    values = np.asarray(made.values)
-    if values.dtype != np.uint8 or values.ndim != 4 or values.shape[::3] != (len(ids), 3):
-        raise PluginError(
-            f"generator {name!r}: returned {values.dtype} of shape {values.shape}; {len(ids)} "
-            "pictures of uint8 (height, width, 3) are needed."
-        )
-    return Images(ids, values)

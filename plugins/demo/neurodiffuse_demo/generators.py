@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neurodiffuse.errors import ConfigError
 from neurodiffuse.types import Generator, Images, Latents
 from neurodiffuse_demo import shapes
 from neurodiffuse_demo.inference import inference
@@ -74,7 +73,8 @@ class DiffusionGenerator(Generator):
     guidance
         Classifier-free guidance: 1 is none, more follows the tokens more closely.
     mix
-        Weight of the vision tokens; the text tokens have the rest.
+        Weight of the vision tokens; the text tokens have the rest. Where one kind is left out,
+        the other has all.
     start
         ``"first-guess"`` begins from the picture of the stage that ``init`` names, ``"noise"``
         from noise alone.
@@ -108,10 +108,7 @@ class DiffusionGenerator(Generator):
     ) -> Images:
         """Return one picture for each row of ``latents["vision"]`` and ``latents["text"]``.
 
-        Raises
-        ------
-        ConfigError
-            If it should begin from a first guess and there is none.
+        One of them may be missing. Without ``init`` all steps are taken, from noise.
         """
         import torch
 
@@ -120,16 +117,11 @@ class DiffusionGenerator(Generator):
 
         if self.start == "noise" or self.strength == 1:
             init = None
-        elif init is None:
-            raise ConfigError(
-                "demo-diffusion: there is no first guess to begin from. Name an earlier stage as "
-                'init, or write start = "noise".'
-            )
-        elif self.strength == 0:
+        elif init is not None and self.strength == 0:
             return init
         self._denoiser = self._denoiser or network("denoiser")[0]
         self._vae = self._vae or network("vae")[0]
-        vision, text = (latents[name].blocks()[0] for name in ("vision", "text"))
+        vision, text, mix = self._tokens(latents)
         made = []
         with inference():
             for i, seed in enumerate(seeds):
@@ -142,10 +134,23 @@ class DiffusionGenerator(Generator):
                     strength=self.strength,
                     steps=self.steps,
                     guidance=self.guidance,
-                    mix=self.mix,
+                    mix=mix,
                 )
                 made.append(picture(self._vae.decode(unpack(z), noise[1:], TEMPERATURE)))
-        return Images(latents["vision"].ids, np.stack(made))
+        return Images(next(iter(latents.values())).ids, np.stack(made))
+
+    def _tokens(self, latents: Mapping[str, Latents]) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return vision tokens, text tokens and the weight of the first.
+
+        Those that are missing are zeros of no weight.
+        """
+        n = len(next(iter(latents.values())).ids)
+        tokens = [
+            latents[name].blocks()[0] if name in latents else np.zeros((n, *shape), np.float32)
+            for name, shape in (("vision", shapes.VISION), ("text", shapes.TEXT))
+        ]
+        mix = 1.0 if "text" not in latents else 0.0 if "vision" not in latents else self.mix
+        return tokens[0], tokens[1], mix
 
     def _seen(self, image: np.ndarray) -> list[Tensor]:
         """Return the latents of a picture."""

@@ -58,6 +58,7 @@ def register_generators(register: Any) -> None:
         "neurodiffuse_demo.generators:DiffusionGenerator",
         summary="Small diffusion transformer guided by vision and text tokens, image to image",
         reads=("vision", "text"),
+        optional=("vision", "text", "init"),
         cite=DIFFUSION,
         licence=LICENCE,
     )

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from neurodiffuse.errors import ConfigError, DataError
+from neurodiffuse.errors import DataError
 from neurodiffuse.simulate.scenes import scene
 from neurodiffuse.testing import check_encoder, check_generator, check_metric, example_stimuli
 from neurodiffuse.types import Images, Stimuli
@@ -113,9 +113,21 @@ def test_an_image_without_captions_is_named():
         TextEncoder().encode(nothing)
 
 
-def test_a_missing_first_guess_is_told(latents):
-    with pytest.raises(ConfigError, match="init"):
-        DiffusionGenerator().generate(latents, init=None, seeds=(1, 2, 3))
+def test_without_a_first_guess_all_steps_are_taken_from_noise(latents):
+    made = [
+        DiffusionGenerator(steps=3, **options).generate(latents, init=None, seeds=(1, 2, 3)).values
+        for options in ({"strength": 0.5}, {"start": "noise"})
+    ]
+    assert np.array_equal(*made)
+
+
+@pytest.mark.parametrize(("missing", "mix"), [("text", 1.0), ("vision", 0.0)])
+def test_without_one_kind_of_tokens_the_other_has_all_the_weight(latents, first, missing, mix):
+    given = {name: rows for name, rows in latents.items() if name not in ("vae", missing)}
+    made = DiffusionGenerator(steps=3).generate(given, init=first, seeds=(1, 2, 3))
+    same = DiffusionGenerator(steps=3, mix=mix).generate(latents, init=first, seeds=(1, 2, 3))
+    assert made.ids == first.ids
+    assert np.array_equal(made.values, same.values)
 
 
 @pytest.mark.parametrize(
