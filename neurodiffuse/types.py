@@ -48,7 +48,9 @@ class Roi:
     """A named region (``kind="mask"``) or a continuous map (``kind="map"``) of one subject.
 
     ``atlas`` is the file family it comes from (``prfvisualrois``, ``flocfaces`` …), ``units``
-    the unit of a map (``degree``, ``percent``), ``source`` the file, for the report.
+    the unit of a map (``degree``, ``percent``), ``source`` the file, for the report. ``detail``
+    is true of one among very many (a hemisphere's part, an area of a fine parcellation): it is
+    known to every expression and left out of tables that nobody asked to hold it.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Roi:
     atlas: str = ""
     units: str = ""
     source: str = ""
+    detail: bool = False
 
 
 @dataclass(frozen=True)
@@ -282,8 +285,9 @@ class Generator(Role):
 
         ``latents`` maps each name in the card's ``reads`` to its latents, rows aligned; names
         in ``optional`` may be missing. ``init`` is the picture of the stage before, or None: a
-        generator with ``"init"`` in ``optional`` then begins from noise. ``seeds[i]`` is the only source of
-        randomness of image i, so that image i does not depend on image i-1 or on the batch.
+        generator with ``"init"`` in ``optional`` then begins from noise. ``seeds[i]`` is the only
+        source of randomness of image i, so that image i does not depend on image i-1 or on the
+        batch.
         """
 
     def restore(self, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:

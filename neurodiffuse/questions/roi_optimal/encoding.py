@@ -17,7 +17,7 @@ from neurodiffuse import painting
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, load_betas
-from neurodiffuse.types import Encoder, Images, Stimuli
+from neurodiffuse.types import Images, Stimuli
 
 COMPONENTS, IMAGES = 200, 1000
 """Principal components kept of a feature, and the training images they are found on at most."""
