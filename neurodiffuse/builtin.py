@@ -45,11 +45,24 @@ def register_metrics(register: Any) -> None:
 @hookimpl
 def register_commands(cli: Any) -> None:
     """Add the commands that are not the pipeline itself."""
+    from neurodiffuse.downloads.command import fetch
+    from neurodiffuse.extend.command import plugins, recipes
+    from neurodiffuse.models.command import models
     from neurodiffuse.questions.average.command import average
     from neurodiffuse.questions.roi_optimal.command import roi_optimal
     from neurodiffuse.questions.rois.command import rois
     from neurodiffuse.questions.weights.command import weights
     from neurodiffuse.simulate.command import simulate
 
-    for command in (average, roi_optimal, rois, simulate, weights):
+    for command in (
+        average,
+        fetch,
+        models,
+        plugins,
+        recipes,
+        roi_optimal,
+        rois,
+        simulate,
+        weights,
+    ):
         cli.add_command(command)
