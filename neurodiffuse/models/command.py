@@ -195,7 +195,7 @@ def _to_fetch(rest: tuple[Wanted, ...]) -> str:
 
     known = sum(max((one.size or 0) - one.received, 0) for one in rest)
     unknown = sum(one.size is None for one in rest)
-    more = f" and {unknown} files of unknown size" if unknown else ""
+    more = f" and {_files(unknown)} of unknown size" if unknown else ""
     return f"to fetch: {in_bytes(known)}{more}" if rest else "to fetch: nothing"
 
 
@@ -205,6 +205,11 @@ def _outcome(model: Model, verified: list[str]) -> str:
     from neurodiffuse.models import folder_of
 
     if not verified:
-        return f"{model.name}: all {len(model.files)} files are in {folder_of(model)}"
-    checks = ", ".join(f"{n} by {by}" for by, n in Counter(verified).items())
-    return f"{model.name}: {len(verified)} files fetched into {folder_of(model)}, verified {checks}"
+        return f"{model.name}: complete in {folder_of(model)}"
+    checks = ", ".join(f"{n} by {by}" for by, n in sorted(Counter(verified).items()))
+    done = f"{_files(len(verified))} fetched into {folder_of(model)}"
+    return f"{model.name}: {done}, verified {checks}"
+
+
+def _files(n: int) -> str:
+    return "1 file" if n == 1 else f"{n} files"

@@ -111,7 +111,7 @@ def verify_own_file(model: Model, path: Path) -> Check:
 def summary(checks: Sequence[Check]) -> str:
     """Return how many files were verified by what."""
     counts = Counter(check.by for check in checks if not check.problem)
-    return ", ".join(f"{n} by {by}" for by, n in counts.items()) or "none"
+    return ", ".join(f"{n} by {by}" for by, n in sorted(counts.items())) or "none"
 
 
 def record(folder: Path) -> dict[str, Any]:

@@ -219,13 +219,11 @@ def test_nobody_answers(tmp_path):
 def test_many_at_a_time(want, site):
     site.pause = 0.002
     many = [want(random.Random(k).randbytes(300_000 + k), f"f{k}") for k in range(12)]
-    began = time.monotonic()
-    done = get(*many, jobs=12)
-    together = time.monotonic() - began
+    done = get(*many, jobs=4)
     assert {f.place for f in done} == {w.place for w in many}
     for k, one in enumerate(many):
         assert one.place.read_bytes() == random.Random(k).randbytes(300_000 + k)
-    assert together < 12 * 19 * 0.002  # what one after the other takes at least
+    assert site.most == 4
 
 
 def test_the_hub_says_sha256_on_its_redirect(want, site, monkeypatch):
