@@ -34,12 +34,20 @@ from neurodiffuse.types import Dataset, Encoder, Generator, Metric, Subject
 if TYPE_CHECKING:
     import numpy as np
 
+FOLLOWS = ("report.html", "sub-*", "steps/sub-average", "branches", "ablate*", "compare*")
+FOLLOWS += ("controls*", "roi-optimal*", "weights*")
+"""What is made of the steps' results and goes when one of them is computed again."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run folder with its configuration: the only argument of a step."""
+    """A run folder with its configuration: the only argument of a step.
+
+    A branch of a run has a ``trunk``: it differs in the steps that are its ``own`` and shares
+    the results of all others, and the latents.
+    """
 
     path: Path
     config: Config
@@ -47,6 +55,8 @@ class Run:
     dataset: Dataset
     quiet: bool = False
     machine: Machine = field(default_factory=Machine)
+    trunk: Run | None = None
+    own: tuple[str, ...] = STEPS
     _subjects: dict[str, Subject] = field(default_factory=dict, repr=False)
 
     # --- parts, built from the registry -------------------------------------------------------
@@ -104,12 +114,19 @@ class Run:
 
     def folder(self, step: str, subject: str) -> Path:
         """Return where a step's result is, or will be."""
+        if self.trunk is not None and step not in self.own:
+            return self.trunk.folder(step, subject)
         return self.path / "steps" / f"sub-{subject}" / step
 
     def latents(self, subject: str, feature: str) -> Path:
         """Return the folder where the encode step put a feature's latents for a subject."""
         places = read_json(self.folder("encode", subject) / "features.json")
-        return self.path / "latents" / str(places[feature])
+        return self.shelf / str(places[feature])
+
+    @property
+    def shelf(self) -> Path:
+        """The folder of everybody's latents."""
+        return self.path / "latents" if self.trunk is None else self.trunk.shelf
 
     @contextlib.contextmanager
     def writing(self, place: Path, *, resume: bool = False) -> Iterator[Path]:
@@ -141,7 +158,7 @@ class Run:
             for subject in self.config.subjects:
                 remove_folder(self.folder(later, subject))
                 remove_folder(self.folder(later, subject).with_name(later + ".partial"))
-        for follows in ("report.html", "sub-*", "weights*", "roi-optimal*", "steps/sub-average"):
+        for follows in FOLLOWS:
             for place in self.path.glob(follows):
                 place.unlink() if place.is_file() else remove_folder(place)
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
 
-import jinja2
 from markupsafe import Markup
 
 from neurodiffuse.report import charts, wording
 from neurodiffuse.report.brain import region_colour
+from neurodiffuse.report.environment import filled, inlined
 from neurodiffuse.report.model import ReportData, ScoreRow, StepRow
 from neurodiffuse.report.subject_view import SubjectView, subject_view
-
-TEMPLATES = "neurodiffuse.templates"
 
 
 @dataclass(frozen=True)
@@ -47,23 +43,21 @@ def render(data: ReportData) -> str:
         anchor = wording.anchor(f"sub-{subject.label}", taken)
         taken.add(anchor)
         subjects.append(subject_view(data, subject, anchor))
-    style, script = _inlined("report.css"), _inlined("report.js")
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            data=data,
-            headline=wording.headline(data),
-            subjects=subjects,
-            sections=_sections(data, taken),
-            steps=_steps(data.steps),
-            settings=wording.settings(data.config),
-            machine=wording.lines(data.machine),
-            total=wording.duration(sum(step.seconds for step in data.steps)),
-            style=style,
-            script=script,
-            script_hash=_hash(script),
-        )
+    script = inlined("report.js")
+    return filled(
+        "report.html.j2",
+        data=data,
+        headline=wording.headline(data),
+        subjects=subjects,
+        sections=_sections(data, taken),
+        steps=_steps(data.steps),
+        settings=wording.settings(data.config),
+        machine=wording.lines(data.machine),
+        total=wording.duration(sum(step.seconds for step in data.steps)),
+        script=script,
+        script_hash=_hash(script),
+        region_colour=region_colour,
+        histogram=charts.histogram,
     )
 
 
@@ -78,33 +72,6 @@ def _named(data: ReportData) -> ReportData:
         for s in data.subjects
     )
     return replace(data, subjects=tuple(subjects))
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("neurodiffuse", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=wording.number,
-        count=wording.count,
-        counted=wording.counted,
-        p_value=wording.p_value,
-        penalty=wording.penalty,
-        stage_label=wording.stage_label,
-    )
-    environment.globals.update(
-        region_colour=region_colour, histogram=charts.histogram, interval=wording.interval
-    )
-    return environment
-
-
-def _inlined(name: str) -> Markup:
-    return Markup(files(TEMPLATES).joinpath(name).read_text(encoding="utf-8"))
 
 
 def _hash(script: str) -> str:

@@ -30,7 +30,7 @@ def encode(run: Run, subject: str) -> None:
     ids = {split: tuple(sorted(trials.images(split))) for split in ("train", "test")}
     places = {}
     for feature in run.config.features:
-        place = run.path / "latents" / f"{feature}-{_digest(run, feature, ids)}"
+        place = run.shelf / f"{feature}-{_digest(run, feature, ids)}"
         if not place.exists():
             _encode_feature(run, feature, ids, place)
         places[feature] = place.name

@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
-import jinja2
-from markupsafe import Markup
-
-from neurodiffuse import __version__
 from neurodiffuse.questions.roi_optimal.figures import groups
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.results import Made
 from neurodiffuse.questions.roi_optimal.rows import AVERAGE, Row
 from neurodiffuse.report import wording
+from neurodiffuse.report.environment import filled
 from neurodiffuse.report.pictures import LARGE, Picture, picture
 from neurodiffuse.run import Run
 
@@ -82,23 +78,14 @@ def render(
     drawn: Mapping[str, str],
 ) -> str:
     """Return the page as one HTML document without script or second file."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = files("neurodiffuse.templates").joinpath("report.css").read_text(encoding="utf-8")
     about = run.dataset.about()
-    return environment.get_template("page.html.j2").render(
-        style=Markup(style),
+    return filled(
+        "roi_optimal/page.html.j2",
         groups=_groups(question, rows, made, drawn),
         notes=notes,
         recipe=run.config.name,
         dataset=about.get("name", run.config.dataset),
         subjects=wording.joined([f"sub-{s}" for s in question.subjects]),
-        version=__version__,
         methods=_methods(question, made, averaged=any(row.label == AVERAGE for row in rows)),
         regions=_table(made),
         scored=all(math.isfinite(one.activation) for one in made),

@@ -6,18 +6,15 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
-from neurodiffuse import __version__, rois
+from neurodiffuse import rois
 from neurodiffuse.errors import DataError, RunError
 from neurodiffuse.questions.rois import table
 from neurodiffuse.questions.rois.pictures import Plate, plates
-from neurodiffuse.report import wording
+from neurodiffuse.report.environment import filled
 from neurodiffuse.run import said_clearly
 from neurodiffuse.types import Dataset, Subject
 
@@ -115,20 +112,10 @@ def _write_masks(found: Listing, folder: Path) -> None:
 
 
 def _page(found: Listing, dataset: Dataset, name: str, drawn: Sequence[Plate]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["count"] = wording.count
-    style = files("neurodiffuse.templates").joinpath("report.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html.j2").render(
-        style=Markup(style),
+    return filled(
+        "rois/page.html.j2",
         dataset=dataset.about().get("name", name),
         found=found,
         rows=[region.row for region in found.regions],
         plates=drawn,
-        version=__version__,
     )

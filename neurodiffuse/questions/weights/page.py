@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
-import jinja2
-from markupsafe import Markup
-
-from neurodiffuse import __version__
 from neurodiffuse.questions.weights.pictures import on_template
 from neurodiffuse.questions.weights.question import Plan
 from neurodiffuse.questions.weights.region_table import STATS, RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
 from neurodiffuse.questions.weights.surface import why_not
 from neurodiffuse.report import wording
+from neurodiffuse.report.environment import filled
 from neurodiffuse.report.pictures import data_uri
 from neurodiffuse.run import Run
 
@@ -98,18 +94,10 @@ def render(
     figures: Sequence[bytes],
 ) -> str:
     """Return the page as one HTML document that loads nothing."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = files("neurodiffuse.templates").joinpath("report.css").read_text(encoding="utf-8")
     about = run.dataset.about()
     interactive = any(one.views for one in shown)
-    return environment.get_template("page.html.j2").render(
-        style=Markup(style),
+    return filled(
+        "weights/page.html.j2",
         # the viewers are nilearn's own pages with their scripts inside
         scripts="script-src 'unsafe-inline' data: blob:; worker-src blob:; " if interactive else "",
         recipe=run.config.name,
@@ -121,7 +109,6 @@ def render(
         methods=_methods(plan, regions),
         references=REFERENCES,
         patterns="pattern" in plan.question.measures,
-        version=__version__,
     )
 
 
