@@ -1,0 +1,53 @@
+"""Where pages get their templates: the report's own and those of the questions."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from neurodiffuse import __version__
+from neurodiffuse.report import wording
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Return the environment of every page: escaped, strict, with the words of `wording`.
+
+    Templates are those of ``neurodiffuse/templates`` by their name and those of
+    ``neurodiffuse/questions`` as ``QUESTION/page.html.j2``.
+    """
+    loaders = [
+        jinja2.PackageLoader("neurodiffuse", folder) for folder in ("templates", "questions")
+    ]
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        number=wording.number,
+        count=wording.count,
+        counted=wording.counted,
+        p_value=wording.p_value,
+        penalty=wording.penalty,
+        stage_label=wording.stage_label,
+    )
+    made.globals.update(interval=wording.interval, version=__version__, style=inlined("report.css"))
+    return made
+
+
+def filled(template: str, **values: Any) -> str:
+    """Return a template with its values; see `environment` for the names of templates."""
+    return environment().get_template(template).render(**values)
+
+
+def inlined(name: str) -> Markup:
+    """Return a file beside the templates, as it is."""
+    path = files("neurodiffuse.templates").joinpath(name)
+    return Markup(path.read_text(encoding="utf-8"))
