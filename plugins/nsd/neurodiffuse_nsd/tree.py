@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from neurodiffuse.errors import MissingDataError
+from neurodiffuse.errors import DataError, MissingDataError
 
 Space = Literal["func1pt8mm", "func1mm", "fsaverage"]
 Version = Literal["b1", "b2", "b3"]
@@ -25,6 +25,10 @@ VOXEL: dict[str, float] = {"func1pt8mm": 1.8, "func1mm": 1.0}
 """Voxel size of the volumes, mm."""
 
 HEMISPHERES = ("lh", "rh")
+
+
+class WrongFileError(DataError):
+    """A file that is cut off, or another than NSD's: what helps is to fetch it again."""
 
 
 @dataclass(frozen=True)

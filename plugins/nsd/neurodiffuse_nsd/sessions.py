@@ -1,0 +1,219 @@
+"""A subject's files of betas: which there are, on which grid, read in parallel and in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from neurodiffuse.errors import MissingDataError
+from neurodiffuse.types import Grid, Shape
+from neurodiffuse_nsd import hdf5, nifti, surface
+from neurodiffuse_nsd.tree import HEMISPHERES, VOXEL, Tree, WrongFileError
+
+Format = Literal["auto", "nifti", "hdf5"]
+
+SUFFIXES = {"hdf5": ".hdf5", "nifti": ".nii.gz"}
+"""The ends of names, in the order in which ``auto`` looks for them."""
+
+IN_FLIGHT = 512 * 2**20
+"""Bytes of masked betas that wait to be taken, at most, when sessions are read in parallel."""
+
+PUBLISHED = {"01": 40, "02": 40, "03": 32, "04": 30, "05": 40, "06": 32, "07": 40, "08": 30}
+"""Sessions of each subject (NSD Data Manual, technical notes)."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session's file of betas; on a surface one of each hemisphere."""
+
+    number: int
+    paths: tuple[Path, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file, or the first of them."""
+        return self.paths[0]
+
+    @cached_property
+    def _header(self) -> nifti.Header:
+        return nifti.read_header(self.path)
+
+    def shape(self) -> tuple[Shape, int]:
+        """Return the grid's shape and the number of trials, from headers alone."""
+        if len(self.paths) == 2:
+            shapes = [surface.shape_of(path) for path in self.paths]
+            return (sum(count for count, _ in shapes), 1, 1), shapes[0][1]
+        if self.path.suffix == ".hdf5":
+            return hdf5.shape_of(self.path)
+        return self._header.shape, self._header.volumes
+
+    def affine(self, shape: Shape, space: str) -> np.ndarray:
+        """Return the way from voxels to mm; HDF5 does not say, and gets NSD's: see `centred`."""
+        if self.path.suffix == ".hdf5":
+            return centred(shape, VOXEL[space])
+        return np.eye(4) if len(self.paths) == 2 else self._header.affine
+
+    def betas(self, voxels: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield percent signal change, float32 (k, n_voxels), for some trials at a time."""
+        if len(self.paths) == 2:
+            yield from surface.masked((self.paths[0], self.paths[1]), voxels)
+        elif self.path.suffix == ".hdf5":
+            hdf5.check_integers(self.path)
+            for block in hdf5.masked(self.path, voxels):
+                yield np.divide(block, np.float32(nifti.SCALE), dtype=np.float32)
+        else:
+            for block in nifti.masked(self.path, self._header, voxels):
+                yield self._header.percent(block)
+
+
+def find_sessions(
+    tree: Tree, subject: str, *, space: str, version: str, form: Format, first: int, planned: int
+) -> tuple[Session, ...]:
+    """Return the files of a subject's first sessions.
+
+    Parameters
+    ----------
+    tree, subject, space, version
+        Where to look.
+    form
+        ``auto`` takes HDF5 where there is such a file: of it only the mask is read.
+    first
+        How many sessions are wanted, 0 for those that are there. More than a subject has are
+        not asked for: the published number, or ``planned`` where that is less.
+    planned
+        Sessions of the design.
+
+    Raises
+    ------
+    MissingDataError
+        If a session is not there, or none is.
+    """
+    folder = tree.betas(subject, space, version)
+    last = min(PUBLISHED.get(subject, planned), planned)
+    found = {n: files for n in range(1, last + 1) if (files := _files(folder, n, space, form))}
+    if not found:
+        raise MissingDataError(
+            f"{folder}: there are no betas, no {_name(1, space, form)}. {tree.fetch(subject)}"
+        )
+    wanted = min(first, last) if first else max(found)
+    for number in range(1, wanted + 1):
+        if number not in found:
+            raise MissingDataError(
+                f"{folder / _name(number, space, form)}: session {number} of {wanted} is not "
+                f"there. {tree.fetch(subject)}"
+            )
+    return tuple(Session(number, found[number]) for number in range(1, wanted + 1))
+
+
+def _files(folder: Path, number: int, space: str, form: Format) -> tuple[Path, ...]:
+    if space == "fsaverage":
+        both = tuple(folder / f"{h}.betas_session{number:02d}.mgh" for h in HEMISPHERES)
+        return both if all(path.exists() for path in both) else ()
+    for name, suffix in SUFFIXES.items():
+        path = folder / f"betas_session{number:02d}{suffix}"
+        if form in ("auto", name) and path.exists():
+            return (path,)
+    return ()
+
+
+def _name(number: int, space: str, form: Format) -> str:
+    if space == "fsaverage":
+        return f"[lh|rh].betas_session{number:02d}.mgh"
+    return f"betas_session{number:02d}{SUFFIXES['hdf5' if form == 'hdf5' else 'nifti']}"
+
+
+def grid_of(sessions: Sequence[Session], space: str, trials: Sequence[int]) -> Grid:
+    """Return the grid that all sessions share; headers alone are read.
+
+    Raises
+    ------
+    DataError
+        If a session is on another grid than the first, or has another number of trials than
+        the design.
+    """
+    first = sessions[0]
+    shape, _ = first.shape()
+    for session, planned in zip(sessions, trials, strict=True):
+        own, count = session.shape()
+        if own != shape:
+            raise WrongFileError(
+                f"{session.path}: has the grid {_times(own)} where {first.path.name} has "
+                f"{_times(shape)}. One of them is another subject's, or in another space."
+            )
+        if count != planned:
+            raise WrongFileError(
+                f"{session.path}: has {count} trials where nsd_expdesign.mat plans {planned}. "
+                "The file is damaged, or not a session of NSD."
+            )
+    return Grid(shape, first.affine(shape, space), space)
+
+
+def centred(shape: Shape, size: float) -> np.ndarray:
+    """Return the affine of NSD's volumes: world zero is the middle of the slab."""
+    affine = np.diag([size, size, size, 1.0])
+    affine[:3, 3] = -size * (np.asarray(shape) - 1) / 2
+    return affine
+
+
+def read(
+    sessions: Sequence[Session], voxels: np.ndarray, trials: Sequence[int], workers: int = 0
+) -> Iterator[np.ndarray]:
+    """Yield the betas of all sessions in order, float32 (k, n_voxels).
+
+    NIfTI files are inflated in threads, one file each. What they hand over waits in memory, so
+    there are fewer threads the larger the mask is.
+
+    Parameters
+    ----------
+    sessions, voxels
+        What to read: bool (grid.size,).
+    trials
+        How many trials each session has, to know what will wait in memory.
+    workers
+        Threads; 0 for one a processor core.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged.
+    """
+    waiting = 4 * int(voxels.sum()) * max(trials, default=0)
+    room = IN_FLIGHT // max(waiting, 1) - 1
+    threads = min(workers or _cores(), room, len(sessions))
+    if threads < 2 or sessions[0].path.name.endswith((".hdf5", ".mgh")):
+        for session in sessions:
+            yield from session.betas(voxels)
+        return
+    rest = iter(sessions)
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[list[np.ndarray]]] = deque()
+        try:
+            for session in rest:
+                pending.append(pool.submit(_whole, session, voxels))
+                if len(pending) > threads:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _whole(session: Session, voxels: np.ndarray) -> list[np.ndarray]:
+    return list(session.betas(voxels))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _times(shape: Shape) -> str:
+    return " x ".join(str(n) for n in shape)

@@ -1,0 +1,141 @@
+"""Files with one value a voxel or vertex: labels of regions, and maps.
+
+In a file of labels -1 is not this hemisphere's cortex (or none), 0 is cortex without a label, and
+labels count from 1. Only what is above 0 is ever in a region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from neurodiffuse.types import Grid
+from neurodiffuse_nsd import nifti, surface
+from neurodiffuse_nsd.tree import HEMISPHERES, Tree, WrongFileError
+
+OUTSIDE = -1
+"""The label of what is no cortex of the hemisphere."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Values of a whole grid: one volume, or on a surface a file for each hemisphere.
+
+    ``side`` is ``lh`` or ``rh`` for a sheet of one hemisphere. ``ways`` say for each vertex of
+    the grid which vertex of the file it is, where the file is on the subject's own surface.
+    """
+
+    name: str
+    side: str
+    paths: tuple[Path, ...]
+    ways: tuple[Path, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file, or the first of them."""
+        return self.paths[0]
+
+    def labels(self, grid: Grid) -> np.ndarray:
+        """Return the labels as int16 (grid.size,); what is no whole number becomes -1."""
+        stored = self._stored(grid, outside=OUTSIDE)
+        if stored.dtype.kind == "f":
+            whole = np.isfinite(stored) & (stored == np.rint(stored)) & (np.abs(stored) < 2**15)
+            stored = np.where(whole, stored, OUTSIDE)
+        return stored.astype(np.int16)
+
+    def values(self, grid: Grid) -> np.ndarray:
+        """Return a map as float32 (grid.size,)."""
+        return self._stored(grid, outside=np.nan).astype(np.float32)
+
+    def check(self, grid: Grid) -> None:
+        """Refuse a volume on another grid; only the header is read.
+
+        Raises
+        ------
+        DataError
+            If the shape or the direction of the axes differs.
+        """
+        if self.ways or self.path.suffix in (".mgh", ".mgz"):
+            return
+        header = nifti.read_header(self.path)
+        if header.shape != tuple(grid.shape):
+            raise WrongFileError(
+                f"{self.path}: has the grid {_times(header.shape)} where the betas have "
+                f"{_times(grid.shape)}. It is another subject's, or in another space."
+            )
+        ways = ["".join(nib.aff2axcodes(affine)) for affine in (header.affine, grid.affine)]
+        if ways[0] != ways[1]:
+            raise WrongFileError(
+                f"{self.path}: its axes run to {ways[0]} where those of the betas run to "
+                f"{ways[1]}, so its voxels are in another order."
+            )
+
+    def _stored(self, grid: Grid, outside: float) -> np.ndarray:
+        if self.path.suffix not in (".mgh", ".mgz"):
+            return nifti.volume(self.path)[0]
+        halves = [self._half(k, grid, outside) for k in range(2)]
+        return np.concatenate(halves)
+
+    def _half(self, k: int, grid: Grid, outside: float) -> np.ndarray:
+        """Return one hemisphere's vertices on the grid."""
+        count = grid.size // 2
+        if self.side and HEMISPHERES[k] != self.side:
+            return np.full(count, outside, np.float32)
+        path = self.paths[0 if self.side else k]
+        stored = surface.values(path).astype(np.float32)
+        if self.ways:
+            way = self.ways[0 if self.side else k]
+            stored = _along(way, stored, path)
+        if len(stored) != count:
+            raise WrongFileError(
+                f"{path}: has {len(stored)} vertices where fsaverage has {count}; it is on "
+                "another surface."
+            )
+        return stored
+
+
+def _along(way: Path, stored: np.ndarray, path: Path) -> np.ndarray:
+    """Return for each vertex of fsaverage the value of the subject's nearest vertex."""
+    index = surface.values(way).astype(np.int64) - 1
+    if index.min() < 0 or index.max() >= len(stored):
+        raise WrongFileError(
+            f"{path}: has {len(stored)} vertices and {way.name} leads to vertex {index.max() + 1}; "
+            "the two files are of different subjects."
+        )
+    return stored[index]
+
+
+# --- where they are ----------------------------------------------------------------------------
+
+
+def volumes_in(folder: Path, pattern: str = "*") -> Iterator[Sheet]:
+    """Yield the volumes ``[lh.|rh.]NAME.nii.gz`` of a folder, sorted by name."""
+    for path in sorted(folder.glob(f"{pattern}.nii.gz")):
+        name = path.name.removesuffix(".nii.gz")
+        side = name[:2] if name[:3] in ("lh.", "rh.") else ""
+        yield Sheet(name.removeprefix(f"{side}.") if side else name, side, (path,))
+
+
+def surfaces_of(tree: Tree, subject: str, names: Iterable[str]) -> Iterator[Sheet]:
+    """Yield the files ``[lh|rh].NAME.mgz``, of fsaverage or else of the subject's own surface.
+
+    Each comes for both hemispheres together and for either alone.
+    """
+    ways = tuple(tree.transforms(subject) / f"{h}.white-to-fsaverage.mgz" for h in HEMISPHERES)
+    for name in names:
+        for place, needed in (("fsaverage", ()), (subject, ways)):
+            folder = tree.surface_labels(place)
+            pair = tuple(folder / f"{h}.{name}.mgz" for h in HEMISPHERES)
+            if all(path.exists() for path in (*pair, *needed)):
+                yield Sheet(name, "", pair, needed)
+                for k, side in enumerate(HEMISPHERES):
+                    yield Sheet(name, side, pair[k : k + 1], needed[k : k + 1])
+                break
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(n) for n in shape)
