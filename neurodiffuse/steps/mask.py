@@ -123,7 +123,7 @@ def _summary(
     counts = {
         roi.name: int((run.dataset.roi(about.label, roi.name).astype(bool) & voxels).sum())
         for roi in about.rois
-        if roi.kind == "mask"
+        if roi.kind == "mask" and not roi.detail
     }
     split = Counter(about.trials.split)
     return {
