@@ -1,0 +1,1 @@
+"""``neurodiffuse fetch nsd``: what a recipe needs of the public bucket, on NSD's terms."""
