@@ -43,6 +43,16 @@ def register_metrics(register: Any) -> None:
 
 
 @hookimpl
+def register_layouts(register: Any) -> None:
+    """Register the form that simulated data are written in unless another one is named."""
+    register(
+        "bids",
+        "neurodiffuse.simulate.write:BidsLayout",
+        summary="A BIDS derivative, as the data set bids reads it",
+    )
+
+
+@hookimpl
 def register_commands(cli: Any) -> None:
     """Add the commands that are not the pipeline itself."""
     from neurodiffuse.downloads.command import fetch

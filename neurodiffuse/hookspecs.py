@@ -48,6 +48,11 @@ def register_recipes(register: Any) -> None:
 
 
 @hookspec
+def register_layouts(register: Any) -> None:
+    """Call ``register(name, "package.module:Class", summary=…)`` for each form to simulate in."""
+
+
+@hookspec
 def register_models(register: Any) -> None:
     """Call ``register(MODEL)`` for each `neurodiffuse.types.Model`: published weights."""
 

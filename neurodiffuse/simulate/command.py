@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from neurodiffuse.errors import ConfigError
 from neurodiffuse.flags import common
+from neurodiffuse.options import check_options
+
+if TYPE_CHECKING:
+    from neurodiffuse.plugins import Registry
+    from neurodiffuse.simulate.layout import Layout
 
 _DIR = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("out", type=_DIR)
+@click.option(
+    "--layout",
+    default="bids",
+    show_default=True,
+    metavar="NAME",
+    help="Form of the files: bids, or another that is installed, such as nsd.",
+)
+@click.option(
+    "--set",
+    "layout_settings",
+    multiple=True,
+    metavar="key=value",
+    help="An option of the layout, such as format=hdf5 of nsd. Repeat for several.",
+)
 @click.option("--images", type=_DIR, metavar="DIR", help="Folder of photographs. [default: scenes]")
 @click.option("--captions", type=_DIR, metavar="FILE", help="JSON: file name to list of captions.")
 @click.option(
@@ -61,29 +82,49 @@ _DIR = click.Path(path_type=Path)
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
 @common
 @click.pass_context
-def simulate(context: click.Context, out: Path, **options: Any) -> None:
-    """Write a data set with known answers into OUT, a BIDS derivative.
+def simulate(
+    context: click.Context, out: Path, layout: str, layout_settings: tuple[str, ...], **options: Any
+) -> None:
+    """Write a data set with known answers into OUT, a BIDS derivative unless --layout says else.
 
     \b
     neurodiffuse simulate my_brain --subjects 3 --train 1000 --test 200
     neurodiffuse simulate my_brain --images photos --captions captions.json
+    neurodiffuse simulate my_nsd --layout nsd --set format=hdf5
 
-    What was planted in each voxel lies in OUT/sourcedata/truth.
+    What was planted in each voxel lies in OUT/sourcedata/truth, or where the layout puts it.
     """  # noqa: D301 (click's mark for lines that stay as they are)
-    from neurodiffuse.simulate.study import Settings, plan
-    from neurodiffuse.simulate.write import check_empty, write
+    from neurodiffuse.plugins import Registry
+    from neurodiffuse.simulate.study import Settings
+    from neurodiffuse.simulate.write import check_empty
 
-    quiet = bool((context.obj or {}).get("quiet"))
+    given = context.obj or {}
+    quiet = bool(given.get("quiet"))
+    registry = given.get("registry") or Registry.installed()
+    writer = _layout(registry, layout, layout_settings)
     check_empty(out)
-    study = plan(Settings(**options), quiet=quiet)
-    write(out, study, quiet=quiet)
-    if quiet:
-        return
-    trials, n_subjects = sum(map(len, study.trials)), len(study.brains)
-    voxels = ", ".join(str(brain.geometry.n_voxels) for brain in study.brains)
-    click.echo(
-        f"{out}: {n_subjects} subject{'s' if n_subjects > 1 else ''} ({voxels} voxels), "
-        f"{len(study.album.pictures)} pictures, {trials} trials."
-    )
-    if not any(picture.labels.any() for picture in study.album.pictures):
-        click.echo("No captions: category-selective regions respond to the pictures' layout only.")
+    said = writer.write(out, Settings(**options), quiet=quiet)
+    if not quiet:
+        click.echo(f"{out}: {said}")
+
+
+def _layout(registry: Registry, name: str, settings: tuple[str, ...]) -> Layout:
+    """Return a layout with the options that ``--set`` names."""
+    cls = registry.load(registry.card("layout", name, "--layout"))
+    options = dict(_setting(text) for text in settings)
+    if problems := check_options("--set", cls, options):
+        raise ConfigError(*problems)
+    try:
+        return cast("Layout", cls(**options))
+    except ValueError as error:
+        raise ConfigError(f"--set {error}") from error
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text}: write key=value, such as format=hdf5.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()

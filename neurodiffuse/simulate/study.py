@@ -149,7 +149,7 @@ def plan(settings: Settings, *, quiet: bool = True) -> Study:
     for flag, path in (("--images", settings.images), ("--geometry", settings.geometry)):
         if path is not None and not path.is_dir():
             raise MissingDataError(f"{flag} {path}: there is no such folder.")
-    album = _album(settings, quiet)
+    album = album_of(settings, quiet)
     shapes = build(settings.geometry, settings.subjects, seed=settings.seed)
     brains = tuple(
         Brain.grow(shape, k + 1, noise=settings.noise[k % len(settings.noise)], seed=settings.seed)
@@ -159,7 +159,8 @@ def plan(settings: Settings, *, quiet: bool = True) -> Study:
     return Study(settings, album, brains, trials)
 
 
-def _album(settings: Settings, quiet: bool) -> Album:
+def album_of(settings: Settings, quiet: bool) -> Album:
+    """Return the pictures that the settings ask for."""
     if settings.images is not None:
         return from_folder(
             settings.images,

@@ -28,13 +28,32 @@ from neurodiffuse.simulate.atlases import write_anatomy
 from neurodiffuse.simulate.describe import write_description
 from neurodiffuse.simulate.design import SHOWN, Trial
 from neurodiffuse.simulate.files import write_image, write_png, write_table
-from neurodiffuse.simulate.study import Study
+from neurodiffuse.simulate.layout import Layout
+from neurodiffuse.simulate.study import Settings, Study, plan
 from neurodiffuse.simulate.truth import write_truth
 
 TASK = "viewing"
 
 SLOPE = 0.02
 """Percent signal change of one step of integer betas."""
+
+
+class BidsLayout(Layout):
+    """Write a study as a BIDS derivative."""
+
+    def write(self, out: Path, settings: Settings, *, quiet: bool = True) -> str:
+        """Write a study into a folder, which must be empty or absent; return what it holds."""
+        study = plan(settings, quiet=quiet)
+        write(out, study, quiet=quiet)
+        n_subjects, trials = len(study.brains), sum(map(len, study.trials))
+        voxels = ", ".join(str(brain.geometry.n_voxels) for brain in study.brains)
+        said = (
+            f"{n_subjects} subject{'s' if n_subjects > 1 else ''} ({voxels} voxels), "
+            f"{len(study.album.pictures)} pictures, {trials} trials."
+        )
+        if any(picture.labels.any() for picture in study.album.pictures):
+            return said
+        return f"{said}\nNo captions: category-selective regions respond to layout only."
 
 
 def write(out: Path, study: Study, *, quiet: bool = True) -> None:
@@ -47,7 +66,7 @@ def write(out: Path, study: Study, *, quiet: bool = True) -> None:
     RunError
         If the folder holds something, or cannot be written.
     """
-    with _beside(out) as root:
+    with beside(out) as root:
         write_description(root, study)
         write_stimuli(root / "stimuli", study, quiet=quiet)
         for subject in range(len(study.brains)):
@@ -63,7 +82,7 @@ def check_empty(out: Path) -> None:
 
 
 @contextmanager
-def _beside(out: Path) -> Iterator[Path]:
+def beside(out: Path) -> Iterator[Path]:
     """Give a new folder next to ``out`` that becomes ``out`` when the block ends well."""
     check_empty(out)
     partial = None

@@ -23,3 +23,22 @@ def register_datasets(register: Any) -> None:
         cite=CITE,
         licence="NSD data access agreement",
     )
+
+
+@hookimpl
+def register_layouts(register: Any) -> None:
+    """Register NSD's layout for simulated brains."""
+    register(
+        "nsd",
+        "neurodiffuse_nsd.simulate.layout:NsdLayout",
+        summary="The layout of the Natural Scenes Dataset, as the data set nsd reads it",
+    )
+
+
+@hookimpl
+def register_commands(cli: Any) -> None:
+    """Add ``neurodiffuse fetch nsd``."""
+    from neurodiffuse.downloads.command import fetch
+    from neurodiffuse_nsd.fetch.command import nsd
+
+    fetch.add_command(nsd)

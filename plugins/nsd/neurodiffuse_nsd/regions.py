@@ -137,7 +137,7 @@ def _add_atlas(regions: dict[str, Region], sheet: Sheet, names: Mapping[int, str
         name = label if plain and label not in regions else f"{sheet.name}.{label}"
         if name == f"{sheet.name}.{sheet.name}":
             continue
-        roi = Roi(name, atlas=sheet.name, source=str(sheet.path), detail=not plain)
+        roi = Roi(name, atlas=sheet.name, source=str(sheet.path), detail=name != label)
         regions[name] = Region(roi, sheet, (number,))
     roi = Roi(sheet.name, atlas=sheet.name, source=str(sheet.path))
     regions.setdefault(sheet.name, Region(roi, sheet))

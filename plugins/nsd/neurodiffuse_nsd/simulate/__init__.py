@@ -1,0 +1,1 @@
+"""A tree in NSD's layout with known answers, for trying things out."""
