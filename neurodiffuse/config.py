@@ -37,12 +37,31 @@ class MaskConfig:
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """One kind of latents: its encoder, its ridge penalty, the voxels it is predicted from."""
+    """One kind of latents: its encoder, its ridge penalty, the voxels it is predicted from.
+
+    ``alpha`` is a penalty, or how to choose one among ``alphas`` (empty: around the mean
+    eigenvalue of the betas): once for each ``alpha_per``. See `neurodiffuse.ridge.select_alphas`.
+    """
 
     encoder: str
-    alpha: float
+    alpha: float | Literal["gcv", "loo"]
     roi: str = ""
+    alphas: tuple[float, ...] = ()
+    alpha_per: Literal["feature", "token", "target"] = "feature"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the penalties a tuple; TOML and JSON give lists."""
+        if isinstance(self.alphas, list):
+            object.__setattr__(self, "alphas", tuple(self.alphas))
+
+    @property
+    def penalty(self) -> str:
+        """The penalty in words."""
+        if not isinstance(self.alpha, str):
+            return f"penalty {self.alpha:g}"
+        ways = {"gcv": "generalised cross-validation", "loo": "leaving out images"}
+        return f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
 
 
 @dataclass(frozen=True)
@@ -287,10 +306,8 @@ def dataset_options(
     ConfigError
         With every problem found.
     """
-    table: dict[str, Any] = {}
+    table = read_settings(settings)
     problems: list[str] = []
-    for setting in settings:
-        _set(table, setting, problems)
     for key in table.keys() - {"datasets"}:
         problems.append(f"--set {key}…: only datasets.{dataset}.key=value matters here.")
     options = _dataset(registry, table, dataset, root, problems)
@@ -309,6 +326,23 @@ def _dataset(
     where = f"datasets.{dataset}"
     _check_part(registry, "dataset", dataset, options, "--dataset", where, problems)
     return options
+
+
+def read_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Return the table that ``key=value`` strings make; values are TOML, bare words strings.
+
+    Raises
+    ------
+    ConfigError
+        With every string that cannot be read.
+    """
+    table: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in settings:
+        _set(table, setting, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return table
 
 
 def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -412,7 +446,8 @@ def _read_entry(
         if name != "alpha":
             problems += check_value(f"{where}.{name}", value, own[name])
     if cls is FeatureConfig:
-        problems += _check_alpha(where, reserved.setdefault("alpha", None))
+        reserved.setdefault("alpha", None)
+        problems += _check_alpha(where, reserved)
     name = reserved[role]
     if isinstance(name, str):
         found = _check_part(registry, role, name, options, f"{where}.{role}", where, problems, own)
@@ -421,12 +456,32 @@ def _read_entry(
     return cls(**reserved, options=options)
 
 
-def _check_alpha(where: str, alpha: Any) -> list[str]:
+def _check_alpha(where: str, given: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a penalty, or with how one is to be chosen."""
+    alpha, grid = given["alpha"], given.get("alphas", ())
+    if alpha in ("gcv", "loo"):
+        bad = [a for a in grid if not _is_penalty(a)] if isinstance(grid, list | tuple) else []
+        return [
+            f"{where}.alphas: penalties must be numbers above 0; {a!r} is not." for a in bad[:1]
+        ]
+    if not _is_penalty(alpha):
+        said = "none is given" if alpha is None else f"{alpha!r} is not one"
+        return [
+            f"{where}.alpha: the ridge penalty must be a number above 0, or 'gcv' or 'loo' to have "
+            f"it chosen; {said}."
+        ]
+    idle = [
+        key for key in ("alphas", "alpha_per") if given.get(key) not in (None, [], (), "feature")
+    ]
+    return [
+        f"{where}.{key}: only matters when alpha is chosen; write alpha = 'gcv' or leave it out."
+        for key in idle
+    ]
+
+
+def _is_penalty(alpha: Any) -> bool:
     good = isinstance(alpha, int | float) and not isinstance(alpha, bool)
-    if good and math.isfinite(alpha) and alpha > 0:
-        return []
-    said = "none is given" if alpha is None else f"{alpha!r} is not one"
-    return [f"{where}.alpha: the ridge penalty must be a number above 0; {said}."]
+    return good and math.isfinite(alpha) and alpha > 0
 
 
 def _check_part(
@@ -462,6 +517,13 @@ def _check_wiring(
     """Check that stages and metrics find the features and stages they name."""
     features: Mapping[str, FeatureConfig] = values["features"]
     earlier: list[str] = []
+    for key, feature in features.items():
+        if feature.alpha == "gcv" and values["mask"].repetitions == "single":
+            problems.append(
+                f"features.{key}.alpha: 'gcv' would leave out single trials and keep the same "
+                "image's other ones; with mask.repetitions = 'single' write 'loo', which leaves "
+                "out images."
+            )
     if not features:
         problems.append("features: a recipe needs at least one section [features.NAME].")
     for key, stage in values["stages"].items():
@@ -542,7 +604,7 @@ def _step_of(key: str) -> str:
     """Return the first step whose result depends on a setting."""
     section, last = key.split(".")[0], key.split(".")[-1]
     if section == "features":
-        return "fit" if last in ("alpha", "roi") else "encode"
+        return "fit" if last in ("alpha", "alphas", "alpha_per", "roi") else "encode"
     owner = {
         "encode": "encode",
         "predict": "predict",

@@ -7,9 +7,10 @@ betas of a test image, or a synthetic one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,32 +21,70 @@ from neurodiffuse.store import LatentFile, load_betas
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One feature's map: its factor, the voxels it reads and the latents it was fitted on.
+    """One feature's map: its factors, the voxels it reads and the latents it was fitted on.
 
-    ``voxels`` are indices into the mask's voxels; ``rows`` says which latent belongs to each
-    training row (several rows share one when repetitions are kept single).
+    There is one factor, or one for each penalty that targets have chosen: ``choice`` intp (t,)
+    then says which. ``voxels`` are indices into the mask's voxels; ``rows`` says which latent
+    belongs to each training row (several rows share one when repetitions are kept single).
     """
 
-    factor: ridge.Factor
+    factors: tuple[ridge.Factor, ...]
+    choice: np.ndarray | None
     voxels: np.ndarray
     rows: np.ndarray
     targets: LatentFile
 
-    def hat(self, betas: np.ndarray) -> np.ndarray:
-        """Return the hat matrix (m, n_train) of patterns over the mask, (m, n_voxels)."""
-        cross = ridge.cross_gram(self.factor.gram, betas[:, self.voxels])
-        return ridge.hat(self.factor, cross)
+    @property
+    def gram(self) -> ridge.Gram:
+        """The Gram matrix of the training betas, which all factors share."""
+        return self.factors[0].gram
 
-    def held_out_hat(self, most: int) -> np.ndarray:
+    def hat(self, betas: np.ndarray) -> np.ndarray | ridge.Hats:
+        """Return the hat matrix (m, n_train) of patterns over the mask, (m, n_voxels)."""
+        return self.hat_of(self.cross(betas))
+
+    def cross(self, betas: np.ndarray) -> np.ndarray:
+        """Return what `hat_of` needs of patterns over the mask, (m, n_voxels)."""
+        return ridge.cross_gram(self.gram, _part(betas, self.voxels))
+
+    def hat_of(self, cross: np.ndarray) -> np.ndarray | ridge.Hats:
+        """Return the hat matrix of `cross`, which maps of the same voxels and type share."""
+        return self._each(lambda factor: ridge.hat(factor, cross))
+
+    def held_out_hat(self, most: int) -> np.ndarray | ridge.Hats:
         """Return rows that predict up to ``most`` training rows from the other images."""
         chosen = ridge.held_out_rows(len(self.rows), most)
-        return ridge.leave_out_hat(self.factor, chosen, self.rows)
+        return self._each(lambda factor: ridge.leave_out_hat(factor, chosen, self.rows))
+
+    def weight_map(self) -> ridge.WeightMap:
+        """Return what `ridge.weight_blocks` forms weights with."""
+        if self.choice is None:
+            return ridge.weight_map(self.factors[0])
+        return ridge.weight_map_of_each(self.factors, self.choice)
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the training latents row by training row, block by block of columns."""
-        one_to_one = np.array_equal(self.rows, np.arange(len(self.targets.ids)))
-        for columns, block in self.targets.blocks():
-            yield columns, block if one_to_one else block[self.rows]
+        return latent_blocks(self.targets, self.rows)
+
+    def _each(self, matrix: Callable[[ridge.Factor], np.ndarray]) -> np.ndarray | ridge.Hats:
+        if self.choice is None:
+            return matrix(self.factors[0])
+        return ridge.Hats(tuple(matrix(factor) for factor in self.factors), self.choice)
+
+
+def latent_blocks(file: LatentFile, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield blocks of columns of the latents, row by training row."""
+    one_to_one = np.array_equal(rows, np.arange(len(file.ids)))
+    for columns, block in file.blocks():
+        yield columns, block if one_to_one else block[rows]
+
+
+def training_latents(run: Run, subject: str, feature: str) -> tuple[LatentFile, np.ndarray]:
+    """Return a feature's training latents, and which of them belongs to each training row."""
+    file = LatentFile.open(run.latents(subject, feature) / "train.npy")
+    place = {image: row for row, image in enumerate(file.ids)}
+    ids = load_betas(run.folder("mask", subject), "train").ids
+    return file, np.array([place[i] for i in ids])
 
 
 def feature_voxels(run: Run, subject: str, feature: str) -> np.ndarray:
@@ -59,32 +98,35 @@ def feature_voxels(run: Run, subject: str, feature: str) -> np.ndarray:
 
 def training_betas(run: Run, subject: str, voxels: np.ndarray) -> np.ndarray:
     """Return the standardised training betas (n_rows, n_voxels), mapped where all are used."""
-    values = load_betas(run.folder("mask", subject), "train").values
-    return values if len(voxels) == values.shape[1] else np.asarray(values[:, voxels])
+    return _part(load_betas(run.folder("mask", subject), "train").values, voxels)
 
 
-def save_factor(folder: Path, name: str, factor: ridge.Factor) -> None:
-    """Write a factor as ``name_*.npy``."""
-    np.save(folder / f"{name}_gram.npy", factor.gram.matrix)
+def save_factor(folder: Path, name: str, factor: ridge.Factor) -> dict[str, Any]:
+    """Write a factor as ``name_*.npy`` and return what `load_factor` needs besides."""
     np.save(folder / f"{name}_mean.npy", factor.gram.mean)
     if factor.triangle is not None:
         np.save(folder / f"{name}_triangle.npy", factor.triangle)
     if factor.spectrum is not None:
         np.save(folder / f"{name}_values.npy", factor.spectrum[0])
         np.save(folder / f"{name}_vectors.npy", factor.spectrum[1])
+    return {"factor": name, "lift": factor.gram.lift}
 
 
-def load_factor(folder: Path, name: str, alpha: float, x: np.ndarray) -> ridge.Factor:
+def load_factor(
+    folder: Path, about: Mapping[str, Any], alpha: float, x: np.ndarray
+) -> ridge.Factor:
     """Return what `save_factor` wrote; large arrays are mapped."""
 
     def stored(part: str) -> np.ndarray:
-        return np.load(folder / f"{name}_{part}.npy", mmap_mode="r")
+        return np.load(folder / f"{about['factor']}_{part}.npy", mmap_mode="r")
 
-    gram = ridge.Gram(x, np.asarray(stored("mean")), stored("gram"))
+    whole = (folder / f"{about['factor']}_triangle.npy").exists()
+    solved = stored("triangle" if whole else "vectors")
+    gram = ridge.Gram(x, np.asarray(stored("mean")), None, solved.dtype, about["lift"])
     dtype = np.dtype(np.float32)
-    if (folder / f"{name}_triangle.npy").exists():
-        return ridge.Factor(gram, alpha, dtype, triangle=np.array(stored("triangle"), order="F"))
-    return ridge.Factor(gram, alpha, dtype, spectrum=(stored("values"), stored("vectors")))
+    if whole:
+        return ridge.Factor(gram, alpha, dtype, triangle=solved)
+    return ridge.Factor(gram, alpha, dtype, spectrum=(np.asarray(stored("values")), solved))
 
 
 def open_map(run: Run, subject: str, feature: str) -> Map:
@@ -93,8 +135,13 @@ def open_map(run: Run, subject: str, feature: str) -> Map:
     about = read_json(folder / "fit.json")[feature]
     voxels = np.load(folder / f"{about['voxels']}.npy")
     x = training_betas(run, subject, voxels)
-    factor = load_factor(folder, about["factor"], about["alpha"], x)
-    targets = LatentFile.open(run.latents(subject, feature) / "train.npy")
-    place = {image: row for row, image in enumerate(targets.ids)}
-    ids = load_betas(run.folder("mask", subject), "train").ids
-    return Map(factor, voxels, np.array([place[i] for i in ids]), targets)
+    chosen = isinstance(about["alpha"], str)
+    each = np.load(folder / f"{feature}_alpha.npy") if chosen else np.array([about["alpha"]])
+    alphas, choice = np.unique(each, return_inverse=True)
+    factors = tuple(load_factor(folder, about, float(alpha), x) for alpha in alphas)
+    targets, rows = training_latents(run, subject, feature)
+    return Map(factors, choice if len(factors) > 1 else None, voxels, rows, targets)
+
+
+def _part(betas: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    return betas if len(voxels) == betas.shape[1] else np.asarray(betas[:, voxels])

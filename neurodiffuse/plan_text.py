@@ -30,7 +30,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         where = f" from {part.roi!r}" if part.roi else ""
         lines.append(
             f"feature    {name}: {plan.targets[name]:,} targets of {part.encoder!r}{where}, "
-            f"ridge alpha {part.alpha:g}"
+            f"ridge {part.penalty}"
         )
     for name, stage in config.stages.items():
         start = f", starting from {stage.init!r}" if stage.init else ""

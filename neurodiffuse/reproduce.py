@@ -72,7 +72,7 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
     )
     features = "; ".join(
         f"{name} ({_lower(summaries.get(('encoder', part.encoder), part.encoder))}; "
-        f"penalty {part.alpha:g}" + (f"; voxels of {part.roi}" if part.roi else "") + ")"
+        f"{part.penalty}" + (f"; voxels of {part.roi}" if part.roi else "") + ")"
         for name, part in config.features.items()
     )
     ridge = f"Ridge regression with an intercept predicted {features} from the responses."

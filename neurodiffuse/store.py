@@ -199,7 +199,7 @@ class LatentFile:
 
     def _read(self, file: Any, offset: int, block: int) -> np.ndarray:
         values = np.empty((len(self.ids), self.width), self._stored)
-        view, place = memoryview(values).cast("B"), offset + block * values.nbytes
+        view, place = memoryview(values.data).cast("B"), offset + block * values.nbytes
         while len(view):
             got = os.preadv(file.fileno(), [view], place)
             if not got:

@@ -36,6 +36,30 @@ def test_settings_reach_their_place(registry):
     assert (config.mask.select, config.seed) == ("V1", 3)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["features.colour.alphas=[1, -2]"], "alphas: penalties must be numbers above 0; -2 is"),
+        (["features.colour.alphas=7"], "features.colour.alphas: 7 is not"),
+        (["features.colour.alphas=['x']"], "features.colour.alphas: ['x'] is not"),
+        (["features.colour.alpha_per=layer"], "alpha_per: 'layer' is not one of: 'feature'"),
+        (["mask.repetitions=single"], "write 'loo', which leaves out images"),
+    ],
+)
+def test_choosing_alpha_is_checked(registry, settings, said):
+    assert said in "\n".join(problems(registry, "features.colour.alpha=gcv", *settings))
+
+
+def test_old_configurations_have_the_defaults_of_what_came_later(registry):
+    config = good(registry)
+    stored = config.to_dict()
+    del stored["encode"]
+    for key in ("alphas", "alpha_per"):
+        del stored["features"]["colour"][key]
+    assert config.first_difference(stored) is None
+    assert Config.from_dict(stored) == config
+
+
 def test_configuration_survives_being_written(registry):
     config = good(registry, "stages.recon.grain=0.5", root="somewhere")
     stored = tomllib.loads(tomli_w.dumps(config.to_dict()))
@@ -50,6 +74,8 @@ def test_configuration_survives_being_written(registry):
         ("datasets.toy.train=50", "mask"),
         ("features.colour.copies=2", "encode"),
         ("features.colour.alpha=3", "fit"),
+        ("features.colour.alpha=gcv", "fit"),
+        ("encode.dtype=float16", "encode"),
         ("predict.rescale=none", "predict"),
         ("stages.recon.grain=0.2", "generate"),
         ("seed=4", "generate"),
@@ -75,6 +101,10 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ),
         ("features.colour.alpha=nan", "nan is not one"),
         ("features.colour.alpha=much", "'much' is not one"),
+        ("features.colour.alpha=[1, 2]", "[1, 2] is not one"),
+        ("features.colour.alphas=[1, 2]", "features.colour.alphas: only matters when alpha is"),
+        ("features.colour.alpha_per=token", "features.colour.alpha_per: only matters when alpha"),
+        ("encode.dtype=float8", "encode.dtype: 'float8' is not one of: 'float32', 'float16'"),
         ("stages.recon.grain=-1", "stages.recon: grain must be 0 or more, not -1"),
         ("stages.recon.init=later", "no earlier stage is called 'later'"),
         ("stages.recon.features={colour = 'vae'}", "there is no feature 'vae'"),

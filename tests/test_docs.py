@@ -124,6 +124,7 @@ def recipe_keys() -> dict[str, str]:
 def test_recipe_keys_and_defaults():
     tables = {
         "mask": config.MaskConfig,
+        "encode": config.EncodeConfig,
         "features.NAME": config.FeatureConfig,
         "predict": config.PredictConfig,
         "stages.NAME": config.StageConfig,
@@ -138,7 +139,8 @@ def test_recipe_keys_and_defaults():
             expected.add(f"{section}.{field.name}")
             said = documented.get(f"{section}.{field.name}", "")
             if field.default is not dataclasses.MISSING:
-                assert tomllib.loads(f"v = {said.strip('`')}")["v"] == field.default
+                default = list(field.default) if field.default == () else field.default
+                assert tomllib.loads(f"v = {said.strip('`')}")["v"] == default
             elif field.default_factory is dataclasses.MISSING:
                 assert said == "needed"
     assert {k for k in documented if "." in k} == expected | {"datasets.NAME.…"}

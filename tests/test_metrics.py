@@ -569,3 +569,19 @@ def test_metric_of_a_table_looks_at_each_picture_once():
     assert len(null) == 9999
     assert np.mean(slow) == pytest.approx(null.mean(), abs=0.3)
     check_metric(Brightness())
+
+
+def test_running_correlation_is_the_table_of_all_features():
+    """Far means, a constant row, blocks of any width."""
+    rng = np.random.default_rng(2)
+    seen = rng.normal(size=(7, 400)) + 300
+    made = 0.3 * seen[:6] + rng.normal(size=(6, 400))
+    made[4] = 2.5
+    running = metrics.RunningCorrelation()
+    for start, stop in [(0, 150), (150, 151), (151, 400)]:
+        running.add(seen[:, start:stop], made[:, start:stop])
+    expected = metrics.correlation_table(seen, made)
+    np.testing.assert_allclose(running.table(), expected, atol=2e-6)
+    assert (running.table()[:, 4] == 0).all()
+    with pytest.raises(DataError, match="nothing to compare"):
+        metrics.RunningCorrelation().table()

@@ -21,6 +21,7 @@ from neurodiffuse.metrics.identification import (
 )
 from neurodiffuse.metrics.latents import LatentDistance, LatentIdentification
 from neurodiffuse.metrics.pictures import Identification, PixCorr, Ssim, resized
+from neurodiffuse.metrics.running import RunningCorrelation
 from neurodiffuse.metrics.similarity import ssim
 from neurodiffuse.metrics.statistics import PairedTest, Summary, paired_test, summary
 from neurodiffuse.metrics.tabled import TableMetric
@@ -31,6 +32,7 @@ __all__ = [
     "LatentIdentification",
     "PairedTest",
     "PixCorr",
+    "RunningCorrelation",
     "Ssim",
     "Summary",
     "TableMetric",

@@ -40,7 +40,7 @@ def pixel_correlation(seen: np.ndarray, made: np.ndarray) -> np.ndarray:
             mean_x, mean_y = x.mean(), y.mean()
             x -= mean_x
             y -= mean_y
-            scale = _scale(x @ x, mean_x, x.size) * _scale(y @ y, mean_y, y.size)
+            scale = norms(x @ x, mean_x, x.size) * norms(y @ y, mean_y, y.size)
             out[i] = (x @ y) / scale if np.isfinite(scale) else 0.0
     return np.clip(out, -1.0, 1.0)
 
@@ -89,13 +89,13 @@ def correlation_table(seen: np.ndarray, made: np.ndarray) -> np.ndarray:
             products += x @ y.T
             squares_a += np.einsum("ij,ij->i", x, x)
             squares_b += np.einsum("ij,ij->i", y, y)
-        products /= _scale(squares_a, mean_a, a.shape[1])[:, None]
-        products /= _scale(squares_b, mean_b, b.shape[1])
+        products /= norms(squares_a, mean_a, a.shape[1])[:, None]
+        products /= norms(squares_b, mean_b, b.shape[1])
     np.nan_to_num(products, copy=False, nan=0.0)
     return np.clip(products, -1.0, 1.0, out=products)
 
 
-def _scale(squares: np.ndarray, mean: np.ndarray, size: int) -> np.ndarray:
+def norms(squares: np.ndarray, mean: np.ndarray, size: int) -> np.ndarray:
     """Return the norm of centred vectors; infinite where they are constant or not finite."""
     norm = np.sqrt(squares)
     constant = norm <= CONSTANT * np.abs(mean) * np.sqrt(size)

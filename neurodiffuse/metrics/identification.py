@@ -11,7 +11,7 @@ TIE = 1e-10
 """Correlations that differ by less are equal: their sums are rounded."""
 
 
-def two_way_identification(table: np.ndarray) -> np.ndarray:
+def two_way_identification(table: np.ndarray, tie: float = TIE) -> np.ndarray:
     """Return how often each made image finds its own seen image among two, float64 (n,).
 
     For made image j the share of the other n-1 seen images that correlate less with it than
@@ -26,6 +26,8 @@ def two_way_identification(table: np.ndarray) -> np.ndarray:
     ----------
     table
         (n, n), ``table[i, j]`` the correlation of seen i with made j (`correlation_table`).
+    tie
+        Correlations that differ by less are equal: their sums are rounded.
 
     Raises
     ------
@@ -37,7 +39,7 @@ def two_way_identification(table: np.ndarray) -> np.ndarray:
     Ozcelik & VanRullen 2023, section "Evaluation"; the published code's ``pairwise_corr``.
     """
     _check(table)
-    less = table < np.diagonal(table) - TIE
+    less = table < np.diagonal(table) - tie
     return np.asarray(less.sum(axis=0) / (len(table) - 1), dtype=np.float64)
 
 

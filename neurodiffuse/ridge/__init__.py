@@ -18,32 +18,45 @@ out: nothing here knows of files, recipes or runs.
 
 from neurodiffuse.ridge.columns import Columns, column_stats, standardise
 from neurodiffuse.ridge.estimator import MultiTargetRidge
-from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat, weight_map
+from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat
 from neurodiffuse.ridge.gram import Gram, cross_gram, gram
 from neurodiffuse.ridge.leave_out import held_out_rows, leave_out_hat
 from neurodiffuse.ridge.rescaling import Rescaled, rescale, rescale_block
-from neurodiffuse.ridge.stream import Predicted, predict_blocks, r_squared, weight_blocks
+from neurodiffuse.ridge.selection import Selection, select_alphas
+from neurodiffuse.ridge.spectrum import Spectrum, decompose, default_alphas, predicts
+from neurodiffuse.ridge.stream import Hats, Predicted, above, predict_blocks, r_squared
+from neurodiffuse.ridge.weights import WeightMap, weight_blocks, weight_map, weight_map_of_each
 
 __all__ = [
     "Columns",
     "Factor",
     "Gram",
+    "Hats",
     "MultiTargetRidge",
     "Predicted",
     "Rescaled",
+    "Selection",
+    "Spectrum",
+    "WeightMap",
+    "above",
     "check_alpha",
     "column_stats",
     "cross_gram",
+    "decompose",
+    "default_alphas",
     "factorise",
     "gram",
     "hat",
     "held_out_rows",
     "leave_out_hat",
     "predict_blocks",
+    "predicts",
     "r_squared",
     "rescale",
     "rescale_block",
+    "select_alphas",
     "standardise",
     "weight_blocks",
     "weight_map",
+    "weight_map_of_each",
 ]

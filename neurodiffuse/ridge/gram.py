@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,22 +22,25 @@ class Gram:
 
     ``x`` (n, p) are the betas as they were given, possibly mapped from disk; ``mean`` float64
     (p,) is their own mean. ``matrix`` is Xc Xc' (n, n) when there are no more rows than voxels
-    (``dual``), else Xc' Xc (p, p); symmetric, Fortran order.
+    (``dual``), else Xc' Xc (p, p); symmetric, Fortran order. What was solved already does not
+    need it: a map that was stored and opened again has None.
+
+    ``lift`` is a constant that solutions add to every entry of a dual matrix. The rows of a
+    centred X sum to 0, so the vector of ones is in the matrix's null space and every solution is
+    blind to it. Giving it the mean eigenvalue changes no prediction, but spares the factor an
+    eigenvalue as small as alpha.
     """
 
     x: np.ndarray
     mean: np.ndarray
-    matrix: np.ndarray
+    matrix: np.ndarray | None
+    dtype: np.dtype[Any]
+    lift: float
 
     @property
     def dual(self) -> bool:
         """Whether the matrix is between rows (images) and not between columns (voxels)."""
         return self.x.shape[0] <= self.x.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type that everything is computed in."""
-        return self.matrix.dtype
 
     def centred(self, part: tuple[slice, slice]) -> np.ndarray:
         """Return a part (rows, columns) of the training betas less the mean, C order."""
@@ -75,15 +79,17 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
     mean = column_mean(x)
     if not np.isfinite(mean).all():
         raise DataError(f"ridge: betas of {(~np.isfinite(mean)).sum()} voxels are NaN or infinite.")
-    out = Gram(x, mean, np.zeros((size, size), dtype, order="F"))
+    out = Gram(x, mean, None, np.dtype(dtype), 0.0)
     syrk = blas.get_blas_funcs("syrk", dtype=out.dtype)
-    matrix = out.matrix
+    matrix = np.zeros((size, size), dtype, order="F")
     for part in stretches(n, p, dual=out.dual):
         # The transpose of a C-ordered stretch is what Fortran reads without copying.
         stretch = out.centred(part).T
         matrix = syrk(1.0, stretch, beta=1.0, c=matrix, trans=int(out.dual), lower=1, overwrite_c=1)
     _mirror(matrix)
-    return Gram(x, mean, matrix)
+    let_go(x)
+    lift = float(np.trace(matrix, dtype=np.float64)) / n**2 if out.dual else 0.0
+    return Gram(x, mean, matrix, out.dtype, lift)
 
 
 def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:
@@ -106,7 +112,18 @@ def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:
     out = np.zeros((len(x_new), n), gram.dtype)
     for part in stretches(n, p, dual=True):
         out += gram.centre(x_new, part) @ gram.centred(part).T
+    let_go(gram.x)
     return out
+
+
+def let_go(x: np.ndarray) -> None:
+    """Give back the memory of an array that is mapped from disk; it is read again when used."""
+    if (
+        isinstance(x, np.memmap)
+        and isinstance(x.base, mmap.mmap)
+        and hasattr(mmap, "MADV_DONTNEED")
+    ):
+        x.base.madvise(mmap.MADV_DONTNEED)
 
 
 def stretches(n: int, p: int, *, dual: bool) -> list[tuple[slice, slice]]:

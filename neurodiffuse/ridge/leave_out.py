@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurodiffuse.errors import DataError
-from neurodiffuse.ridge.factor import Factor, factorise, hat, lift
+from neurodiffuse.ridge.factor import Factor, factorise, hat
 from neurodiffuse.ridge.gram import cross_gram, gram
 
 CANCELLED = 1e-9
@@ -73,7 +73,7 @@ def _residual_rows(factor: Factor, rows: np.ndarray) -> np.ndarray:
         one = np.zeros((len(rows), n), gram_.dtype)
         one[np.arange(len(rows)), rows] = 1.0
         # I - K (K + αI)^-1 = α (K + αI)^-1, less the vector of ones, which was lifted
-        lifted = factor.alpha / (n * (factor.alpha + n * lift(gram_)))
+        lifted = factor.alpha / (n * (factor.alpha + n * gram_.lift))
         return factor.alpha * factor.solve(one, null=True) - gram_.dtype.type(lifted)
     double = factor if gram_.dtype.char == "d" else _in_float64(factor)
     out = -np.asarray(hat(double, cross_gram(double.gram, gram_.x[rows])), np.float64) - 1.0 / n

@@ -21,6 +21,17 @@ Blocks = Iterable[tuple[slice, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
+class Hats:
+    """Hat matrices of several penalties, and which of them predicts each target.
+
+    ``matrices`` are (m, n) each; ``choice`` intp (t,) are indices into them.
+    """
+
+    matrices: tuple[np.ndarray, ...]
+    choice: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Predicted:
     """Predictions of one block of targets.
 
@@ -42,14 +53,24 @@ class Predicted:
         return (self.deviation + self.mean).astype(self.deviation.dtype, copy=False)
 
 
-def predict_blocks(hat: np.ndarray, blocks: Blocks) -> Iterator[Predicted]:
+def above(rows: np.ndarray | Hats, others: np.ndarray | Hats) -> np.ndarray | Hats:
+    """Return rows and, below them, others that predict the same targets."""
+    if isinstance(rows, Hats) and isinstance(others, Hats):
+        pairs = zip(rows.matrices, others.matrices, strict=True)
+        return Hats(tuple(np.vstack(pair) for pair in pairs), rows.choice)
+    if isinstance(rows, Hats) or isinstance(others, Hats):
+        raise DataError("ridge: rows of one penalty do not fit those of several.")
+    return np.vstack([rows, others])
+
+
+def predict_blocks(hat: np.ndarray | Hats, blocks: Blocks) -> Iterator[Predicted]:
     """Yield the predictions of each block of targets.
 
     Parameters
     ----------
     hat
         (m, n): rows of `hat` and `leave_out_hat`, stacked as one likes; each predicts with one
-        row of the result, ``hat @ (Y - mean) + mean``.
+        row of the result, ``hat @ (Y - mean) + mean``. Targets of different penalties: `Hats`.
     blocks
         The training targets; float16 is multiplied as float32.
 
@@ -59,21 +80,12 @@ def predict_blocks(hat: np.ndarray, blocks: Blocks) -> Iterator[Predicted]:
         If a block has not n rows.
     """
     for columns, targets in blocks:
-        deviation, mean, sd, constant = _multiply(hat, targets)
+        if isinstance(hat, Hats):
+            deviation, mean, sd, constant = _multiply_each(hat, columns, targets)
+        else:
+            deviation, mean, sd, constant = multiply(hat, targets)
         deviation[:, constant] = 0.0
         yield Predicted(columns, deviation, mean, sd, constant)
-
-
-def weight_blocks(projection: np.ndarray, blocks: Blocks) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield ``(columns, W (p, width))``, the ridge weights of each block of targets.
-
-    ``projection`` (p, n) is `weight_map`'s. Weights belong to the betas as they were given to
-    `gram`; those of a constant target are 0.
-    """
-    for columns, targets in blocks:
-        weights, _, _, constant = _multiply(projection, targets)
-        weights[:, constant] = 0.0
-        yield columns, weights
 
 
 def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -91,7 +103,23 @@ def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.where((total == 0) & (residual == 0), 1.0, 1.0 - share)
 
 
-def _multiply(
+def _multiply_each(
+    hats: Hats, columns: slice, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `multiply` does, each target's with its own matrix."""
+    choice, width = hats.choice[columns], targets.shape[1]
+    first = hats.matrices[0]
+    out = np.empty((len(first), width), np.result_type(first.dtype, np.float32))
+    mean, sd, constant = np.empty(width), np.empty(width), np.empty(width, bool)
+    for k in np.unique(choice):
+        mine = np.flatnonzero(choice == k)
+        out[:, mine], mean[mine], sd[mine], constant[mine] = multiply(
+            hats.matrices[k], targets[:, mine]
+        )
+    return out, mean, sd, constant
+
+
+def multiply(
     left: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return left @ (targets - mean) and the targets' mean, sd (ddof 0) and constancy.

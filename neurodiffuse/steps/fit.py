@@ -2,40 +2,126 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from neurodiffuse import maps, ridge
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
+from neurodiffuse.types import Shape
 
 
 def fit(run: Run, subject: str) -> None:
     """Write the ridge factors of a subject; see `neurodiffuse.ridge` for the equations.
 
     Features that read the same voxels share one Gram matrix, and those with the same penalty
-    one factor, however many targets they have. ``fit.json`` says which feature uses which.
+    one factor, however many targets they have. Penalties that are chosen share one
+    eigendecomposition. ``fit.json`` says which feature uses which.
     """
     groups: dict[bytes, list[str]] = {}
     for feature in run.config.features:
         voxels = maps.feature_voxels(run, subject, feature)
         groups.setdefault(voxels.tobytes(), []).append(feature)
-    about: dict[str, dict[str, object]] = {}
+    about: dict[str, dict[str, Any]] = {}
     work = progress(groups.items(), f"sub-{subject} fit", total=len(groups), quiet=run.quiet)
     with run.writing(run.folder("fit", subject)) as folder:
         for number, (key, features) in enumerate(work):
             voxels = np.frombuffer(key, np.intp)
             np.save(folder / f"voxels{number}.npy", voxels)
             gram = ridge.gram(maps.training_betas(run, subject, voxels))
-            alphas = sorted({float(run.config.features[f].alpha) for f in features})
-            for k, alpha in enumerate(alphas):
-                maps.save_factor(folder, f"factor{number}-{k}", ridge.factorise(gram, alpha))
-            for feature in features:
-                alpha = float(run.config.features[feature].alpha)
-                about[feature] = {
-                    "voxels": f"voxels{number}",
-                    "factor": f"factor{number}-{alphas.index(alpha)}",
-                    "alpha": alpha,
-                    "n_voxels": len(voxels),
-                    "n_rows": len(gram.x),
-                }
+            found = _given(run, features, gram, folder, f"factor{number}")
+            chosen = [f for f in features if isinstance(run.config.features[f].alpha, str)]
+            if chosen:
+                found |= _chosen(run, subject, chosen, gram, folder, f"spectrum{number}")
+            for feature, said in found.items():
+                size = {"n_voxels": len(voxels), "n_rows": len(gram.x)}
+                about[feature] = said | size | {"voxels": f"voxels{number}"}
         write_json(folder / "fit.json", about)
+
+
+def _given(
+    run: Run, features: list[str], gram: ridge.Gram, folder: Path, name: str
+) -> dict[str, dict[str, Any]]:
+    """Write a factor for each penalty that the recipe gives."""
+    given = {f: run.config.features[f].alpha for f in features}
+    alphas = {f: float(alpha) for f, alpha in given.items() if not isinstance(alpha, str)}
+    said = {
+        alpha: maps.save_factor(folder, f"{name}-{k}", ridge.factorise(gram, alpha))
+        for k, alpha in enumerate(sorted(set(alphas.values())))
+    }
+    return {f: {"alpha": alpha, **said[alpha]} for f, alpha in alphas.items()}
+
+
+def _chosen(
+    run: Run, subject: str, features: list[str], gram: ridge.Gram, folder: Path, name: str
+) -> dict[str, dict[str, Any]]:
+    """Choose penalties, write which and why, and the eigenvectors that serve them all."""
+    grids = {
+        f: np.array(run.config.features[f].alphas or ridge.default_alphas(gram), float)
+        for f in features
+    }
+    spectrum = ridge.decompose(gram, min(grid.min() for grid in grids.values()))
+    smallest = np.inf
+    for feature, grid in grids.items():
+        chosen = _choose(run, subject, feature, spectrum, grid)
+        each = chosen.alphas[chosen.choice]
+        np.save(folder / f"{feature}_alpha.npy", each)
+        np.save(folder / f"{feature}_alpha_curves.npy", chosen.curves)
+        _write_table(folder / f"{feature}_alpha.tsv", chosen)
+        smallest = min(smallest, float(each.min()))
+    if not ridge.predicts(spectrum, smallest):
+        spectrum = ridge.decompose(gram, smallest, predict=True)
+    said = maps.save_factor(folder, name, spectrum.factor(smallest))
+    return {f: {"alpha": run.config.features[f].alpha, **said} for f in features}
+
+
+def _choose(
+    run: Run, subject: str, feature: str, spectrum: ridge.Spectrum, grid: np.ndarray
+) -> ridge.Selection:
+    part = run.config.features[feature]
+    latents, rows = maps.training_latents(run, subject, feature)
+    several = len(np.unique(rows)) < len(rows)
+    blocks = progress(
+        maps.latent_blocks(latents, rows),
+        f"sub-{subject} {feature} alpha",
+        total=len(latents.columns()),
+        quiet=run.quiet,
+    )
+    return ridge.select_alphas(
+        spectrum,
+        grid,
+        blocks,
+        method=str(part.alpha),
+        groups=groups_of(latents.shapes, part.alpha_per),
+        leave_out=rows if several else None,
+    )
+
+
+def groups_of(shapes: tuple[Shape, ...], per: str) -> np.ndarray | None:
+    """Return which group each target of a feature belongs to, None for one each.
+
+    Latents (tokens, width) have a group for each token, others one for each of their shapes.
+    """
+    if per == "target":
+        return None
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    if per == "feature":
+        return np.zeros(sum(sizes), np.intp)
+    counts: list[int] = []
+    for shape, size in zip(shapes, sizes, strict=True):
+        tokens = shape[0] if len(shape) == 2 else 1
+        counts += [size // tokens] * tokens
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def _write_table(path: Path, chosen: ridge.Selection) -> None:
+    """Write a row for each penalty: its mean score and how many targets chose it."""
+    known = chosen.curves[np.isfinite(chosen.curves).all(axis=1)]
+    mean = known.mean(axis=0, dtype=np.float64) if len(known) else np.zeros(len(chosen.alphas))
+    targets = np.bincount(chosen.choice, minlength=len(chosen.alphas))
+    lines = ["alpha\tr2\ttargets"]
+    for alpha, score, count in zip(chosen.alphas, mean, targets, strict=True):
+        lines.append(f"{alpha:.6g}\t{score:.6f}\t{count}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neurodiffuse import maps, metrics, ridge
+from neurodiffuse.metrics import running
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
 from neurodiffuse.store import LatentFile, load_betas
+
+Rows = np.ndarray | ridge.Hats
 
 
 def predict(run: Run, subject: str) -> None:
     """Write the predicted latents of every feature and how well they fit the true ones.
 
-    Targets are read block by block. R² is that of the predictions before rescaling, as in the
-    published code; the identification is two-way among the test images, on rescaled latents.
+    Targets are read block by block, once. R² is that of the predictions before rescaling, as in
+    the published code; the identification is two-way among the test images, on rescaled latents.
     """
     about: dict[str, Any] = {}
+    rows_of = _rows(run, subject)
     with run.writing(run.folder("predict", subject)) as folder:
         for feature in run.config.features:
-            about[feature] = _predict_feature(run, subject, feature, folder)
+            about[feature] = _predict_feature(run, subject, feature, rows_of(feature), folder)
         write_json(folder / "features.json", about)
 
 
-def _predict_feature(run: Run, subject: str, feature: str, folder: Path) -> dict[str, Any]:
-    settings, fitted = run.config.predict, maps.open_map(run, subject, feature)
-    test = load_betas(run.folder("mask", subject), "test")
+def _rows(run: Run, subject: str) -> Callable[[str], Rows]:
+    """Return a function that gives a feature's rows: test images, then left-out training rows.
+
+    Features that read the same voxels share the inner products with the test betas. The map is
+    let go of before any target is read.
+    """
+    test = load_betas(run.folder("mask", subject), "test").values
+    crosses: dict[tuple[bytes, str], np.ndarray] = {}
+
+    def rows_of(feature: str) -> Rows:
+        fitted = maps.open_map(run, subject, feature)
+        key = (fitted.voxels.tobytes(), fitted.gram.dtype.char)
+        if key not in crosses:
+            crosses[key] = fitted.cross(test)
+        rows = fitted.hat_of(crosses[key])
+        if run.config.predict.rescale != "train":
+            return rows
+        return ridge.above(rows, fitted.held_out_hat(run.config.predict.calibration))
+
+    return rows_of
+
+
+def _predict_feature(
+    run: Run, subject: str, feature: str, rows: Rows, folder: Path
+) -> dict[str, Any]:
+    ids = load_betas(run.folder("mask", subject), "test").ids
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
-    made = LatentFile.create(folder / f"{feature}.npy", test.ids, true.shapes)
-    n, order = len(test.ids), [true.ids.index(image) for image in test.ids]
-    rows = fitted.hat(test.values)
-    if settings.rescale == "train":
-        rows = np.vstack([rows, fitted.held_out_hat(settings.calibration)])
+    made = LatentFile.create(folder / f"{feature}.npy", ids, true.shapes)
+    n, order = len(ids), [true.ids.index(image) for image in ids]
     scores, constant, flat = np.empty(true.targets), 0, 0
+    likeness = metrics.RunningCorrelation()
     seen = progress(true.blocks(), f"{feature}", total=len(true.columns()), quiet=run.quiet)
-    for block, (columns, truth) in zip(
-        ridge.predict_blocks(rows, fitted.blocks()), seen, strict=True
-    ):
-        scores[columns] = ridge.r_squared(truth[order], block.values[:n])
-        done = ridge.rescale_block(block, n, kind=settings.rescale)
+    training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
+    for block, (columns, truth) in zip(ridge.predict_blocks(rows, training), seen, strict=True):
+        truth = truth[order]
+        scores[columns] = ridge.r_squared(truth, block.values[:n])
+        done = ridge.rescale_block(block, n, kind=run.config.predict.rescale)
         made.write_columns(columns, done.values)
+        likeness.add(truth, done.values)
         constant += int(block.constant.sum())
         flat += int((done.flat & ~block.constant).sum())
     np.save(folder / f"{feature}_r2.npy", scores.astype(np.float32))
-    named = metrics.identification_from_features(true.rows().values[order], made.rows().values)
+    named = metrics.two_way_identification(likeness.table(), running.TIE)
     return {
         "targets": true.targets,
         "r2_mean": float(scores.mean()),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import r2_score
 
-from neurodiffuse import maps
+from neurodiffuse import maps, ridge
+from neurodiffuse.questions.roi_optimal.answers import answer
 from neurodiffuse.run import opened, read_json
 from neurodiffuse.steps.encode import encode
-from neurodiffuse.steps.fit import fit
+from neurodiffuse.steps.fit import fit, groups_of
 from neurodiffuse.steps.mask import mask
 from neurodiffuse.steps.predict import predict
 from neurodiffuse.store import LatentFile, load_betas
@@ -78,6 +79,79 @@ def test_train_rescaling_uses_held_out_training_images(make_run, repetitions):
         expected = (plain - held.mean(0)) / held.std(0) * y.std(0) + y.mean(0)
     np.testing.assert_allclose(found[:, :3], expected[:, :3], atol=1e-3)
     np.testing.assert_allclose(found[:, 3], 1.0)
+
+
+def test_chosen_penalties_predict_rescale_and_answer(make_run):
+    """Leave-one-out per target: scikit-learn chooses, predicts and is refitted for the spread."""
+    grid = [10.0, 30.0, 60.0, 100.0, 200.0, 500.0]
+    run = make_run(
+        "features.colour.alpha=loo",
+        f"features.colour.alphas={grid}",
+        "features.colour.alpha_per=target",
+        "datasets.toy.noise=3.0",
+    )
+    found = predicted(run)
+    x, y, new, _ = problem(run)
+    sd = y[:, :3].std(0)
+    model = RidgeCV(grid, alpha_per_target=True).fit(x, y[:, :3] / sd)
+    folder = run.folder("fit", "01")
+    chosen = np.load(folder / "colour_alpha.npy")
+    np.testing.assert_allclose(chosen[:3], model.alpha_)
+    assert len(set(model.alpha_)) > 1
+    held = np.empty((len(x), 3))
+    for row in range(len(x)):
+        rest = np.arange(len(x)) != row
+        held[row] = Ridge(model.alpha_).fit(x[rest], y[rest, :3]).predict(x[[row]])
+    plain = Ridge(model.alpha_).fit(x, y[:, :3]).predict(new)
+    expected = (plain - held.mean(0)) / held.std(0) * sd + y[:, :3].mean(0)
+    np.testing.assert_allclose(found[:, :3], expected, atol=1e-3)
+    np.testing.assert_allclose(found[:, 3], 1.0)
+    table = np.loadtxt(folder / "colour_alpha.tsv", skiprows=1)
+    np.testing.assert_allclose(table[:, 0], grid)
+    assert table[:, 2].sum() == 4
+    curves = np.load(folder / "colour_alpha_curves.npy")
+    np.testing.assert_allclose(table[:, 1], curves[:3].mean(0), atol=1e-5)
+
+    pattern = np.zeros((1, x.shape[1]), np.float32)
+    pattern[0, 20:30] = 1
+    said = answer(run, "01", "colour", pattern)
+    truth = Ridge(model.alpha_).fit(x, y[:, :3]).predict(pattern) - y[:, :3].mean(0)
+    np.testing.assert_allclose(said.deviations[:, :3], truth, atol=1e-4)
+    fitted = maps.open_map(run, "01", "colour")
+    (weights,) = [w for _, w in ridge.weight_blocks(fitted.weight_map(), fitted.blocks())]
+    coef = Ridge(model.alpha_).fit(x, y[:, :3]).coef_
+    np.testing.assert_allclose(weights[:, :3].T, coef, atol=1e-4 * np.abs(coef).max())
+
+
+def test_trials_of_an_image_are_left_out_together_when_alpha_is_chosen(make_run):
+    run = make_run(
+        "features.colour.alpha=loo",
+        "features.colour.alphas=[0.3, 300]",
+        "mask.repetitions=single",
+        "datasets.toy.noise=3.0",
+    )
+    predicted(run)
+    x, y, _, ids = problem(run)
+    z, images = (y[:, :3] - y[:, :3].mean(0)) / y[:, :3].std(0), np.array(ids)
+    expected = []
+    for alpha in (0.3, 300.0):
+        error = np.zeros(3)
+        for image in np.unique(images):
+            out = images == image
+            model = Ridge(alpha).fit(x[~out], z[~out])
+            error += ((model.predict(x[out]) - z[out]) ** 2).sum(0)
+        expected.append(1 - (error / len(x)).mean())
+    curves = np.load(run.folder("fit", "01") / "colour_alpha_curves.npy")
+    np.testing.assert_allclose(curves[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("per", "expected"),
+    [("feature", [0] * 23), ("token", [0] * 4 + [1] * 4 + [2] * 12 + [3] * 3), ("target", None)],
+)
+def test_targets_are_grouped_by_feature_token_or_not(per, expected):
+    groups = groups_of(((2, 4), (3, 2, 2), (3,)), per)
+    assert (None if groups is None else groups.tolist()) == expected
 
 
 def test_test_rescaling_is_the_published_one(make_run):

@@ -51,10 +51,11 @@ def project(
 
     Notes
     -----
-    Memory is P = Xc' (K + αI)^-1, as large as the betas, and one block of weights.
+    Memory is P = Xc' (K + αI)^-1, as large as the betas, and one block of weights; where targets
+    have penalties of their own, also the betas' singular vectors.
     """
-    projection = ridge.weight_map(fitted.factor)
-    shape = (len(parts), len(projection))
+    projection = fitted.weight_map()
+    shape = (len(parts), len(projection.outer))
     weight, pattern = np.zeros(shape), np.zeros(shape) if patterns else None
     blocks = progress(
         _needed(fitted, parts), label, total=len(fitted.targets.columns()), quiet=quiet
@@ -62,7 +63,7 @@ def project(
     for columns, weights in ridge.weight_blocks(projection, blocks):
         _add(weight, weights, columns, parts)
         if pattern is not None:
-            _add(pattern, haufe_pattern(fitted.factor.gram, weights), columns, parts)
+            _add(pattern, haufe_pattern(fitted.gram, weights), columns, parts)
     return [
         Projection(weight[k], None if pattern is None else pattern[k]) for k in range(len(parts))
     ]

@@ -119,7 +119,7 @@ def write_map(run: Run, folder: Path, made: BrainValues) -> dict[str, str]:
             "Formula": made.formula,
             "Feature": made.feature,
             "Encoder": part.encoder,
-            "RidgePenalty": float(part.alpha),
+            "RidgePenalty": part.penalty if isinstance(part.alpha, str) else float(part.alpha),
             "Targets": targets,
             "Part": made.part.name,
             "OutsideVoxels": 0,

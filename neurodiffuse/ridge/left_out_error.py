@@ -1,0 +1,146 @@
+"""The squared error of training rows that are predicted from the others, for every penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from neurodiffuse.errors import DataError
+from neurodiffuse.ridge.spectrum import Spectrum
+
+Error = Callable[[np.ndarray], np.ndarray]
+"""Takes centred targets (n, k), returns summed squared errors float64 (n_alphas, k)."""
+
+NOTHING = 1e-6
+"""1 - leverage below which a row cannot be left out: nothing else says anything about it."""
+
+TOGETHER = 4096
+"""Rows that are gathered at a time to be left out in groups."""
+
+
+def left_out_error(
+    spectrum: Spectrum, alphas: np.ndarray, method: str, leave_out: np.ndarray | None
+) -> Error:
+    """Return the error function of ``gcv`` or ``loo``; infinite where alpha is too small for it.
+
+    Notes
+    -----
+    With M = I - H, the intercept's 1/n included in H, and residuals r = M y, a row's left-out
+    error is r_i / M_ii, that of rows G left out together (M_GG)^-1 r_G, and GCV's r_i / (tr M / n).
+    """
+    left = spectrum.left()
+    if method == "gcv":
+        return _gcv(spectrum, alphas, left)
+    labels = np.arange(len(left)) if leave_out is None else np.asarray(leave_out)
+    labels = np.unique(labels, return_inverse=True)[1]
+    if labels.max() == 0:
+        raise DataError("ridge: leaving out all training rows leaves nothing to predict from.")
+    if labels.max() == len(labels) - 1:
+        return _one_by_one(spectrum, alphas, left)
+    return _together(spectrum, alphas, left, labels)
+
+
+def _gcv(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> Error:
+    n = len(left)
+    lost = 1.0 - spectrum.kept(alphas)
+    share = spectrum.freedom(alphas) / n
+    gain, blind = 1.0 / np.maximum(share, NOTHING) ** 2, share <= NOTHING
+    weight = (lost**2).astype(left.dtype)
+
+    def error(targets: np.ndarray) -> np.ndarray:
+        scores = left.T @ targets.astype(left.dtype, copy=False)
+        scores *= scores
+        residual = (weight @ scores).astype(np.float64)
+        if not spectrum.gram.dual:  # what no voxel can explain
+            total = np.einsum("ij,ij->j", targets, targets, dtype=np.float64)
+            residual += np.maximum(total - scores.sum(axis=0, dtype=np.float64), 0.0)
+        return np.where(blind[:, None], np.inf, residual * gain[:, None])
+
+    return error
+
+
+def _one_by_one(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> Error:
+    own = _own(spectrum, alphas, left)
+    gain, blind = 1.0 / np.maximum(own, NOTHING), own.min(axis=1) <= NOTHING
+
+    def error(targets: np.ndarray) -> np.ndarray:
+        targets = targets.astype(left.dtype, copy=False)
+        out = np.full((len(alphas), targets.shape[1]), np.inf)
+        scores, rest = _parts(spectrum, left, targets)
+        for k, lost in enumerate(1.0 - spectrum.kept(alphas)):
+            if not blind[k]:
+                residual = left @ (lost.astype(left.dtype)[:, None] * scores) + rest
+                residual *= gain[k].astype(left.dtype)[:, None]
+                out[k] = np.einsum("ij,ij->j", residual, residual)
+        return out
+
+    return error
+
+
+def _own(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Return M_ii, 1 less a row's leverage, float64 (n_alphas, n)."""
+    n = len(left)
+    out = np.empty((len(alphas), n))
+    for start in range(0, n, TOGETHER):
+        rows = slice(start, start + TOGETHER)
+        square = left[rows].astype(np.float64) ** 2
+        kept = spectrum.kept(alphas)
+        out[:, rows] = (1.0 - kept) @ square.T if spectrum.gram.dual else 1.0 - kept @ square.T
+    return np.asarray(out - spectrum.ones_left(alphas)[:, None] / n)
+
+
+def _together(
+    spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, labels: np.ndarray
+) -> Error:
+    batches = list(_batches(labels))
+    lost, ones = 1.0 - spectrum.kept(alphas), spectrum.ones_left(alphas) / len(left)
+
+    def error(targets: np.ndarray) -> np.ndarray:
+        targets = targets.astype(left.dtype, copy=False)
+        out = np.zeros((len(alphas), targets.shape[1]))
+        scores, rest = _parts(spectrum, left, targets)
+        for k, shrunk in enumerate(lost):
+            weighted = shrunk.astype(left.dtype)[:, None] * scores
+            for rows in batches:
+                part = left[rows.ravel()]
+                residual = part @ weighted
+                if isinstance(rest, np.ndarray):
+                    residual += rest[rows.ravel()]
+                matrix = _own_matrices(spectrum, part.reshape(*rows.shape, -1), shrunk) - ones[k]
+                if np.einsum("gii->gi", matrix).min() <= NOTHING:
+                    out[k] = np.inf
+                    break
+                shape = (*rows.shape, targets.shape[1])
+                solved = np.linalg.solve(matrix, residual.reshape(shape).astype(np.float64))
+                out[k] += np.einsum("gij,gij->j", solved, solved)
+        return out
+
+    return error
+
+
+def _own_matrices(spectrum: Spectrum, part: np.ndarray, shrunk: np.ndarray) -> np.ndarray:
+    """Return M_GG but for the vector of ones, float64 (groups, size, size)."""
+    double, size = part.astype(np.float64), part.shape[1]
+    if spectrum.gram.dual:
+        return np.asarray(double * shrunk @ double.transpose(0, 2, 1))
+    return np.asarray(np.eye(size) - double * (1.0 - shrunk) @ double.transpose(0, 2, 1))
+
+
+def _batches(labels: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield row numbers (groups, size) of groups of equal size, some thousand rows at a time."""
+    order = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels)
+    starts = np.cumsum(sizes) - sizes
+    for size in np.unique(sizes):
+        rows = order[starts[sizes == size][:, None] + np.arange(size)]
+        step = max(1, TOGETHER // int(size))
+        yield from (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _parts(
+    spectrum: Spectrum, left: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | float]:
+    """Return U' y (k, n_targets), and what no voxel can explain: y - U U' y."""
+    scores = left.T @ targets
+    return scores, 0.0 if spectrum.gram.dual else targets - left @ scores
