@@ -5,7 +5,7 @@ Write a generator
 A generator turns latents into pictures. This one paints a mosaic: it adds up the predicted
 principal components, as the ``pixels`` backend does, and gives every tile its mean colour. It is
 small and complete: options that are checked, what the encoder has learned, a picture for each row,
-the contract's own check, a recipe, a run. The how-to :doc:`/how-to/plugin` explains it and makes a
+the contract's own check, a recipe, a run. The tutorial :doc:`/tutorial/generator` makes a
 distribution of it.
 """
 

@@ -14,7 +14,7 @@ from neurodiffuse.config import STEPS, Config, resolve
 from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near
 from neurodiffuse.flags import common
 from neurodiffuse.machine import Machine, machine_flags
-from neurodiffuse.plugins import ROLES, Registry
+from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Dataset
 
 
@@ -62,7 +62,7 @@ class Commands(click.Group):
 @click.pass_context
 def cli(context: click.Context, quiet: bool, debug: bool) -> None:
     """Reconstruct what a person saw from fMRI, and ask the same model what each region is for."""
-    context.obj = {"quiet": quiet, "debug": debug}
+    context.obj = {"quiet": quiet, "debug": debug, "registry": registry()}
 
 
 @cli.command()
@@ -177,52 +177,6 @@ def _config(
         settings=settings,
     )
     return open_subjects(config, registry())
-
-
-@cli.group(invoke_without_command=True)
-@click.pass_context
-def recipes(context: click.Context) -> None:
-    """List and show methods."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_recipes)
-
-
-@recipes.command("list")
-def list_recipes() -> None:
-    """List the installed recipes."""
-    for card in registry().cards("recipe"):
-        click.echo(f"{card.name:20} {card.summary}  [{card.distribution}]")
-
-
-@recipes.command("show")
-@click.argument("name")
-def show_recipe(name: str) -> None:
-    """Print a recipe with what it extends filled in; save it, edit it, give it to --recipe."""
-    import tomli_w
-
-    from neurodiffuse.config import read_recipe
-
-    click.echo(tomli_w.dumps(read_recipe(registry(), name)), nl=False)
-
-
-@cli.group(invoke_without_command=True)
-@click.pass_context
-def plugins(context: click.Context) -> None:
-    """List what is installed."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_plugins)
-
-
-@plugins.command("list")
-def list_plugins() -> None:
-    """List names by role, and the plugins that could not be loaded with what to do."""
-    for role in ROLES:
-        for card in registry().cards(role):
-            source = f"{card.distribution} {card.version}".strip()
-            click.echo(f"{role:10} {card.name:24} {card.summary}  [{source}]")
-    for broken in registry().broken:
-        name = broken.distribution or broken.entry_point
-        click.echo(f"{'broken':10} {name:24} {broken.error}")
 
 
 def main() -> None:

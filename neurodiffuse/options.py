@@ -63,7 +63,7 @@ def check_value(where: str, value: Any, kind: Any) -> list[str]:
     """Return a line when ``value`` does not fit the annotation ``kind``, else nothing."""
     if _fits(value, kind):
         return []
-    return [f"{where}: {value!r} is not {_name(kind)}."]
+    return [f"{where}: {value!r} is not {kind_name(kind)}."]
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -91,8 +91,17 @@ def _fits(value: Any, kind: Any) -> bool:
     return True
 
 
-def _name(kind: Any) -> str:
+def kind_name(kind: Any) -> str:
+    """Return what an annotation asks for, in words."""
     if get_origin(kind) is Literal:
         return "one of: " + ", ".join(repr(a) for a in get_args(kind))
-    simple = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    if get_origin(kind) in (typing.Union, types.UnionType):
+        return " or ".join(kind_name(a) for a in get_args(kind))
+    simple = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        type(None): "nothing",
+    }
     return simple.get(kind, f"a {str(kind).removeprefix('typing.').removeprefix('<class ')}")

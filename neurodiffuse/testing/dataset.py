@@ -41,11 +41,15 @@ def _examine_subject(found: Findings, dataset: Dataset, label: str) -> None:
             np.array_equal(np.vstack(blocks)[:, fewer[few]], np.vstack(part), equal_nan=True),
             f"{who}a voxel's betas do not depend on which others are asked for",
         )
+    flat, kinds = [], []
     for roi in about.rois:
         values = dataset.roi(label, roi.name)
-        kind = np.dtype(bool if roi.kind == "mask" else np.float32)
-        found.that(values.shape == (size,), f"{who}{roi.name} is flat over the grid", values.shape)
-        found.that(values.dtype == kind, f"{who}{roi.name}, a {roi.kind}, is {kind}", values.dtype)
+        if values.shape != (size,):
+            flat.append(f"{roi.name} has shape {values.shape}")
+        if values.dtype != np.dtype(bool if roi.kind == "mask" else np.float32):
+            kinds.append(f"{roi.name}, a {roi.kind}, is {values.dtype}")
+    found.that(not flat, f"{who}regions are flat over the grid", ", ".join(flat))
+    found.that(not kinds, f"{who}masks are bool and maps float32", ", ".join(kinds))
     ids = about.trials.images("test")[::-1]
     stimuli = dataset.stimuli(ids)
     found.that(stimuli.ids == tuple(ids), f"{who}stimuli come in the order they are asked for")

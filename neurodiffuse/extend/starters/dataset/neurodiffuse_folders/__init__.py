@@ -1,0 +1,1 @@
+"""The data set folders for neurodiffuse."""

@@ -1,0 +1,1 @@
+"""The encoder layout for neurodiffuse."""

@@ -1,0 +1,1 @@
+"""The metric closeness for neurodiffuse."""
