@@ -87,11 +87,13 @@ class PredictConfig:
 class StageConfig:
     """One generator of the chain; ``init`` names the stage whose picture it starts from.
 
-    ``without`` names what the generator reads and is not given (see `Card.optional`).
+    ``without`` names what the generator reads and is not given (see `Card.optional`). Each image
+    is painted ``samples`` times, with other seeds.
     """
 
     generator: str
     init: str = ""
+    samples: int = 1
     without: Sequence[str] = field(default_factory=list)
     features: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -445,6 +447,8 @@ def _read_entry(
     for name, value in reserved.items():
         if name != "alpha":
             problems += check_value(f"{where}.{name}", value, own[name])
+    if type(samples := reserved.get("samples", 1)) is int and samples < 1:
+        problems.append(f"{where}.samples: {samples} is too few; give 1 or more.")
     if cls is FeatureConfig:
         reserved.setdefault("alpha", None)
         problems += _check_alpha(where, reserved)

@@ -89,6 +89,7 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
         f"{_lower(summaries.get(('generator', stage.generator), stage.generator))}"
         + (f", starting from the picture of the stage {stage.init}" if stage.init else "")
         + (f", without {' and '.join(stage.without)}" if stage.without else "")
+        + (f", {stage.samples} samples of each image" if stage.samples > 1 else "")
         for stage in config.stages.values()
     )
     pictures = (
@@ -97,10 +98,12 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
         f"Each image has its own random seed, derived from the run's seed {config.seed} "
         "and the image's name."
     )
+    several = any(stage.samples > 1 for stage in config.stages.values())
     scores = (
         f"Scores are means over test images with a 95 % bootstrap interval over images "
         f"({config.score.bootstrap:,} resamplings) and a permutation test in which the pairs of "
         "seen and made pictures are shuffled."
+        + (" An image's value is the mean over its samples." if several else "")
     )
     return (brain, ridge + rescaled, pictures, scores)
 

@@ -37,6 +37,25 @@ def save_betas(folder: Path, name: str, betas: Betas) -> None:
     (folder / f"{name}.json").write_text(json.dumps({"ids": betas.ids}), encoding="utf-8")
 
 
+def create_betas(folder: Path, name: str, ids: Sequence[str], voxels: int) -> np.memmap:
+    """Make the files of `save_betas` with all values 0 and return these, mapped, to be changed."""
+    path = folder / f"{name}.npy"
+    allocate(path, (len(ids), voxels), np.dtype(np.float32))
+    (folder / f"{name}.json").write_text(json.dumps({"ids": tuple(ids)}), encoding="utf-8")
+    return np.lib.format.open_memmap(path, "r+")
+
+
+def allocate(path: Path, shape: Shape, dtype: np.dtype) -> None:
+    """Make a ``.npy`` file of zeros at its full size, so that a full disk is told now."""
+    head = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
+        start, size = file.tell(), dtype.itemsize * int(np.prod(shape))
+        file.flush()
+        if size:
+            os.posix_fallocate(file.fileno(), start, size)
+
+
 def load_betas(folder: Path, name: str) -> Betas:
     """Return betas whose values are mapped, not read."""
     head = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
@@ -80,13 +99,7 @@ class LatentFile:
         sizes = tuple(tuple(int(s) for s in shape) for shape in shapes)
         made = cls(path, tuple(ids), sizes, dtype)
         dimensions = (len(made.columns()), len(made.ids), made.width)
-        head = {"descr": made._stored.str, "fortran_order": False, "shape": dimensions}
-        with path.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, head)
-            start, size = file.tell(), made._stored.itemsize * int(np.prod(dimensions))
-            file.flush()
-            if size:
-                os.posix_fallocate(file.fileno(), start, size)
+        allocate(path, dimensions, made._stored)
         about = {"ids": made.ids, "shapes": made.shapes, "dtype": made.dtype}
         path.with_suffix(".json").write_text(json.dumps(about), encoding="utf-8")
         return made
@@ -229,9 +242,18 @@ def labels(ids: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def seed_of(seed: int, image: str) -> int:
-    """Return the seed of one image: the run's seed and the image's id, hashed to 63 bits."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{image}".encode()).digest()[:8], "big") >> 1
+def seed_of(seed: int, image: str, sample: int = 0) -> int:
+    """Return the seed of one image: the run's seed and the image's id, hashed to 63 bits.
+
+    Samples after the first one (0) have seeds of their own.
+    """
+    said = f"{seed}/{image}" + (f"/sample-{sample + 1}" if sample else "")
+    return int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big") >> 1
+
+
+def sample_folder(stage: Path, sample: int) -> Path:
+    """Return where a sample's pictures are: the first (0) in the stage's folder, others below."""
+    return stage / f"sample-{sample + 1}" if sample else stage
 
 
 def save_image(path: Path, values: np.ndarray) -> None:

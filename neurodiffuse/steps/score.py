@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from PIL import Image
 from neurodiffuse import metrics
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
-from neurodiffuse.store import LatentFile, labels, load_images
+from neurodiffuse.store import LatentFile, labels, load_images, sample_folder
 from neurodiffuse.types import Encoder, Images, Latents, Stimuli
 
 
@@ -22,7 +22,8 @@ def score(run: Run, subject: str) -> None:
     """Write ``scores.json`` (one row a source, stage and metric) and ``images.tsv``.
 
     Every score has its mean over images, a bootstrap interval over images, the level expected by
-    chance and a permutation p-value (pairs shuffled). Draws come from the run's seed.
+    chance and a permutation p-value (pairs shuffled). Draws come from the run's seed. Where a
+    stage has several samples, an image's value is the mean over them.
     """
     ids = run.subject(subject).trials.images("test")
     sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
@@ -34,9 +35,10 @@ def score(run: Run, subject: str) -> None:
     seen: Images | None = None
     for source, stage, name in progress(work, f"sub-{subject} scores", quiet=run.quiet):
         place = run.folder("generate", subject) / source / stage
-        made = Images(ids, load_images(place, labels(ids)))
-        seen = seen or seen_images(run.dataset.stimuli(ids), made.values.shape[1:3])
-        row, values = _compare(run, subject, name, seen, made)
+        if seen is None:
+            first = load_images(place, labels(ids[:1]))
+            seen = seen_images(run.dataset.stimuli(ids), first.shape[1:3])
+        row, values = _compare(run, subject, name, seen, _samples(run, stage, place, ids))
         rows.append({"source": source, "stage": stage, "metric": name, **row})
         table[f"{source}/{stage}/{name}"] = values
     with run.writing(run.folder("score", subject)) as folder:
@@ -65,17 +67,27 @@ def _squashed(stimuli: Stimuli, size: tuple[int, ...]) -> np.ndarray:
     return np.stack(resized)
 
 
+def _samples(run: Run, stage: str, place: Path, ids: tuple[str, ...]) -> Iterator[Images]:
+    """Yield the pictures of each sample of a stage."""
+    for sample in range(run.config.stages[stage].samples):
+        yield Images(ids, load_images(sample_folder(place, sample), labels(ids)))
+
+
 def _compare(
-    run: Run, subject: str, name: str, seen: Images, made: Images
+    run: Run, subject: str, name: str, seen: Images, samples: Iterator[Images]
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Return a metric's row of the summary and its value for every image."""
+    """Return a metric's row of the summary and its value for every image, over the samples."""
     metric, part = run.metric(name), run.config.metrics[name]
-    pair: tuple[Any, Any] = (seen, made)
-    if part.feature:
-        pair = _latents(run, subject, part.feature, made)
-    rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
-    values = np.asarray(metric.compare(*pair), np.float64)
-    null = np.asarray(metric.null(*pair, rng), np.float64)
+    each: list[tuple[np.ndarray, np.ndarray]] = []
+    for made in samples:
+        pair: tuple[Any, Any] = (seen, made)
+        if part.feature:
+            pair = _latents(run, subject, part.feature, made)
+        # the same shufflings for each sample, so that the null of their mean is that of the test
+        rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
+        each.append((metric.compare(*pair), metric.null(*pair, rng)))
+    values = np.mean([v for v, _ in each], axis=0, dtype=np.float64)
+    null = np.mean([n for _, n in each], axis=0, dtype=np.float64)
     summary = metrics.summary(
         values,
         null,

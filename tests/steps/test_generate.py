@@ -74,3 +74,58 @@ def test_a_generator_s_wrong_pictures_are_told(make_run, monkeypatch, made, said
     monkeypatch.setattr(toy.Paint, "generate", lambda *_, **__: Images((), made))
     with pytest.raises(PluginError, match=f"generator 'paint': {said}"):
         painted(make_run())
+
+
+def test_samples_have_seeds_of_their_own_and_begin_from_their_own_first_guess(make_run):
+    settings = ("stages.first.grain=0.1", "stages.recon.grain=0.0")
+    one = painted(make_run(*settings, out="one"))
+    run = make_run(*settings, "stages.first.samples=2", "stages.recon.samples=3", out="many")
+    many = painted(run)
+    for name, picture in one.items():  # the first sample is what a single one would be
+        np.testing.assert_array_equal(picture, many[name])
+    by = {}
+    for name, picture in many.items():
+        source, stage, *sample, file = name.parts
+        by[source, stage, sample[0] if sample else "sample-1", file] = picture.astype(int)
+    assert len(many) == 2 * (2 + 3) * 6
+    for source, stage, sample, file in by:
+        if (stage, sample) != ("first", "sample-1"):
+            continue
+        first, second = by[source, stage, "sample-1", file], by[source, stage, "sample-2", file]
+        assert np.abs(first - second).max() > 5
+        # recon is half its init: its samples differ as the first guesses do, and the third
+        # begins from the first of the two that there are
+        made = [by[source, "recon", f"sample-{k}", file] for k in (1, 2, 3)]
+        difference = 2 * (made[0] - made[1]) - (first - second)
+        assert np.abs(difference).max() <= 3
+        np.testing.assert_array_equal(made[2], made[0])
+
+
+def test_scores_are_means_over_samples(make_run):
+    import csv
+
+    run = make_run(*GRAINY, "stages.recon.samples=2", out="two")
+    with opened(run):
+        pipeline.execute(run, until="score")
+    with (run.folder("score", "01") / "images.tsv").open() as file:
+        rows = [r for r in csv.DictReader(file, delimiter="\t") if r["metric"] == "nearness"]
+    found = {
+        r["stim_id"]: float(r["value"])
+        for r in rows
+        if r["stage"] == "recon" and r["source"] == "decoded"
+    }
+    folder = run.folder("generate", "01") / "decoded" / "recon"
+    for image, value in found.items():
+        seen = run.dataset.stimuli([image]).images[0].astype(float)
+        made = [np.asarray(Image.open(folder / p / f"{image}.png")) for p in (".", "sample-2")]
+        each = [1 - np.abs(seen - m).mean() / 255 for m in made]
+        assert abs(each[0] - each[1]) > 1e-7
+        assert value == pytest.approx(np.mean(each), abs=1e-6)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "two"])
+def test_samples_must_be_a_number_from_1(make_run, value):
+    from neurodiffuse.errors import ConfigError
+
+    with pytest.raises(ConfigError, match=r"stages\.recon\.samples"):
+        make_run(f"stages.recon.samples={value}")
