@@ -37,6 +37,7 @@ def environment() -> jinja2.Environment:
         p_value=wording.p_value,
         penalty=wording.penalty,
         stage_label=wording.stage_label,
+        metric_label=wording.metric_label,
     )
     made.globals.update(interval=wording.interval, version=__version__, style=inlined("report.css"))
     return made

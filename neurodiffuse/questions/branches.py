@@ -1,0 +1,101 @@
+"""Branches of a run: what is computed again when a question changes one thing of it.
+
+A branch shares with its run every step that the change does not touch. It lies in
+``RUN/branches/NAME-DIGEST``, the digest being of all that its results depend on, so that
+questions share branches and nothing is computed twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from neurodiffuse import __version__
+from neurodiffuse.config import STEPS, Config
+from neurodiffuse.errors import RunError
+from neurodiffuse.report.wording import anchor
+from neurodiffuse.run import Run, said_clearly, say
+from neurodiffuse.types import Subject
+
+Step = Callable[[Run, str], None]
+
+
+def branch(
+    run: Run,
+    name: str,
+    own: Sequence[str],
+    *,
+    config: Config | None = None,
+    said: Any = None,
+    subjects: Mapping[str, Subject] | None = None,
+) -> Run:
+    """Return a branch of a run; `grow` computes it.
+
+    Parameters
+    ----------
+    run
+        The run it shares the other steps with.
+    name
+        For its folder.
+    own
+        The steps that the change touches.
+    config
+        Its settings, where they differ. A branch never paints from true latents.
+    said
+        What its results depend on besides the settings, as JSON can hold it.
+    subjects
+        Subjects as the branch knows them, where that differs.
+    """
+    config = config or run.config
+    config = dataclasses.replace(config, score=dataclasses.replace(config.score, oracle=False))
+    text = json.dumps([__version__, config.to_dict(), list(own), said], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return dataclasses.replace(
+        run,
+        path=run.path / "branches" / f"{anchor(name)[:40]}-{digest}",
+        config=config,
+        trunk=run,
+        own=tuple(own),
+        _subjects=dict(subjects) if subjects is not None else run._subjects,
+    )
+
+
+def grow(run: Run, instead: Mapping[str, Step] | None = None) -> None:
+    """Do the steps of a branch that are not done yet; ``instead`` has other ways to do some."""
+    for subject in run.config.subjects:
+        for step in STEPS[:-1]:
+            if step in run.own and not run.folder(step, subject).exists():
+                _do(run, step, subject, (instead or {}).get(step))
+
+
+def check_finished(run: Run) -> None:
+    """Refuse a run whose pictures are not all made and scored.
+
+    Raises
+    ------
+    RunError
+        With the first subject that is not finished.
+    """
+    for subject in run.config.subjects:
+        if not run.folder("score", subject).exists():
+            raise RunError(
+                f"{run.path}: sub-{subject} is not decoded to the end yet. Finish the run with "
+                "the decode command that began it."
+            )
+
+
+def _do(run: Run, step: str, subject: str, instead: Step | None) -> None:
+    start = time.perf_counter()
+    with said_clearly(run.path):
+        if instead:
+            instead(run, subject)
+        else:
+            getattr(import_module(f"neurodiffuse.steps.{step}"), step)(run, subject)
+    seconds = time.perf_counter() - start
+    what = run.path.name.rpartition("-")[0]
+    say(f"{what}: sub-{subject} {step}: done in {seconds:.1f} s", quiet=run.quiet)

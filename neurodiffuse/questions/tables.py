@@ -1,0 +1,234 @@
+"""Tables of arms and metrics: as a file to compute with and as a table to read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neurodiffuse.questions.arms import Arm, Cell
+from neurodiffuse.report import wording
+from neurodiffuse.report.model import ScoreRow
+
+COLUMNS = {
+    "subject": "Subject label",
+    "name": "Which pictures are scored",
+    "stage": "Stage of the recipe that made them",
+    "metric": "Metric, as the recipe calls it",
+    "n": "Number of test images",
+    "mean": "Mean over images",
+    "low": "Lower end of the 95 % bootstrap interval over images",
+    "high": "Upper end of that interval",
+    "chance": "Level expected by chance: of theory, or the mean over shuffled pairs",
+    "p": "Permutation test against shuffled pairs, one-sided",
+    "difference": "Mean difference from the reference on the same images",
+    "p_difference": "Paired sign-flip test of that difference, two-sided, uncorrected",
+    "higher_is_better": "Direction of the metric",
+    "meaning": "What these pictures are there for",
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """A metric at the head of a column."""
+
+    name: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cell to read: the mean, what is below it, and how it stands among its column.
+
+    ``against`` is the paired test in words, ``mark`` is ``better``, ``worse`` or empty.
+    """
+
+    mean: float
+    below: str
+    against: str = ""
+    mark: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row to read; ``reference`` marks the one that the others are tested against."""
+
+    name: str
+    meaning: str
+    cells: tuple[Shown | None, ...]
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to read: of one subject, or of the mean over subjects."""
+
+    title: str
+    anchor: str
+    caption: str
+    heads: tuple[Head, ...]
+    lines: tuple[Line, ...]
+
+
+def write(folder: Path, found: Sequence[Cell]) -> None:
+    """Write ``scores.tsv``, a row a subject, arm and metric, and what its columns mean."""
+    lines = ["\t".join(COLUMNS)]
+    for cell in found:
+        score, test = cell.score, cell.test
+        values = {
+            "subject": cell.subject,
+            "name": cell.arm.name,
+            "stage": score.stage,
+            "metric": score.metric,
+            "n": str(score.n),
+            "mean": _number(score.mean),
+            "low": _number(score.low),
+            "high": _number(score.high),
+            "chance": _number(level(score)),
+            "p": _number(score.p),
+            "difference": _number(test.difference if test else None),
+            "p_difference": _number(test.p if test else None),
+            "higher_is_better": "true" if score.higher_is_better else "false",
+            "meaning": cell.arm.meaning,
+        }
+        lines.append("\t".join(values[name] for name in COLUMNS))
+    (folder / "scores.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    about = {name: {"Description": text} for name, text in COLUMNS.items()}
+    text = json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
+
+
+def level(score: ScoreRow) -> float | None:
+    """Return what chance gives: by theory, or the mean over shuffled pairs."""
+    return score.chance if score.chance is not None else score.null_mean
+
+
+def of_subject(found: Sequence[Cell], reference: Arm, subject: str) -> Table:
+    """Return the table of one subject: means, intervals, tests against the reference."""
+    mine = [cell for cell in found if cell.subject == subject]
+    heads = heads_of(mine)
+    n = max(cell.score.n for cell in mine)
+    chance = chance_in_words([c for c in mine if c.arm is reference])
+    return Table(
+        f"sub-{subject}",
+        f"scores-{subject}",
+        f"Mean over {wording.counted(n, 'test image')}; below it the 95 % bootstrap interval over "
+        f"images and the paired test against {reference.name.lower()}, uncorrected. Bold: best of "
+        f"the column. {chance}",
+        heads,
+        tuple(_line(arm, mine, heads, reference) for arm in arms_of(mine)),
+    )
+
+
+def over_subjects(found: Sequence[Cell], reference: Arm) -> Table | None:
+    """Return the table of means over subjects with their standard error; None for one subject."""
+    subjects = list(dict.fromkeys(cell.subject for cell in found))
+    if len(subjects) < 2:
+        return None
+    heads = heads_of(found)
+    rows: dict[str, list[Shown | None]] = {}
+    arms = arms_of(found)
+    for arm in arms:
+        rows[arm.name] = []
+        for head in heads:
+            means = [c.score.mean for c in found if c.arm is arm and c.score.metric == head.name]
+            rows[arm.name].append(_mean(means))
+    lines = tuple(
+        Line(arm.name, arm.meaning, tuple(_best(rows, heads, arm.name)), arm is reference)
+        for arm in arms
+    )
+    caption = f"Mean over {len(subjects)} subjects, ± standard error of the mean. Bold: best."
+    return Table("All subjects", "scores-all", caption, heads, lines)
+
+
+def arms_of(found: Sequence[Cell]) -> list[Arm]:
+    """Return the arms in their order."""
+    return list({id(cell.arm): cell.arm for cell in found}.values())
+
+
+def heads_of(found: Sequence[Cell]) -> tuple[Head, ...]:
+    """Return the metrics in their order."""
+    known = {c.score.metric: c.score.higher_is_better for c in found}
+    return tuple(Head(name, higher) for name, higher in known.items())
+
+
+def chance_in_words(found: Sequence[Cell]) -> str:
+    """Return the levels that chance gives, in a sentence."""
+    levels = [(c.score.metric, level(c.score), c.score.chance is None) for c in found]
+    said = [
+        f"{wording.metric_label(name)} {wording.number(at, 3)}{' (shuffled pairs)' * shuffled}"
+        for name, at, shuffled in levels
+        if at is not None
+    ]
+    return f"By chance: {wording.joined(said)}." if said else ""
+
+
+def extremes(table: Table) -> list[str]:
+    """Return for each row on which metrics it is the best and on which the worst, in words."""
+    out = []
+    for line in table.lines:
+        best, worst = [], []
+        for k, head in enumerate(table.heads):
+            means = [other.cells[k].mean for other in table.lines if other.cells[k]]  # type: ignore[union-attr]
+            cell = line.cells[k]
+            if cell is None or len(set(means)) < 2:
+                continue
+            sign = 1 if head.higher_is_better else -1
+            label = wording.metric_label(head.name)
+            if sign * cell.mean == max(sign * m for m in means):
+                best.append(label)
+            if sign * cell.mean == min(sign * m for m in means):
+                worst.append(label)
+        said = [f"best in {wording.joined(best)}"] if best else []
+        said += [f"worst in {wording.joined(worst)}"] if worst else []
+        if said:
+            out.append(f"{line.name}: {', '.join(said)}.")
+    return out
+
+
+def _line(arm: Arm, found: Sequence[Cell], heads: Sequence[Head], reference: Arm) -> Line:
+    mine = {c.score.metric: c for c in found if c.arm is arm}
+    shown = []
+    for head in heads:
+        cell = mine.get(head.name)
+        column = [c.score.mean for c in found if c.score.metric == head.name]
+        shown.append(None if cell is None else _shown(cell, column))
+    return Line(arm.name, arm.meaning, tuple(shown), arm is reference)
+
+
+def _shown(cell: Cell, column: Sequence[float]) -> Shown:
+    score = cell.score
+    top = max(column) if score.higher_is_better else min(column)
+    against = wording.p_value(cell.test.p) if cell.test else ""
+    mark = {True: "better", False: "worse", None: ""}[cell.better]
+    best = score.mean == top and len(set(column)) > 1
+    return Shown(score.mean, wording.interval(score.low, score.high, 3), against, mark, best)
+
+
+def _mean(means: Sequence[float]) -> Shown | None:
+    if not means:
+        return None
+    sem = np.std(means, ddof=1) / math.sqrt(len(means)) if len(means) > 1 else math.nan
+    return Shown(float(np.mean(means)), f"± {wording.number(sem, 3)}")
+
+
+def _best(
+    rows: Mapping[str, Sequence[Shown | None]], heads: Sequence[Head], name: str
+) -> list[Shown | None]:
+    out: list[Shown | None] = []
+    for k, head in enumerate(heads):
+        column = [row[k].mean for row in rows.values() if row[k] is not None]  # type: ignore[union-attr]
+        cell = rows[name][k]
+        top = max(column) if head.higher_is_better else min(column)
+        best = cell is not None and cell.mean == top and len(set(column)) > 1
+        out.append(Shown(cell.mean, cell.below, best=best) if cell else None)
+    return out
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None or not math.isfinite(value) else f"{value:.6g}"
