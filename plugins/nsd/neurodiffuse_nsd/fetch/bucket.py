@@ -73,45 +73,53 @@ class Bucket(Source):
         """Return size, ETag and checksum."""
         with self._told(address):
             answer = self._client.head_object(Bucket=self.bucket, Key=address)
-            return self._remote(address, answer, answer["ContentLength"])
+            size, etag = _length(answer), answer.get("ETag", "")
+            return Remote(size, etag, self._digests(address, etag.strip('"'), size, answer))
 
     @contextlib.contextmanager
     def open(self, address: str, start: int, version: str) -> Iterator[Stream]:
         """Return the rest of a file if it still is of that version, else the whole."""
-        asked = {"Range": f"bytes={start}-", "IfMatch": version} if start and version else {}
         with self._told(address):
-            answer = self._get(address, asked)
+            answer = self._get(address, version, start) if start and version else None
+            if answer is not None and _span(answer)[0] == start:
+                with self._stream(address, answer, start, ()) as stream:
+                    yield stream
+                return
+            remote = self.look(address)
+            if (remote.size, remote.version) == (start, version):  # nothing is left to send
+                yield Stream(remote, start, iter(()))
+                return
+            answer = self._get(address, remote.version, 0)
             if answer is None:
-                remote = self.look(address)
-                if (remote.size, remote.version) == (start, version):
-                    yield Stream(remote, start, iter(()))
-                    return
-                asked, answer = {}, self._get(address, {})
-            with contextlib.closing(answer["Body"]) as body:
-                begin, total = _span(answer)
-                if begin != (start if asked else 0):
-                    raise DownloadError(f"{self._name(address)}: the server sent another range.")
-                remote = self._remote(address, answer, total)
-                yield Stream(remote, begin, self._chunks(address, body))
+                raise Interrupted(f"{self._name(address)}: changed at this moment")
+            with self._stream(address, answer, 0, remote.digests) as stream:
+                yield stream
 
-    def _get(self, address: str, asked: Mapping[str, str]) -> Any:
+    def _get(self, address: str, version: str, start: int) -> Any:
         """Return the answer, or None where the file has changed or has no such range."""
         from botocore.exceptions import ClientError
 
+        asked = {"Range": f"bytes={start}-"} if start else {}
         try:
-            return self._client.get_object(Bucket=self.bucket, Key=address, **asked)
+            return self._client.get_object(
+                Bucket=self.bucket, Key=address, IfMatch=version, **asked
+            )
         except ClientError as error:
-            if asked and _status(error) in (412, 416):
+            if _status(error) in (412, 416):
                 return None
             raise
+
+    @contextlib.contextmanager
+    def _stream(
+        self, address: str, answer: Mapping[str, Any], start: int, digests: tuple[Digest, ...]
+    ) -> Iterator[Stream]:
+        with contextlib.closing(answer["Body"]) as body:
+            remote = Remote(_span(answer)[1], answer.get("ETag", ""), digests)
+            yield Stream(remote, start, self._chunks(address, body))
 
     def _chunks(self, address: str, body: Any) -> Iterator[bytes]:
         with self._told(address):
             yield from body.iter_chunks(CHUNK)
-
-    def _remote(self, key: str, answer: Mapping[str, Any], size: int) -> Remote:
-        etag = answer.get("ETag", "")
-        return Remote(size, etag, self._digests(key, etag.strip('"'), size, answer))
 
     def _digests(
         self, key: str, etag: str, size: int, answer: Mapping[str, Any]
@@ -122,17 +130,15 @@ class Bucket(Source):
         first part tells how to compute it. Where objects are encrypted with keys of their own
         it says nothing of the content.
         """
-        if (
-            answer.get("ServerSideEncryption", "AES256") != "AES256"
-            or "SSECustomerAlgorithm" in answer
-        ):
+        encryption = answer.get("ServerSideEncryption", "AES256")
+        if encryption != "AES256" or "SSECustomerAlgorithm" in answer:
             return ()
         if re.fullmatch(r"[0-9a-f]{32}", etag):
             return (Digest("md5", etag),)
         if not (parts := re.fullmatch(r"[0-9a-f]{32}-(\d+)", etag)):
             return ()
         first = self._client.head_object(Bucket=self.bucket, Key=key, PartNumber=1)
-        length, count = first["ContentLength"], int(parts[1])
+        length, count = _length(first), int(parts[1])
         if length <= 0 or -(-size // length) != count:  # parts of unequal sizes, or no such answer
             return ()
         return (Digest("multipart", etag, length),)
@@ -164,7 +170,12 @@ class Bucket(Source):
                 f"{name}: the server's certificate is not trusted. Behind an institution's "
                 " proxy, set AWS_CA_BUNDLE to its certificate file."
             ) from error
-        except (errors.HTTPClientError, errors.IncompleteReadError, HTTPError) as error:
+        except (
+            errors.ConnectionError,
+            errors.HTTPClientError,
+            errors.IncompleteReadError,
+            HTTPError,
+        ) as error:
             where = self.endpoint or "Amazon S3"
             raise Interrupted(f"{name}: no connection to {where}, or it broke off") from error
         except errors.BotoCoreError as error:
@@ -179,4 +190,10 @@ def _span(answer: Mapping[str, Any]) -> tuple[int, int]:
     """Return where the content begins, and the size of the whole file."""
     if span := re.match(r"bytes (\d+)-\d+/(\d+)", answer.get("ContentRange", "")):
         return int(span[1]), int(span[2])
-    return 0, int(answer["ContentLength"])
+    return 0, _length(answer)
+
+
+def _length(answer: Mapping[str, Any]) -> int:
+    if "ContentLength" not in answer:  # the client takes headers that were cut off for whole ones
+        raise Interrupted("Amazon S3: the answer broke off")
+    return int(answer["ContentLength"])

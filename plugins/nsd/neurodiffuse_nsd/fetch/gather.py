@@ -121,17 +121,16 @@ def total_in_words(found: Sequence[Need], root: Path) -> str:
 
 
 def _sum(left: Sequence[Need]) -> str:
+    if not left:
+        return "nothing"
     known = [need for need in left if need.size is not None]
     bounds = {need.bound for need in known}
     bound = "at most " if "at most" in bounds else "about " if "about" in bounds else ""
-    size = bound + in_bytes(sum(need.size or 0 for need in known))
-    unknown = len(left) - len(known)
-    if not left:
-        return "nothing"
-    if not known:
-        return f"{unknown} files of unknown size"
-    more = f", {unknown} of unknown size" if unknown else ""
-    return f"{len(left)} files, {size}{more}"
+    said = [bound + in_bytes(sum(need.size or 0 for need in known))] if known else []
+    if unknown := len(left) - len(known):
+        said.append(f"{unknown} of unknown size" if known else "of unknown size")
+    files = "1 file" if len(left) == 1 else f"{len(left)} files"
+    return f"{files}, {', '.join(said)}"
 
 
 def captions_in_words(tree: Tree) -> str:
