@@ -142,8 +142,8 @@ class Run:
             partial.mkdir(parents=True, exist_ok=True)
             try:
                 yield partial
-            except OSError as error:
-                if _is_full(error) and not resume:
+            except BaseException:
+                if not resume:  # a full disk has room again, and a failed step leaves nothing
                     shutil.rmtree(partial, ignore_errors=True)
                 raise
             if place.exists():

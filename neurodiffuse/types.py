@@ -243,6 +243,15 @@ class Dataset(Role):
         columns = (trials.stimulus, trials.split, trials.session, trials.run)
         return hashlib.sha256(repr(columns).encode()).hexdigest()
 
+    def files(self, label: str) -> tuple[Path, ...]:
+        """Return the files that a subject's betas are read from.
+
+        Where there are any, betas that were prepared from them are kept and used by other runs,
+        as long as names, sizes and times of the files and `fingerprint`, which must then tell
+        apart whatever options change the betas, stay the same. Without files nothing is kept.
+        """
+        return ()
+
     def about(self) -> Mapping[str, str]:
         """Return ``name``, ``version``, ``licence``, ``cite`` of the study where known."""
         return {}

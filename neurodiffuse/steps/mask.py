@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse import ridge, rois
+from neurodiffuse import prepared, ridge, rois
 from neurodiffuse.errors import DataError
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
-from neurodiffuse.store import save_betas
-from neurodiffuse.types import Betas, Subject, Trials
+from neurodiffuse.store import create_betas, load_betas
+from neurodiffuse.types import Subject, Trials
+
+STRETCH = 1024
+"""Rows that are standardised at a time."""
 
 
 def mask(run: Run, subject: str) -> None:
@@ -32,33 +36,55 @@ def mask(run: Run, subject: str) -> None:
     expression = run.config.mask.select or about.mask
     voxels = run.select(subject, expression)
     single = run.config.mask.repetitions == "single"
-    train_ids, train, test_ids, test = _rows(run, about, voxels, single)
-    kept = _finite(run, about, (train, test), voxels)
-    if not kept.all():
-        voxels[np.flatnonzero(voxels)[~kept]] = False
-        train, test = train[:, kept], test[:, kept]
-    columns = ridge.column_stats(train)
+    rows = len(_train_rows(about.trials, single)) + len(about.trials.images("test"))
     with run.writing(run.folder("mask", subject)) as folder:
-        for name, ids, values in (("train", train_ids, train), ("test", test_ids, test)):
-            save_betas(folder, name, Betas(tuple(ids), ridge.standardise(values, columns)))
-        np.savez(folder / "voxels.npz", voxels=voxels, mean=columns.mean, sd=columns.sd)
-        (folder / "input.txt").write_text(run.dataset.fingerprint(subject) + "\n", encoding="utf-8")
-        image = rois.mask_image(voxels, about.grid)
-        image.to_filename(folder / "mask.nii.gz")
-        write_json(
-            folder / "about.json", _summary(run, about, expression, voxels, columns.constant, kept)
+        prepared.fill(
+            folder,
+            prepared.key_of(run, about, voxels),
+            4 * rows * int(voxels.sum()),
+            lambda place: _prepare(run, about, voxels, place),
+            quiet=run.quiet,
         )
+        with np.load(folder / "voxels.npz") as made:
+            kept, constant = made["voxels"], int((made["sd"] == 0).sum())
+        (folder / "input.txt").write_text(run.dataset.fingerprint(subject) + "\n", encoding="utf-8")
+        rois.mask_image(kept, about.grid).to_filename(folder / "mask.nii.gz")
+        said = _summary(run, about, expression, voxels, kept, constant)
+        write_json(folder / "about.json", said)
 
 
-def _rows(
-    run: Run, about: Subject, voxels: np.ndarray, single: bool
-) -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
+def _prepare(run: Run, about: Subject, voxels: np.ndarray, folder: Path) -> None:
+    """Write the standardised betas and what they were standardised with.
+
+    The arrays are files that are mapped and changed in place, so memory is bounded by one block
+    of trials and what the system keeps of the files.
+    """
+    train, test = _averaged(run, about, voxels, folder)
+    finite = _finite(run, about, (train, test), voxels)
+    kept = voxels.copy()
+    kept[np.flatnonzero(voxels)[~finite]] = False
+    if not finite.all():
+        train, test = (_narrowed(folder, name, finite) for name in ("train", "test"))
+    columns = ridge.column_stats(train)
+    for values in (train, test):
+        for start in range(0, len(values), STRETCH):
+            part = values[start : start + STRETCH]
+            values[start : start + STRETCH] = ridge.standardise(part, columns)
+        values.flush()
+    np.savez(folder / "voxels.npz", voxels=kept, mean=columns.mean, sd=columns.sd)
+
+
+def _averaged(
+    run: Run, about: Subject, voxels: np.ndarray, folder: Path
+) -> tuple[np.memmap, np.memmap]:
     """Read the betas block by block and sum them into one row an image (or a training trial)."""
-    trials = about.trials
-    train_ids = _train_rows(trials, single)
-    test_ids = list(trials.images("test"))
-    train = np.zeros((len(train_ids), int(voxels.sum())), np.float32)
-    test = np.zeros((len(test_ids), train.shape[1]), np.float32)
+    trials, single = about.trials, run.config.mask.repetitions == "single"
+    train_ids, test_ids = _train_rows(trials, single), trials.images("test")
+    count = int(voxels.sum())
+    train, test = (
+        create_betas(folder, name, ids, count)
+        for name, ids in (("train", train_ids), ("test", test_ids))
+    )
     test_row = {image: row for row, image in enumerate(test_ids)}
     train_row = {} if single else {image: row for row, image in enumerate(train_ids)}
     done, singles = 0, 0
@@ -85,7 +111,18 @@ def _rows(
     test /= np.array([times["test", i] for i in test_ids], np.float32)[:, None]
     if not single:
         train /= np.array([times["train", i] for i in train_ids], np.float32)[:, None]
-    return train_ids, train, test_ids, test
+    return train, test
+
+
+def _narrowed(folder: Path, name: str, kept: np.ndarray) -> np.memmap:
+    """Rewrite a file of betas with some of its voxels, a stretch of rows at a time."""
+    old = load_betas(folder, name)
+    (folder / f"{name}.npy").rename(folder / "wide.npy")
+    new = create_betas(folder, name, old.ids, int(kept.sum()))
+    for start in range(0, len(new), STRETCH):
+        new[start : start + STRETCH] = old.values[start : start + STRETCH][:, kept]
+    (folder / "wide.npy").unlink()
+    return new
 
 
 def _train_rows(trials: Trials, single: bool) -> list[str]:
@@ -113,12 +150,7 @@ def _finite(
 
 
 def _summary(
-    run: Run,
-    about: Subject,
-    expression: str,
-    voxels: np.ndarray,
-    constant: np.ndarray,
-    kept: np.ndarray,
+    run: Run, about: Subject, expression: str, asked: np.ndarray, voxels: np.ndarray, constant: int
 ) -> dict[str, object]:
     counts = {
         roi.name: int((run.dataset.roi(about.label, roi.name).astype(bool) & voxels).sum())
@@ -129,8 +161,8 @@ def _summary(
     return {
         "expression": expression,
         "voxels": int(voxels.sum()),
-        "constant_voxels": int(constant.sum()),
-        "dropped_voxels": int((~kept).sum()),
+        "constant_voxels": constant,
+        "dropped_voxels": int(asked.sum() - voxels.sum()),
         "rois": counts,
         "train_trials": split["train"],
         "test_trials": split["test"],

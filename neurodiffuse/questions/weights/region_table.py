@@ -179,7 +179,10 @@ def _every(run: Run, subjects: Sequence[str]) -> tuple[Region, ...]:
     paper = wanted(PAPER)
     named = {choice.lower() for region in paper for choice in region.choices[:1]}
     names = dict.fromkeys(
-        roi.name for s in subjects for roi in run.subject(s).rois if roi.kind == "mask"
+        roi.name
+        for s in subjects
+        for roi in run.subject(s).rois
+        if roi.kind == "mask" and not roi.detail
     )
     others = [Region(n, (f'"{n}"',)) for n in names if n.lower() not in named]
     return (*paper, *others)

@@ -1,0 +1,141 @@
+"""Betas that were prepared for one run and serve every other run of the same files and voxels.
+
+They lie in a cache, a folder for each combination. A folder exists exactly when its content is
+complete: it is made beside its place, under a lock that a killed process lets go, and renamed.
+Runs hold hard links to the files, so they take up space once and survive the cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from neurodiffuse.run import Run, say
+from neurodiffuse.types import Subject
+
+CACHE = "NEURODIFFUSE_CACHE"
+"""Environment variable with the cache's folder; ``off`` keeps nothing."""
+
+FORMAT = 1
+"""Of what is kept: another number whenever the mask step computes or stores something else."""
+
+
+def cache_folder() -> Path | None:
+    """Return where prepared betas are kept, None if they are not."""
+    given = os.environ.get(CACHE, "")
+    if given.lower() == "off":
+        return None
+    if given:
+        return Path(given).expanduser() / "betas"
+    return platformdirs.user_cache_path("neurodiffuse", appauthor=False) / "betas"
+
+
+def key_of(run: Run, about: Subject, voxels: np.ndarray) -> str:
+    """Return what tells prepared betas apart, empty where the data set names no files.
+
+    It covers the files' names, sizes and times, the data set's fingerprint and version, the
+    voxels, and the settings of the mask step.
+    """
+    files = run.dataset.files(about.label)
+    if not files:
+        return ""
+    card = run.registry.card("dataset", run.config.dataset)
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    settings = (run.config.mask.repetitions, run.config.mask.nonfinite)
+    said = (
+        FORMAT,
+        card.target,
+        card.version,
+        run.dataset.fingerprint(about.label),
+        settings,
+        stats,
+    )
+    digest = hashlib.sha256(json.dumps(said).encode())
+    digest.update(np.packbits(voxels).tobytes())
+    return f"{run.config.dataset}-sub-{about.label}-{digest.hexdigest()[:16]}"
+
+
+def fill(folder: Path, key: str, size: int, make: Callable[[Path], None], *, quiet: bool) -> None:
+    """Fill an empty folder with what ``make`` writes, or with what it wrote for the same key.
+
+    Parameters
+    ----------
+    folder
+        To be filled.
+    key
+        As `key_of` returned it; empty: nothing is kept.
+    size
+        Bytes that ``make`` writes, about.
+    make
+        Writes plain files into the folder it is given.
+    quiet
+        Do not say that what was kept is used.
+    """
+    cache = cache_folder() if key else None
+    if cache is None or not _usable(cache, size, quiet):
+        make(folder)
+        return
+    place = cache / key
+    with _alone(place, quiet):
+        if place.exists():
+            say(f"betas: prepared before, in {place}", quiet=quiet)
+        else:
+            partial = place.with_name(place.name + ".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            try:
+                make(partial)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            partial.rename(place)
+        for path in place.iterdir():
+            _link(path, folder / path.name)
+
+
+def _usable(cache: Path, size: int, quiet: bool) -> bool:
+    """Return whether the cache can take ``size`` more bytes; say why not."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        if not os.access(cache, os.W_OK):
+            raise PermissionError("it cannot be written")
+        if shutil.disk_usage(cache).free < 1.1 * size:
+            raise OSError("its disk is full")
+    except OSError as error:
+        why = error.strerror or str(error)
+        say(
+            f"betas: prepared for this run alone, since they cannot be kept in {cache} ({why}); "
+            f"{CACHE} names another folder",
+            quiet=quiet,
+        )
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _alone(place: Path, quiet: bool) -> Iterator[None]:
+    """Hold the lock of one folder of the cache; the system frees it when the process ends."""
+    with place.with_name(place.name + ".lock").open("a", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("betas: another process is preparing the same; waiting for it", quiet=quiet)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

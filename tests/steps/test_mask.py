@@ -1,0 +1,207 @@
+"""The mask step: averages, standardisation, and betas that several runs share."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toy
+
+from neurodiffuse import builtin, pipeline, prepared
+from neurodiffuse.config import resolve
+from neurodiffuse.plugins import Registry
+from neurodiffuse.run import Run
+from neurodiffuse.steps.mask import mask
+
+READ: list[str] = []
+
+
+class Filed(toy.Toy):
+    """The toy with its betas in files, which it says it reads."""
+
+    def __init__(self, root: str, fault: str = "") -> None:
+        super().__init__(root, fault=fault)
+        self.root = root
+
+    def files(self, label: str) -> tuple[Path, ...]:
+        return tuple(sorted(Path(self.root).glob(f"{label}-*.npy")))
+
+    def betas(self, label: str, voxels: np.ndarray) -> Iterator[np.ndarray]:
+        READ.append(label)
+        for path in self.files(label):
+            yield np.load(path)[:, voxels]
+
+
+def registry_of() -> Registry:
+    class Files:
+        @staticmethod
+        @toy.hookimpl
+        def register_datasets(register) -> None:
+            register("filed", f"{__name__}:Filed", summary="")
+
+    return Registry([("builtin", builtin), ("toy", toy), ("files", Files)])
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    """Return a folder of betas, and let the cache be empty."""
+    monkeypatch.setenv("NEURODIFFUSE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "data"
+    folder.mkdir()
+    everything = np.ones(int(np.prod(toy.SHAPE)), bool)
+    for number, block in enumerate(toy.Toy().betas("01", everything)):
+        np.save(folder / f"01-{number}.npy", block)
+    READ.clear()
+    return folder
+
+
+def run_of(root: Path, out: str, *settings: str, chosen: str = "") -> Run:
+    registry = registry_of()
+    config = resolve(
+        registry, dataset="filed", subjects=["01"], recipe="toy", root=str(root),
+        settings=settings, mask=chosen,
+    )  # fmt: skip
+    config, dataset = pipeline.open_subjects(config, registry)
+    return Run(root.parent / out, config, registry, dataset, quiet=True)
+
+
+def masked(run: Run) -> Path:
+    mask(run, "01")
+    return run.folder("mask", "01")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix != ".gz"}
+
+
+def expected(root: Path, voxels: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Average and standardise with dictionaries and float64."""
+    trials = toy.Toy().subject("01").trials
+    betas = np.vstack([np.load(p) for p in sorted(root.glob("*.npy"))]).astype(float)[:, voxels]
+    rows: dict[str, dict[str, list[np.ndarray]]] = {"train": {}, "test": {}}
+    for beta, image, split in zip(betas, trials.stimulus, trials.split, strict=True):
+        rows[split].setdefault(image, []).append(beta)
+    train, test = (np.stack([np.mean(b, axis=0) for b in rows[s].values()]) for s in rows)
+    sd = train.std(axis=0, ddof=1)
+    sd[sd < 1e-9] = np.inf
+    return list(rows["train"]), (train - train.mean(axis=0)) / sd, (test - train.mean(axis=0)) / sd
+
+
+def test_betas_are_averaged_and_standardised_on_training_images(root):
+    folder = masked(run_of(root, "run"))
+    ids, train, test = expected(root, np.arange(120) < 60)
+    assert np.allclose(np.load(folder / "train.npy"), train, atol=1e-5)
+    assert np.allclose(np.load(folder / "test.npy"), test, atol=1e-5)
+    assert (folder / "train.json").read_text() == f'{{"ids": {ids!r}}}'.replace("'", '"')
+
+
+def test_another_run_reads_no_betas_and_gets_the_same_bytes(root):
+    first = masked(run_of(root, "one"))
+    second = masked(run_of(root, "two", "features.colour.alpha=7"))
+    assert READ == ["01"]
+    assert content(first) == content(second)
+    assert (first / "train.npy").samefile(second / "train.npy")
+
+
+def test_what_was_kept_equals_what_is_made_without(root, monkeypatch):
+    masked(run_of(root, "one"))
+    kept = content(masked(run_of(root, "two")))
+    monkeypatch.setenv("NEURODIFFUSE_CACHE", "off")
+    assert content(masked(run_of(root, "three"))) == kept
+    assert READ == ["01", "01"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "chosen"), [(["mask.repetitions=single"], ""), ([], "V1"), ([], "left+V1+FFA1")]
+)
+def test_only_the_same_question_is_answered(root, settings, chosen):
+    masked(run_of(root, "one"))
+    masked(run_of(root, "two", *settings, chosen=chosen))
+    assert len(READ) == (1 if chosen == "left+V1+FFA1" else 2)  # the same voxels
+
+
+def test_a_changed_file_is_read_again(root):
+    masked(run_of(root, "one"))
+    path = root / "01-0.npy"
+    values = np.load(path)
+    np.save(path, values + 1)
+    os.utime(path, ns=(1, 1))
+    folder = masked(run_of(root, "two"))
+    assert len(READ) == 2
+    assert np.allclose(
+        np.load(folder / "train.npy"), expected(root, np.arange(120) < 60)[1], atol=1e-5
+    )
+
+
+def test_what_a_killed_process_left_is_not_used(root, tmp_path):
+    run = run_of(root, "one")
+    key = prepared.key_of(run, run.subject("01"), run.select("01", "left"))
+    left = tmp_path / "cache" / "betas" / f"{key}.partial"
+    left.mkdir(parents=True)
+    (left / "train.npy").write_bytes(b"half")
+    folder = masked(run)
+    assert np.load(folder / "train.npy").shape == (40, 60)
+    assert not left.exists()
+
+
+def test_a_failure_leaves_nothing_in_the_cache(root, tmp_path):
+    (root / "01-1.npy").unlink()
+    with pytest.raises(Exception, match="must be as many"):
+        masked(run_of(root, "one"))
+    assert [p.name for p in (tmp_path / "cache/betas").iterdir() if p.is_dir()] == []
+    assert not (tmp_path / "one/steps/sub-01/mask.partial").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(root, tmp_path, capsys):
+    (tmp_path / "cache").write_text("a file")
+    run = run_of(root, "one")
+    object.__setattr__(run, "quiet", False)
+    folder = masked(run)
+    assert np.load(folder / "train.npy").shape == (40, 60)
+    assert "cannot be kept" in capsys.readouterr().err
+
+
+def test_two_processes_prepare_once(root, tmp_path):
+    context = multiprocessing.get_context("fork")
+    runs = [run_of(root, f"run{k}") for k in range(2)]
+    counts = context.Queue()
+
+    def work(run: Run) -> None:
+        masked(run)
+        counts.put(len(READ))
+
+    processes = [context.Process(target=work, args=(run,)) for run in runs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert sorted(counts.get(timeout=5) for _ in runs) == [0, 1]
+    one, two = (content(run.folder("mask", "01")) for run in runs)
+    assert one == two
+
+
+def test_voxels_that_are_not_finite_are_left_out_of_both_sides(root):
+    path = root / "01-0.npy"
+    values = np.load(path)
+    values[1, 7] = np.nan
+    np.save(path, values)
+    folder = masked(run_of(root, "run", "mask.nonfinite=drop"))
+    wanted = (np.arange(120) < 60) & (np.arange(120) != 7)
+    assert np.array_equal(np.load(folder / "voxels.npz")["voxels"], wanted)
+    _, train, test = expected(root, wanted)
+    assert np.allclose(np.load(folder / "train.npy"), train, atol=1e-5)
+    assert np.allclose(np.load(folder / "test.npy"), test, atol=1e-5)
+
+
+def test_single_trials_keep_their_order(root):
+    folder = masked(run_of(root, "run", "mask.repetitions=single"))
+    trials = toy.Toy().subject("01").trials
+    betas = np.vstack([np.load(p) for p in sorted(root.glob("*.npy"))]).astype(float)[:, :60]
+    train = betas[[split == "train" for split in trials.split]]
+    sd = train.std(axis=0, ddof=1)
+    sd[sd < 1e-9] = np.inf
+    assert np.allclose(np.load(folder / "train.npy"), (train - train.mean(axis=0)) / sd, atol=1e-5)
