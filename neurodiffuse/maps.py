@@ -143,5 +143,14 @@ def open_map(run: Run, subject: str, feature: str) -> Map:
     return Map(factors, choice if len(factors) > 1 else None, voxels, rows, targets)
 
 
+def penalty_table(run: Run, subject: str, feature: str) -> np.ndarray | None:
+    """Return (alpha, R² of left-out training images, targets) of each penalty on offer.
+
+    None where the recipe gives the penalty.
+    """
+    table = run.folder("fit", subject) / f"{feature}_alpha.tsv"
+    return np.loadtxt(table, skiprows=1, ndmin=2) if table.exists() else None
+
+
 def _part(betas: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     return betas if len(voxels) == betas.shape[1] else np.asarray(betas[:, voxels])

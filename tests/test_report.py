@@ -307,6 +307,30 @@ def test_a_thousand_equal_values_stay_inside_their_row():
     assert max(y) - min(y) <= charts.ROW
 
 
+def test_penalties_show_the_curve_and_who_chose_what():
+    rows = np.array([[10.0, -np.inf, 0], [100.0, 0.1, 3], [1000.0, 0.3, 6], [10000.0, 0.2, 0]])
+    svg = charts.penalties(FeatureRow("f", "e", 9, "gcv", penalties=rows))
+    heights = [float(h) for h in re.findall(r'width="6" height="([\d.]+)"', svg)]
+    assert heights == [20.0, 40.0]
+    points = re.search(r'points="([^"]+)"', svg)[1].split()
+    xs, ys = zip(*[map(float, point.split(",")) for point in points], strict=True)
+    assert len(points) == 3
+    assert xs[1] - xs[0] == pytest.approx(xs[2] - xs[1], abs=0.2)
+    assert ys[1] < ys[2] < ys[0]
+    assert "0.300, at 1e+03; 2 of 3 penalties were chosen" in svg
+    assert charts.penalties(FeatureRow("f", "e", 9, "gcv", penalties=rows[:1])) == ""
+
+
+def test_penalties_at_an_end_are_warned_about():
+    rows = np.array([[10.0, 0.1, 4], [100.0, 0.2, 3], [1000.0, 0.1, 3]])
+    (said, other) = wording.widen("01", "clip", rows)
+    assert "40% of the targets of clip chose the smallest" in said
+    assert "30% of the targets of clip chose the largest" in other
+    assert wording.widen("01", "clip", rows[:1]) == wording.widen("01", "clip", None) == []
+    assert wording.chosen_penalty("gcv", rows) == "10–1e+03 (gcv)"
+    assert wording.chosen_penalty(5.0, None) == 5.0
+
+
 def test_histogram_heights_follow_the_counts():
     r2 = np.concatenate([np.full(30, 0.0), np.full(60, 0.5), np.full(15, 1.0)])
     svg = charts.histogram(FeatureRow("f", "e", r2.size, 1.0, r2=r2))

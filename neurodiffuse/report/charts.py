@@ -85,6 +85,50 @@ def histogram(feature: FeatureRow) -> Markup:
     return _svg(parts, bottom + 20, words)
 
 
+def penalties(feature: FeatureRow) -> Markup:
+    """Draw how well each penalty predicts left-out training images, and how often it was chosen."""
+    rows = np.asarray(feature.penalties, dtype=float)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if not len(rows):
+        return Markup("")
+    alphas, r2, targets = rows.T
+    power, bottom = np.log10(alphas), 84.0
+    x = _scale(power[0] - 0.1, power[-1] + 0.1)
+    # below every grid lies a penalty that is far too small; its R² would flatten the rest
+    low, high = max(float(r2.min()), min(0.0, 2 * float(r2.max()))), float(r2.max())
+    bars = "".join(
+        f'<rect x="{x(p) - 3:.1f}" y="{bottom - 40 * n / targets.max():.1f}" width="6" '
+        f'height="{40 * n / targets.max():.1f}"/>'
+        for p, n in zip(power, targets, strict=True)
+        if n
+    )
+    points = " ".join(
+        f"{x(p):.1f},{bottom - 6 - 68 * (max(v, low) - low) / ((high - low) or 1.0):.1f}"
+        for p, v in zip(power, r2, strict=True)
+    )
+    best = int(r2.argmax())
+    words = (
+        f"Penalties of {feature.name}: R² of left-out training images is best, "
+        f"{number(float(r2[best]), 3)}, at {alphas[best]:.3g}; "
+        f"{int((targets > 0).sum())} of {len(alphas)} penalties were chosen."
+    )
+    parts = [
+        _powers(math.ceil(power[0]), math.floor(power[-1]), x, bottom),
+        Markup('<g class="bars">{}</g>').format(Markup(bars)),
+        Markup('<polyline class="curve" points="{}"/>').format(points),
+    ]
+    return _svg(parts, bottom + 20, words)
+
+
+def _powers(first: int, last: int, x: Scale, bottom: float) -> Markup:
+    marks = Markup("").join(
+        Markup('<text class="tick" x="{:.1f}" y="{:.1f}">1e{}</text>').format(x(k), bottom + 14, k)
+        for k in range(first, last + 1)
+    )
+    grid = "".join(f"M{x(k):.1f} 0V{bottom:.1f}" for k in range(first, last + 1))
+    return Markup('<path class="gridline" d="{}"/>{}').format(grid, marks)
+
+
 def _level(row: ScoreRow) -> float | None:
     return row.chance if row.chance is not None else row.null_mean
 

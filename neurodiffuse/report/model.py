@@ -78,6 +78,9 @@ class FeatureRow:
         Targets that do not vary over the training images and are predicted by their mean.
     r2
         float (n_targets,) for the histogram; None leaves it out.
+    penalties
+        Where the penalty was chosen: rows (alpha, R² of left-out training images, targets that
+        chose it), alphas rising; None leaves out the chart.
     """
 
     name: str
@@ -91,6 +94,7 @@ class FeatureRow:
     identification: float | None = None
     constant_targets: int = 0
     r2: np.ndarray | None = None
+    penalties: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def render(data: ReportData) -> str:
         script_hash=_hash(script),
         region_colour=region_colour,
         histogram=charts.histogram,
+        penalties=charts.penalties,
     )
 
 

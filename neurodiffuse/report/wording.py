@@ -5,9 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neurodiffuse.report.model import ReportData, ScoreRow, SubjectReport
+
+if TYPE_CHECKING:
+    import numpy as np
+
+AT_AN_END = 0.25
+"""Part of a feature's targets that may choose the smallest or largest penalty without a word."""
 
 STAGE_LABELS = {"recon": "Reconstruction", "first-guess": "First guess"}
 METRIC_LABELS = {"pixcorr": "PixCorr", "ssim": "SSIM"}
@@ -75,6 +81,30 @@ def penalty(alpha: float | str) -> str:
     if isinstance(alpha, str):
         return alpha
     return count(int(alpha)) if float(alpha).is_integer() else f"{alpha:g}"
+
+
+def chosen_penalty(given: float | str, rows: np.ndarray | None) -> float | str:
+    """Return the penalty, or where it was chosen (see `FeatureRow.penalties`) the range and how."""
+    if rows is None:
+        return given
+    chosen = rows[rows[:, 2] > 0, 0]
+    span = f"{chosen.min():.3g}" + (f"–{chosen.max():.3g}" if len(chosen) > 1 else "")
+    return f"{span} ({given})"
+
+
+def widen(label: str, feature: str, rows: np.ndarray | None) -> list[str]:
+    """Return a warning where many targets chose the smallest or largest penalty on offer."""
+    if rows is None or len(rows) < 2:
+        return []
+    share = rows[[0, -1], 2] / rows[:, 2].sum()
+    return [
+        f"sub-{label}: {part:.0%} of the targets of {feature} chose the {end} penalty that was "
+        f"offered; a {more} one might predict better. Widen features.{feature}.alphas."
+        for part, end, more in zip(
+            share, ("smallest", "largest"), ("smaller", "larger"), strict=True
+        )
+        if part > AT_AN_END
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -87,7 +87,7 @@ def rescale_block(block: Predicted, n_test: int, *, kind: str = "train") -> Resc
     Works on the deviations from the mean, so that nothing is lost where a mean is large.
     """
     if kind == "none":
-        return rescale(block.values[:n_test], block.mean, block.sd, kind=kind)
+        return rescale(block.first(n_test).values, block.mean, block.sd, kind=kind)
     seen, held_out = np.split(block.deviation, [n_test])
     return rescale(seen, block.mean, block.sd, kind=kind, held_out=held_out)
 

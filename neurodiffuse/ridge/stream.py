@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -51,6 +51,10 @@ class Predicted:
     def values(self) -> np.ndarray:
         """The predictions (m, width)."""
         return (self.deviation + self.mean).astype(self.deviation.dtype, copy=False)
+
+    def first(self, rows: int) -> Predicted:
+        """Return the first rows alone."""
+        return replace(self, deviation=self.deviation[:rows])
 
 
 def above(rows: np.ndarray | Hats, others: np.ndarray | Hats) -> np.ndarray | Hats:
@@ -149,7 +153,7 @@ def multiply(
         out = gemm(1.0, shifted.T, part.T, beta=1.0, c=out.T, overwrite_c=1).T
         total += shifted.sum(axis=0)
         square += np.einsum("ij,ij->j", shifted, shifted)
-    out -= np.outer(left.sum(axis=1, dtype=np.float64), total / n).astype(dtype)
+    out -= np.outer(left.sum(axis=1, dtype=np.float64).astype(dtype), (total / n).astype(dtype))
     mean = first + total / n
     sd = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
     constant = sd <= CONSTANT * np.abs(mean)

@@ -66,7 +66,7 @@ def _predict_feature(
     training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
     for block, (columns, truth) in zip(ridge.predict_blocks(rows, training), seen, strict=True):
         truth = truth[order]
-        scores[columns] = ridge.r_squared(truth, block.values[:n])
+        scores[columns] = ridge.r_squared(truth, block.first(n).values)
         done = ridge.rescale_block(block, n, kind=run.config.predict.rescale)
         made.write_columns(columns, done.values)
         likeness.add(truth, done.values)

@@ -10,9 +10,9 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 
-from neurodiffuse import __version__, derivative, reproduce, rois
+from neurodiffuse import __version__, derivative, maps, reproduce, rois
 from neurodiffuse.options import parameters
-from neurodiffuse.report import build
+from neurodiffuse.report import build, wording
 from neurodiffuse.report.model import (
     BrainMap,
     Citation,
@@ -149,13 +149,14 @@ def _note(run: Run, name: str) -> str:
 
 def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
     folder = run.folder("predict", label)
+    penalties = {f: maps.penalty_table(run, label, f) for f in run.config.features}
     found = read_json(folder / "features.json")
     return tuple(
         FeatureRow(
             name=name,
             encoder=part.encoder,
             n_targets=found[name]["targets"],
-            alpha=part.alpha,
+            alpha=wording.chosen_penalty(part.alpha, penalties[name]),
             roi=part.roi,
             rescale=run.config.predict.rescale,
             r2_mean=found[name]["r2_mean"],
@@ -163,6 +164,7 @@ def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
             identification=found[name]["identification"],
             constant_targets=found[name]["constant_targets"],
             r2=np.load(folder / f"{name}_r2.npy"),
+            penalties=penalties[name],
         )
         for name, part in run.config.features.items()
     )
@@ -293,6 +295,8 @@ def _warnings(run: Run) -> tuple[str, ...]:
             "the published code): a picture then depends on which other test images there are."
         )
     for label in run.config.subjects:
+        for feature in run.config.features:
+            found += wording.widen(label, feature, maps.penalty_table(run, label, feature))
         counts = read_json(run.folder("mask", label) / "about.json")
         if counts["test_images"] < 20:
             found.append(

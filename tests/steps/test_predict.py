@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import r2_score
 
-from neurodiffuse import maps, ridge
+from neurodiffuse import maps, pipeline, ridge
 from neurodiffuse.questions.roi_optimal.answers import answer
 from neurodiffuse.run import opened, read_json
 from neurodiffuse.steps.encode import encode
@@ -197,3 +197,20 @@ def test_scores_of_predictions_are_of_the_right_images(make_run):
         r2[:3], r2_score(true, found[:, :3], multioutput="raw_values"), atol=0.02
     )
     assert about["identification"] > 0.9
+
+
+def test_report_shows_which_penalties_were_chosen(make_run):
+    run = make_run(
+        "features.colour.alpha=gcv",
+        "features.colour.alphas=[1e-3, 1e-2, 1e-1]",
+        "features.colour.alpha_per=target",
+        "datasets.toy.noise=3.0",
+    )
+    pipeline.plan_of(run)
+    with opened(run):
+        pipeline.execute(run)
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "Penalty of colour" in page
+    assert "100% of the targets of colour chose the largest penalty" in page
+    assert "0.1 (gcv)" in page
+    assert "penalty chosen for each target by generalised cross-validation" in page
