@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,11 @@ def test_dry_run_works_offline(monkeypatch, tmp_path):
     assert "nsd_stimuli.hdf5  about 39.6 GB" in said  # 73000 * 425 * 425 * 3 bytes
     total = 40 * 81 * 104 * 83 * 1500 + 32 * 81 * 106 * 82 * 1500
     assert f"at most {total / 1e9:.1f} GB" in said
+
+
+def test_the_how_to_names_every_option():
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "nsd-download.md"
+    if not page.exists():
+        pytest.skip("the pages are not part of this distribution")
+    documented = set(re.findall(r"^\| `(--[a-z-]+)", page.read_text("utf-8"), flags=re.M))
+    assert documented == {name for parameter in nsd.params for name in parameter.opts}
