@@ -406,7 +406,14 @@ def test_held_out_rows_are_distinct_spread_and_few():
     assert set(np.diff(rows)) <= {8, 9}
 
 
-@parametrize_with_checks([ridge.MultiTargetRidge(), ridge.MultiTargetRidge(alpha=100.0)])
+@parametrize_with_checks(
+    [
+        ridge.MultiTargetRidge(),
+        ridge.MultiTargetRidge(alpha=100.0),
+        ridge.MultiTargetRidge(alpha="gcv"),
+        ridge.MultiTargetRidge(alpha="loo", alphas=[1.0, 10.0], alpha_per="all"),
+    ]
+)
 def test_estimator_keeps_scikit_learns_conventions(estimator, check):
     check(estimator)
 

@@ -9,9 +9,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from neurodiffuse.errors import DataError
-from neurodiffuse.ridge.factor import check_alpha, factorise
+from neurodiffuse.errors import ConfigError, DataError, listing, near
+from neurodiffuse.ridge.factor import Factor, check_alpha, factorise
 from neurodiffuse.ridge.gram import Gram, gram, stretches
+from neurodiffuse.ridge.selection import METHODS, select_alphas
+from neurodiffuse.ridge.spectrum import Spectrum, decompose, default_alphas, predicts
 
 
 class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -22,11 +24,23 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
 
     Parameters
     ----------
-    alpha : float or array-like of shape (n_targets,), default=1.0
-        Penalty, above 0; one for all targets or one for each.
+    alpha : float, array-like of shape (n_targets,), "gcv" or "loo", default=1.0
+        Penalty, above 0; one for all targets or one for each. Or how to choose: by generalised
+        cross-validation, or by leaving out each sample (each group, if ``fit`` is given groups).
+    alphas : array-like of shape (n_alphas,), default=None
+        Penalties to choose from; None: 25 from 0.01 to 10,000 times the mean eigenvalue.
+    alpha_per : {"target", "all"}, default="target"
+        Choose for each target, or once for all, where every target counts the same.
 
     Attributes
     ----------
+    alpha_ : float or ndarray of shape (n_targets,)
+        The penalty; one for each target where there are several or each chose its own.
+    alphas_ : ndarray of shape (n_alphas,)
+        Penalties that were on offer, rising; only where one was chosen.
+    curves_ : ndarray of shape (n_targets or 1, n_alphas)
+        R² of left-out samples for each of them; NaN for constant targets. Of more than 32 targets
+        that choose together, an estimate from 32 random combinations.
     coef_ : ndarray of shape (n_targets, n_features) or (n_features,)
         Weights; one-dimensional when ``y`` was.
     intercept_ : ndarray of shape (n_targets,) or float
@@ -48,12 +62,21 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
     >>> latents = betas[:, :3] + 5
     >>> MultiTargetRidge(alpha=[1.0, 1.0, 100.0]).fit(betas, latents).coef_.shape
     (3, 50)
+    >>> MultiTargetRidge(alpha="gcv", alphas=[1.0, 100.0]).fit(betas, latents).alpha_
+    array([1., 1., 1.])
     """
 
-    def __init__(self, alpha: float | Sequence[float] = 1.0) -> None:
+    def __init__(
+        self,
+        alpha: float | Sequence[float] | str = 1.0,
+        alphas: Sequence[float] | None = None,
+        alpha_per: str = "target",
+    ) -> None:
         self.alpha = alpha
+        self.alphas = alphas
+        self.alpha_per = alpha_per
 
-    def fit(self, X: Any, y: Any) -> MultiTargetRidge:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> MultiTargetRidge:
         """Fit the weights.
 
         Parameters
@@ -62,6 +85,9 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
             Betas.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
+        groups : array-like of shape (n_samples,), default=None
+            Samples that ``alpha="loo"`` leaves out together: the trials of an image, a session, a
+            cluster of like images. Not used otherwise.
 
         Returns
         -------
@@ -70,26 +96,77 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
         Raises
         ------
         ConfigError
-            If an alpha is not a number above 0.
+            If an alpha is not a number above 0, or no way to choose one has that name.
         DataError
             If there are neither one alpha nor as many as targets.
         """
         X, y = validate_data(
-            self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
+            self,
+            X,
+            y,
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=True,
+            ensure_min_samples=3 if isinstance(self.alpha, str) else 1,
         )
         targets = np.asarray(y, X.dtype).reshape(len(X), -1)
-        alphas = _one_each(self.alpha, targets.shape[1])
+        shared = gram(X, dtype=X.dtype)
+        alphas, spectrum = self._alphas(shared, targets, groups)
         mean = targets.mean(axis=0, dtype=np.float64)
         deviation = (targets - mean).astype(X.dtype)
-        shared = gram(X, dtype=X.dtype)
         coef = np.empty((targets.shape[1], X.shape[1]), X.dtype)
         for alpha in np.unique(alphas):
-            coef[alphas == alpha] = _weights(shared, alpha, deviation[:, alphas == alpha])
+            factor = spectrum.factor(alpha) if spectrum else factorise(shared, alpha)
+            coef[alphas == alpha] = _weights(factor, deviation[:, alphas == alpha])
         intercept = (mean - coef @ shared.mean).astype(X.dtype)
         single = y.ndim == 1
         self.coef_ = coef[0] if single else coef
         self.intercept_ = intercept[0] if single else intercept
         return self
+
+    def _alphas(
+        self, shared: Gram, targets: np.ndarray, groups: Any
+    ) -> tuple[np.ndarray, Spectrum | None]:
+        """Return alphas float64 (targets,), and what they were chosen with.
+
+        Says in the attributes what was given or chosen.
+        """
+        if not isinstance(self.alpha, str):
+            alphas = _one_each(self.alpha, targets.shape[1])
+            self.alpha_ = alphas if np.ndim(self.alpha) else alphas[0]
+            return alphas, None
+        self._check_choice()
+        given = default_alphas(shared) if self.alphas is None else self.alphas
+        grid = np.array([check_alpha(alpha) for alpha in np.ravel(np.asarray(given))])
+        if not len(grid):
+            raise ConfigError("alphas: there is no penalty to choose from.")
+        spectrum, every = decompose(shared, float(grid.min())), targets.shape[1]
+        chosen = select_alphas(
+            spectrum,
+            grid,
+            [(slice(0, every), targets)],
+            method=self.alpha,
+            groups=np.zeros(every, np.intp) if self.alpha_per == "all" else None,
+            leave_out=groups if self.alpha == "loo" else None,
+        )
+        alphas = chosen.alphas[chosen.choice]
+        self.alphas_, self.curves_ = chosen.alphas, chosen.curves
+        self.alpha_ = alphas if self.alpha_per == "target" else alphas[0]
+        smallest = float(alphas.min())
+        if not predicts(spectrum, smallest):
+            spectrum = decompose(shared, smallest, predict=True)
+        return alphas, spectrum
+
+    def _check_choice(self) -> None:
+        per = ("target", "all")
+        for name, value, ways in (
+            ("alpha", self.alpha, METHODS),
+            ("alpha_per", self.alpha_per, per),
+        ):
+            if value not in ways:
+                raise ConfigError(
+                    f"{name}: {value!r} is none of: {listing(ways)}.{near(str(value), ways)}"
+                )
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions of shape (n_samples, n_targets), or (n_samples,) as ``y`` had it.
@@ -116,10 +193,9 @@ def _one_each(alpha: float | Sequence[float], targets: int) -> np.ndarray:
     return alphas
 
 
-def _weights(gram_: Gram, alpha: float, deviation: np.ndarray) -> np.ndarray:
+def _weights(factor: Factor, deviation: np.ndarray) -> np.ndarray:
     """Return the weights (t, p) of centred targets (n, t)."""
-    factor = factorise(gram_, alpha)
-    (n, p), better = gram_.x.shape, factor.gram
+    (n, p), better = factor.gram.x.shape, factor.gram
     parts = stretches(n, p, dual=better.dual)
     if better.dual:
         solution = factor.solve(deviation.T)
