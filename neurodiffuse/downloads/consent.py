@@ -74,7 +74,7 @@ def agree(
     if accepted(terms):
         return
     show(_shown(terms))
-    if not given and not sys.stdin.isatty():
+    if not given and not _someone_there():
         raise DownloadError(
             f"{terms.subject}: its terms ({terms.licence}: {terms.address}) were not accepted on "
             f"this account, and there is no terminal to ask on. Read them, then add {flag}."
@@ -82,6 +82,10 @@ def agree(
     if not given and not ask("Do you accept these terms?"):
         raise DownloadError(f"{terms.subject}: terms not accepted; nothing was fetched.")
     _record(terms, flag if given else "asked on the terminal")
+
+
+def _someone_there() -> bool:
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 
 def _shown(terms: Terms) -> str:
@@ -99,6 +103,8 @@ def _entries() -> list[dict[str, Any]]:
         return [e for e in entries if {"subject", "licence", "address"} <= e.keys()]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise DownloadError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise DownloadError(
             f"{path}: not a record of consents ({type(error).__name__}). Move it away; you will "
@@ -114,7 +120,13 @@ def _record(terms: Terms, how: str) -> None:
     }
     del entry["text"]
     path = record_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps({"consents": [*_entries(), entry]}, indent=2), "utf-8")
-    beside.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps({"consents": [*_entries(), entry]}, indent=2), "utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise DownloadError(
+            f"{path}: the consent cannot be recorded ({error.strerror}). Name another file with "
+            "NEURODIFFUSE_CONSENT."
+        ) from error

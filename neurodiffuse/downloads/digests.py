@@ -14,6 +14,7 @@ BLOCK = 1 << 20
 class Digest:
     """A checksum: ``kind`` is ``sha256``, ``md5``, ``git-sha1`` or ``multipart``.
 
+    A ``sha256`` may be its first digits only: torchvision names its files by the first eight.
     ``git-sha1`` is git's name of a blob, which the Hugging Face hub gives for small files.
     ``multipart`` is the ETag of an object that was uploaded to S3 in parts of ``part_size``
     bytes: the MD5 of the parts' MD5s, a hyphen, the number of parts.
@@ -25,7 +26,10 @@ class Digest:
 
 
 def computed(path: Path, digest: Digest) -> str:
-    """Return what the file's checksum of that kind is; reads the whole file."""
+    """Return what the file's checksum of that kind is; reads the whole file.
+
+    Of a SHA-256 as many digits as ``digest`` has, all when it has none.
+    """
     if digest.kind == "multipart":
         return multipart(path, digest.part_size)
     if digest.kind == "git-sha1":
@@ -33,7 +37,8 @@ def computed(path: Path, digest: Digest) -> str:
         return _hexdigest(sha1, path)
     if digest.kind == "md5":
         return _hexdigest(hashlib.md5(usedforsecurity=False), path)
-    return _hexdigest(hashlib.new(digest.kind), path)
+    whole = _hexdigest(hashlib.new(digest.kind), path)
+    return whole[: len(digest.value)] if digest.kind == "sha256" and digest.value else whole
 
 
 def multipart(path: Path, part_size: int) -> str:

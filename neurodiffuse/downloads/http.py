@@ -57,6 +57,7 @@ class HttpSource(Source):
                 asked, headers=headers, allow_redirects=True, timeout=(CONNECT, READ)
             )
             if response.status_code == 200:
+                _refuse_page(address, response)
                 return _remote(response)
         with self.open(address, 0, "") as stream:  # not every server answers HEAD
             return stream.remote
@@ -108,6 +109,7 @@ def _stream(address: str, response: Response, start: int) -> Stream | None:
         return Stream(Remote(total, _version(headers)), start, iter(()))
     if status not in (200, 206):
         _refuse(address, response)
+    _refuse_page(address, response)
     remote = _remote(response)
     if status == 200:
         return Stream(remote, 0, _chunks(address, response))
@@ -177,6 +179,17 @@ def _refuse(address: str, response: Response) -> None:
         hint = " If it needs a login, set HF_TOKEN." if on_hub(address) else ""
         raise DownloadError(f"{address}: the server does not give it ({told}).{hint}")
     raise DownloadError(f"{address}: {told}.")
+
+
+def _refuse_page(address: str, response: Response) -> None:
+    """Raise where a login page or a proxy's notice comes in place of the file."""
+    kind = response.headers.get("Content-Type", "")
+    if kind.startswith("text/html") and not urlsplit(address).path.endswith((".html", ".htm")):
+        sender = urlsplit(response.url).netloc
+        raise DownloadError(
+            f"{address}: a web page was sent in place of the file (by {sender}). Open the address "
+            "in a browser to see what it wants."
+        )
 
 
 @contextlib.contextmanager

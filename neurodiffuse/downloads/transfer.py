@@ -144,7 +144,7 @@ def _refuse_other(wanted: Wanted, remote: Remote) -> None:
         )
     published = {digest.kind: digest.value.lower() for digest in wanted.digests}
     for digest in remote.digests:
-        if published.get(digest.kind, digest.value) != digest.value:
+        if not digest.value.startswith(published.get(digest.kind, "")):
             raise DownloadError(
                 f"{wanted.address}: the server's file has {digest.kind} {digest.value}, the "
                 f"published one {published[digest.kind]}. It was replaced; nothing was fetched."

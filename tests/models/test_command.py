@@ -16,6 +16,7 @@ from neurodiffuse import models as registry_of_weights
 from neurodiffuse.downloads import consent, transfer
 from neurodiffuse.errors import ConfigError, DataError, DownloadError
 from neurodiffuse.hookspecs import hookimpl
+from neurodiffuse.models import obtain
 from neurodiffuse.models.command import models
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Model, ModelFile
@@ -136,6 +137,8 @@ def test_on_a_terminal_it_is_asked(call, folder, monkeypatch, answer):
 
 
 class Terminal:
+    closed = False
+
     def isatty(self) -> bool:
         return True
 
@@ -147,6 +150,20 @@ def test_other_terms_are_asked_about_again():
     assert not consent.accepted(consent.Terms("weights tiny", "MIT", "https://example.org/2"))
     assert not consent.accepted(consent.Terms("weights tiny", "GPL", "https://example.org/1"))
     assert not consent.accepted(consent.Terms("weights other", "MIT", "https://example.org/1"))
+
+
+def test_a_record_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NEURODIFFUSE_CONSENT", str(tmp_path / "file" / "consent.json"))
+    terms = consent.Terms("x", "MIT", "")
+    with pytest.raises(DownloadError, match=r"consent\.json: cannot be read|cannot be recorded"):
+        consent.agree(terms, flag="--f", given=True, show=print, ask=bool)
+
+
+def test_without_standard_input_nobody_is_asked(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(DownloadError, match="no terminal to ask on"):
+        consent.agree(consent.Terms("x", "MIT", ""), flag="--f", given=False, show=print, ask=bool)
 
 
 def test_a_damaged_record_of_consents_is_told():
@@ -228,3 +245,16 @@ def test_looking_at_weights_imports_no_client():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_checksum_may_be_its_first_digits(call, folder, tiny):
+    """torchvision's file names hold eight digits; what is noted is the whole checksum."""
+    whole = hashlib.sha256(b"x" * 10).hexdigest()
+    path = folder / "own.bin"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * 10)
+    for digits, problem in ((whole[:8], False), ("0" * 8, True)):
+        model = Model("own", (ModelFile("own.bin", "https://x.org/own.bin", 10, digits),), "", "")
+        (check,) = obtain.verify(model, folder)
+        assert bool(check.problem) == problem
+        assert check.by == "published sha256"

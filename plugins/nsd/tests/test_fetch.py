@@ -340,6 +340,39 @@ def test_a_server_that_does_not_answer(call):
         call("--sub", "1", "--part", "design", "--accept-terms", endpoint="http://127.0.0.1:9")
 
 
+def test_a_server_that_is_none_of_s3(call, tmp_path):
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Welcome")
+
+        def log_message(self, *words):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    here = f"http://127.0.0.1:{server.server_port}"
+    with pytest.raises(
+        DownloadError, match=r"s3://natural-scenes-dataset/.*127\.0\.0\.1.* answers 500"
+    ):
+        call("--sub", "1", "--part", "design", "--accept-terms", endpoint=here)
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_profile_of_amazon_that_does_not_exist(call, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(DownloadError, match="nobody"):
+        call("--sub", "1", "--part", "design", "--accept-terms")
+
+
+def test_a_root_that_is_a_file(call, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DownloadError, match="file"):
+        call("--sub", "1", "--part", "design", "--accept-terms", root=tmp_path / "file")
+
+
 def test_an_endpoint_that_is_no_address(call):
     with pytest.raises(ConfigError, match="--endpoint: 'nonsense' is no address"):
         call("--sub", "1", "--part", "design", "--accept-terms", endpoint="nonsense")
@@ -357,7 +390,7 @@ def test_a_file_of_ones_own_is_not_overwritten(call, tmp_path):
 def test_verify(call, tmp_path):
     call(*TWO, "--part", "betas", "--accept-terms")
     said = call(*TWO, "--part", "betas", "--verify").output
-    assert "as in the bucket: 2 by md5, 1 by multipart" in said
+    assert "as in the bucket: 2 by md5, 1 by multipart; not here: none" in said
     place = tmp_path / "nsd" / BIG
     body = bytearray(place.read_bytes())
     body[-1] ^= 1

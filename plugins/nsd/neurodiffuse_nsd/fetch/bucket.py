@@ -152,14 +152,14 @@ class Bucket(Source):
         from botocore import exceptions as errors
         from urllib3.exceptions import HTTPError
 
-        name = self._name(key)
+        name, where = self._name(key), self.endpoint or "Amazon S3"
         try:
             yield
         except errors.ClientError as error:
             status = _status(error)
             told = f"{status} {error.response.get('Error', {}).get('Code', '')}".strip()
             if status in (408, 429) or status >= 500:
-                raise Interrupted(f"{name}: {told}") from error
+                raise Interrupted(f"{name}: {where} answers {told}") from error
             if status == 404:
                 raise DownloadError(f"{name}: there is no such file ({told}).") from error
             raise DownloadError(f"{name}: the server does not give it ({told}).") from error
@@ -176,7 +176,6 @@ class Bucket(Source):
             errors.IncompleteReadError,
             HTTPError,
         ) as error:
-            where = self.endpoint or "Amazon S3"
             raise Interrupted(f"{name}: no connection to {where}, or it broke off") from error
         except errors.BotoCoreError as error:
             raise DownloadError(f"{name}: {error}") from error

@@ -87,8 +87,10 @@ def nsd(
     bucket = Bucket(endpoint)
     if verify:
         found = gather.listed(request, bucket)
-        counts = gather.verify(gather.wanted_of(found.needs, bucket, place), jobs)
-        click.echo(f"as in the bucket: {_counted(counts)}")
+        wanted = gather.wanted_of(found.needs, bucket, place)
+        counts = gather.verify(wanted, jobs)
+        absent = len(wanted) - counts.total()
+        click.echo(f"as in the bucket: {_counted(counts)}; not here: {absent or 'none'}")
         return
     _agree(request, accept_terms)
     _fetch(request, bucket, Tree(place), jobs, quiet=bool((context.obj or {}).get("quiet")))
