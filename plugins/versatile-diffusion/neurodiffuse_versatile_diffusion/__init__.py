@@ -1,0 +1,1 @@
+"""Versatile Diffusion (Xu et al. 2023), guided by vision and text at once: a generator."""
