@@ -255,6 +255,11 @@ def _model_registrar(models: list[Model]) -> Any:
         for path in paths:
             if not _inside(path):
                 raise PluginError(f"model {model.name!r}: {path!r} is no path inside its folder")
+        for file in model.files:
+            if file.sha256 and not re.fullmatch(r"[0-9a-fA-F]{8,64}", file.sha256):
+                raise PluginError(
+                    f"model {model.name!r}: {file.path}: sha256 needs 8 to 64 hexadecimal digits"
+                )
         models.append(model)
 
     return register

@@ -136,6 +136,13 @@ def test_weights_outside_their_folder_are_refused(path):
     assert "no path inside its folder" in registry.broken[0].error
 
 
+@pytest.mark.parametrize("sha256", ["7be5be7", "not digits", "0" * 65])
+def test_weights_with_a_checksum_that_is_none_are_refused(sha256):
+    file = ModelFile("x", "https://example.org/x", sha256=sha256)
+    registry = Registry([("bad", with_weights(Model("tiny", (file,), "s", "MIT")))])
+    assert "sha256 needs 8 to 64" in registry.broken[0].error
+
+
 @pytest.mark.parametrize("name", ["", "../x", "A b", ".x"])
 def test_weights_whose_name_is_no_folder_are_refused(name):
     registry = Registry([("bad", with_weights(weights(name=name)))])

@@ -41,8 +41,11 @@ def list_models(context: click.Context, name: str | None = None) -> None:
     found = registry.models()
     if not found:
         click.echo("No installed plugin needs published weights.")
-    for model in found:
-        click.echo(f"{model.name:22} {_state(model):24} {model.licence:14} {model.summary}")
+    rows = [(model.name, _state(model), model.licence, model.summary) for model in found]
+    widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
+    for row in rows:
+        aligned = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*aligned, row[-1]]))
 
 
 @models.command("fetch")

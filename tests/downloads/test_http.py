@@ -58,6 +58,14 @@ def test_a_checksum_is_checked(want):
     only(one)
 
 
+def test_the_first_digits_of_a_checksum_are_checked(want):
+    one = want(digests=(Digest("sha256", SHA[:8]),))
+    assert get(one)[0].verified == "sha256"
+    only(one)
+    with pytest.raises(DownloadError, match="not the published file"):
+        get(want(name="other", digests=(Digest("sha256", "0" * 8),)))
+
+
 def test_what_is_here_is_not_asked_for(want, site):
     one = want(size=len(CONTENT))
     get(one)
