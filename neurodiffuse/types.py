@@ -386,7 +386,8 @@ class ModelFile:
     """A file of published weights.
 
     ``path`` is relative to the model's folder, with ``/``. ``address`` is where it is fetched
-    from (https). ``size`` in bytes and ``sha256`` in hexadecimal are checked where known.
+    from (https). ``size`` in bytes and ``sha256`` in hexadecimal, whole or its first digits, are
+    checked where known.
     """
 
     path: str

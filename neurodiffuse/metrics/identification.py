@@ -43,17 +43,17 @@ def two_way_identification(table: np.ndarray, tie: float = TIE) -> np.ndarray:
     return np.asarray(less.sum(axis=0) / (len(table) - 1), dtype=np.float64)
 
 
-def identification_table(table: np.ndarray) -> np.ndarray:
+def identification_table(table: np.ndarray, tie: float = TIE) -> np.ndarray:
     """Return the score of made image j if seen image i were its own, float64 (n, n).
 
     The diagonal is `two_way_identification`; every shuffling of the pairs picks one entry in
-    each column.
+    each column. ``tie`` as in `two_way_identification`.
     """
     _check(table)
     scores = np.empty(table.shape)
     for j in range(len(table)):
         column = table[:, j]
-        scores[:, j] = np.searchsorted(np.sort(column), column - TIE, side="left")
+        scores[:, j] = np.searchsorted(np.sort(column), column - tie, side="left")
     return scores / (len(table) - 1)
 
 

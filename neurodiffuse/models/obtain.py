@@ -142,6 +142,11 @@ def _digests(file: ModelFile) -> tuple[Digest, ...]:
     return (Digest("sha256", file.sha256.lower()),) if file.sha256 else ()
 
 
+def _whole(file: ModelFile) -> str:
+    """Return the published SHA-256, empty when it is unknown or only its first digits are."""
+    return file.sha256.lower() if len(file.sha256) == 64 else ""
+
+
 def _note(model: Model) -> None:
     """Note the checksum of each file that is new, so that `verify` notices when it changes."""
     folder = folder_of(model)
@@ -154,7 +159,7 @@ def _note(model: Model) -> None:
             noted[file.path] = {
                 "address": file.address,
                 "size": path.stat().st_size,
-                "sha256": file.sha256.lower() or computed(path, Digest("sha256", "")),
+                "sha256": _whole(file) or computed(path, Digest("sha256", "")),
                 "mtime_ns": stamp,
                 "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
             }

@@ -1,0 +1,1 @@
+"""AlexNet, Inception, CLIP, EfficientNet and SwAV as metrics, in their published dialects."""
