@@ -178,7 +178,7 @@ class NsdDataset(Dataset):
         return self._opened[label]
 
     def _read(self, label: str) -> _Open:
-        tree, plan = self._tree(), self._plan()
+        tree, plan = self._tree(), self._plan(label)
         found = sessions.find_sessions(
             tree,
             label,
@@ -216,7 +216,7 @@ class NsdDataset(Dataset):
 
     def _trials(self, label: str, count: int) -> Trials:
         tree = self._tree()
-        trials = design.trials_of(self._plan(), label, count)
+        trials = design.trials_of(self._plan(label), label, count)
         if tree.responses(label).exists():
             design.check_responses(tree.responses(label), trials)
         if said := counts.difference(trials, count):
@@ -241,11 +241,11 @@ class NsdDataset(Dataset):
 
     @contextmanager
     def _remedy(self, label: str = "") -> Iterator[None]:
-        """Add the line that fetches a file again to what is said of a wrong one."""
+        """Add how to get NSD's own file to what is said of a wrong one."""
         try:
             yield
         except WrongFileError as error:
-            raise DataError(f"{error} {self._tree().fetch(label)}") from error
+            raise DataError(f"{error} Move it away. {self._tree().fetch(label)}") from error
 
     # --- places -------------------------------------------------------------------------------
 
@@ -259,13 +259,21 @@ class NsdDataset(Dataset):
         root = Path(given).expanduser().absolute()
         if not root.is_dir():
             raise MissingDataError(f"--root: there is no folder {root}. {Tree(root).fetch()}")
-        return Tree(root)
+        return Tree(root, self._flags())
 
-    def _plan(self) -> design.Design:
+    def _flags(self) -> str:
+        """Return what `neurodiffuse fetch nsd` has to be told to get what is read here."""
+        form = "" if self.format == "auto" else self.format
+        said = {"sessions": self.n_sessions or "", "version": self.version, "space": self.space}
+        usual = {"version": "b3", "space": "func1pt8mm", "format": "nifti"}
+        wanted = (said | {"format": form}).items()
+        return "".join(f" --{k} {v}" for k, v in wanted if v and v != usual.get(k))
+
+    def _plan(self, label: str) -> design.Design:
         if self._design is None:
             path = self._tree().design
             if not path.exists():
-                raise self._tree().missing(path, "which says what each trial showed")
+                raise self._tree().missing(path, "which says what each trial showed", label)
             self._design = design.read_design(path)
         return self._design
 

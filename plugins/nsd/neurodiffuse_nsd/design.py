@@ -85,6 +85,7 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a MATLAB file; since version 7.3 it is HDF5, and transposed."""
     import h5py
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         if h5py.is_hdf5(path):
@@ -96,7 +97,15 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
                 }
         else:
             found = loadmat(path)
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, EOFError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        NotImplementedError,
+        EOFError,
+        MatReadError,
+    ) as error:
         text = " ".join(str(error).split())
         raise WrongFileError(f"{path}: is not a MATLAB file, or a damaged one ({text}).") from error
     return {k: np.asarray(v) for k, v in found.items() if not k.startswith("__")}

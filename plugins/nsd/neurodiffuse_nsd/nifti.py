@@ -14,6 +14,7 @@ import numpy as np
 from isal import igzip, isal_zlib
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.types import Shape
@@ -66,6 +67,7 @@ def said_clearly(path: Path) -> Iterator[None]:
         isal_zlib.error,
         ImageFileError,
         HeaderDataError,
+        WrapStructError,
     ) as error:
         text = " ".join(str(error).split()) or type(error).__name__
         raise WrongFileError(

@@ -159,7 +159,7 @@ def _add_unions(regions: dict[str, Region]) -> None:
 def _add_sides(regions: dict[str, Region], sheets: Iterable[Sheet]) -> None:
     """Add ``lh.NAME`` and ``rh.NAME`` from the files of one hemisphere, and ``lh`` and ``rh``."""
     both = dict(regions)
-    for sheet in sheets:
+    for sheet in sorted(sheets, key=lambda s: _rank(s.name)):
         for name, region in both.items():
             if region.sheet.name == sheet.name:
                 own = f"{sheet.side}.{name}"

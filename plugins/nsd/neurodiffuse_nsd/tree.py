@@ -28,14 +28,18 @@ HEMISPHERES = ("lh", "rh")
 
 
 class WrongFileError(DataError):
-    """A file that is cut off, or another than NSD's: what helps is to fetch it again."""
+    """A file that is cut off, or another than NSD's: what helps is to get NSD's own."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Paths below the root of a tree; subjects are ``01`` to ``08``."""
+    """Paths below the root of a tree; subjects are ``01`` to ``08``.
+
+    ``flags`` are what ``neurodiffuse fetch nsd`` needs to get what is read, and not its defaults.
+    """
 
     root: Path
+    flags: str = ""
 
     @property
     def design(self) -> Path:
@@ -93,4 +97,4 @@ class Tree:
     def fetch(self, subject: str = "") -> str:
         """Return the sentence that says how to get what a subject needs."""
         who = f" --sub {int(subject)}" if subject.isdigit() else " --sub ID"
-        return f"Get it with: neurodiffuse fetch nsd{who} --root {self.root}"
+        return f"Get it with: neurodiffuse fetch nsd{who}{self.flags} --root {self.root}"

@@ -16,6 +16,7 @@ from neurodiffuse.simulate.masks import build
 from neurodiffuse.simulate.pictures import Album
 from neurodiffuse.simulate.study import Settings, Study, album_of
 from neurodiffuse_nsd.design import PICTURES, SHARED
+from neurodiffuse_nsd.fetch.needs import SHAPES
 from neurodiffuse_nsd.sessions import PUBLISHED
 from neurodiffuse_nsd.simulate.geometry import placed, refined
 
@@ -25,18 +26,6 @@ COLUMNS = 10_000
 
 LONGEST = 70
 """Trials in a run, so that they and the blanks between them have a time each."""
-
-SHAPES: dict[str, tuple[int, int, int]] = {
-    "01": (81, 104, 83),
-    "02": (82, 106, 84),
-    "03": (81, 106, 82),
-    "04": (85, 99, 80),
-    "05": (79, 97, 78),
-    "06": (85, 113, 83),
-    "07": (78, 95, 81),
-    "08": (80, 103, 78),
-}
-"""Of the subjects' volumes at 1.8 mm (NSD Data Manual, technical notes)."""
 
 VOXELS = 4096
 """Voxels whose answers are computed together."""
@@ -125,7 +114,7 @@ def _brain(
 ) -> Brain:
     geometry = refined(geometry, scale)
     if published:
-        geometry = placed(geometry, SHAPES[geometry.subject])
+        geometry = placed(geometry, SHAPES["func1pt8mm"][geometry.subject])
     noise = settings.noise[subject % len(settings.noise)]
     return Brain.grow(geometry, subject + 1, noise=noise, seed=settings.seed)
 
