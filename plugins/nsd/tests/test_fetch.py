@@ -19,6 +19,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -132,6 +133,10 @@ class Server:
         self.owner.complete_multipart_upload(
             **about, UploadId=upload, MultipartUpload={"Parts": parts}
         )
+
+    def empty(self) -> None:
+        for item in self.owner.list_objects_v2(Bucket=BUCKET)["Contents"]:
+            self.owner.delete_object(Bucket=BUCKET, Key=item["Key"])
 
     def fill(self) -> None:
         for need in needs(Request(("01",), sessions=2)):
@@ -486,6 +491,46 @@ def test_a_disk_that_fills_up_meanwhile(small_disk, call, monkeypatch):
     with pytest.raises(DownloadError, match="the disk is full"):
         call(*TWO, "--part", "betas", "--accept-terms", "--jobs", "1", root=small_disk)
     assert not (small_disk / BIG).exists()
+
+
+# --- what was fetched is read ------------------------------------------------------------------
+
+
+def test_a_tree_that_was_fetched_is_the_tree_that_was_uploaded(s3, tmp_path):
+    """A simulated subject goes to the server and comes back; the data set reads the same."""
+    from neurodiffuse.simulate.command import simulate
+    from neurodiffuse_nsd.dataset import NsdDataset
+
+    words = ["--layout", "nsd", "--subjects", "1", "--train", "30", "--test", "6"]
+    given = {"quiet": True}
+    CliRunner().invoke(
+        simulate, [str(tmp_path / "made"), *words], obj=given, catch_exceptions=False
+    )
+    s3.empty()
+    for path in (tmp_path / "made").rglob("nsd*/**/*"):
+        if path.is_file() and path.parent.name != "annotations":
+            s3.put(path.relative_to(tmp_path / "made").as_posix(), path.read_bytes())
+    words = [*TWO, *ALL_BUT_CAPTIONS, "--accept-terms", "--root", str(tmp_path / "fetched")]
+    try:
+        CliRunner().invoke(
+            nsd, [*words, "--endpoint", s3.address], obj=given, catch_exceptions=False
+        )
+    finally:
+        s3.empty()
+        s3.fill()  # what the other tests expect there
+
+    made, fetched = (NsdDataset(str(tmp_path / name)) for name in ("made", "fetched"))
+    old, new = made.subject("01"), fetched.subject("01")
+    assert new.trials == old.trials
+    assert [roi.name for roi in new.rois] == [roi.name for roi in old.rois]
+    for roi in old.rois:
+        same = made.roi("01", roi.name), fetched.roi("01", roi.name)
+        np.testing.assert_array_equal(*same, err_msg=roi.name)
+    mask = made.roi("01", "nsdgeneral")
+    betas = [np.concatenate(list(data.betas("01", mask))) for data in (made, fetched)]
+    np.testing.assert_array_equal(*betas)
+    seen = [data.stimuli(old.trials.images("test")).images[0] for data in (made, fetched)]
+    np.testing.assert_array_equal(*seen)
 
 
 # --- captions ----------------------------------------------------------------------------------
