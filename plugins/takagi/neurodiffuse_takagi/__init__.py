@@ -1,0 +1,1 @@
+"""Takagi & Nishimoto (CVPR 2023) for neurodiffuse."""
