@@ -28,6 +28,9 @@ class Grid:
     ``shape`` is (x, y, z); an array over the grid is flat, of ``size`` elements, in C order of
     that shape. ``affine`` (4, 4) maps voxel indices to millimetres. ``space`` is the BIDS space
     label (``T1w``, ``MNI152NLin2009cAsym``, ``func1pt8mm`` …), empty when unknown.
+
+    Vertices of a surface are a grid of shape (n, 1, 1) in the space ``fsaverage``: those of the
+    left hemisphere, then those of the right. They can be decoded from and are not drawn.
     """
 
     shape: Shape
@@ -41,6 +44,11 @@ class Grid:
         for length in self.shape:
             n *= length
         return n
+
+    @property
+    def is_surface(self) -> bool:
+        """Whether the elements are vertices."""
+        return self.space.startswith("fsaverage") and self.shape[1:] == (1, 1)
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,24 @@ if TYPE_CHECKING:
     from neurodiffuse.types import Grid
 
 
+LONGEST = 2**15 - 1
+"""Voxels along an axis of a NIfTI-1 image, at most."""
+
+
 def mask_image(voxels: np.ndarray, grid: Grid) -> Nifti1Image:
     """Return a mask, bool (grid.size,), as an image of zeros and ones (uint8, millimetres).
+
+    A grid that is too long for NIfTI-1, such as the vertices of a surface, becomes NIfTI-2.
 
     Raises
     ------
     DataError
         The mask is of another grid.
     """
-    from nibabel import Nifti1Image
+    from nibabel import Nifti1Image, Nifti2Image
 
-    image = Nifti1Image(_on(voxels, grid).astype(np.uint8).reshape(grid.shape), grid.affine)
+    kind = Nifti1Image if max(grid.shape) <= LONGEST else Nifti2Image
+    image = kind(_on(voxels, grid).astype(np.uint8).reshape(grid.shape), grid.affine)
     image.header.set_xyzt_units("mm")
     return image
 

@@ -73,7 +73,7 @@ def _subject(run: Run, label: str) -> SubjectReport:
     counts = read_json(run.folder("mask", label) / "about.json")
     ids = about.trials.images("test")
     stimuli = run.dataset.stimuli(ids)
-    rows = _roi_rows(run, about, counts["rois"])
+    rows, surface = _roi_rows(run, about, counts["rois"]), about.grid.is_surface
     pictures = run.folder("generate", label)
     stages, names = tuple(run.config.stages), labels(ids)
     made = {s: load_images(pictures / "decoded" / s, names) for s in stages}
@@ -97,10 +97,10 @@ def _subject(run: Run, label: str) -> SubjectReport:
         oracle_scores=_scores(run, label, "oracle"),
         features=_features(run, label),
         rois=rows,
-        mask_image=_image(run.folder("mask", label) / "mask.nii.gz"),
-        regions=_regions(run, about, rows),
+        mask_image=None if surface else _image(run.folder("mask", label) / "mask.nii.gz"),
+        regions=None if surface else _regions(run, about, rows),
         anatomy=_image(about.anatomy) if about.anatomy else None,
-        maps=_maps(run, about),
+        maps=() if surface else _maps(run, about),
         constant_voxels=counts["constant_voxels"],
         facts=_facts(run, about, counts),
     )

@@ -35,7 +35,10 @@ def plates(about: Subject, mask: np.ndarray, found: Sequence[Region]) -> list[Pl
 
     Where regions of an atlas overlap, the smaller one lies on top. Halves of a region that is
     itself listed (``lh.V1`` beside ``V1``), and other names for regions, are not drawn again.
+    Nothing is drawn of a surface.
     """
+    if about.grid.is_surface:
+        return []
     blank = _blank(about, mask)
     atlases: dict[str, list[Region]] = {}
     drawn: list[Plate] = []

@@ -127,9 +127,11 @@ class Tree:
         self.images: dict[int, np.ndarray] = {}
         path = self.path("nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5")
         with h5py.File(path, "w") as file:
-            data = file.create_dataset("imgBrick", (73_000, 9, 8, 3), np.uint8, chunks=(1, 9, 8, 3))
+            data = file.create_dataset(
+                "imgBrick", (73_000, 12, 11, 3), np.uint8, chunks=(1, 12, 11, 3)
+            )
             for row in rows:
-                self.images[row] = self.rng.integers(0, 256, (9, 8, 3)).astype(np.uint8)
+                self.images[row] = self.rng.integers(0, 256, (12, 11, 3)).astype(np.uint8)
                 data[row] = self.images[row]
         self.captions = {
             row: [f"picture {row} {'abcdef'[k]}" for k in range(5 + row % 2)] for row in rows
