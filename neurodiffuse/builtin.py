@@ -35,6 +35,12 @@ def register_metrics(register: Any) -> None:
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
     )
     register(
+        "latent-retrieval",
+        "neurodiffuse.metrics:LatentRetrieval",
+        summary="Top-k retrieval by the correlation of a feature of the recipe",
+        cite="Scotti et al. 2023, MindEye, arXiv:2305.18274",
+    )
+    register(
         "latent-distance",
         "neurodiffuse.metrics:LatentDistance",
         summary="Correlation distance in a feature of the recipe",
@@ -58,20 +64,28 @@ def register_commands(cli: Any) -> None:
     from neurodiffuse.downloads.command import fetch
     from neurodiffuse.extend.command import plugins, recipes
     from neurodiffuse.models.command import models
+    from neurodiffuse.questions.ablate.command import ablate
     from neurodiffuse.questions.average.command import average
+    from neurodiffuse.questions.compare.command import compare
+    from neurodiffuse.questions.controls.command import controls
     from neurodiffuse.questions.roi_optimal.command import roi_optimal
     from neurodiffuse.questions.rois.command import rois
+    from neurodiffuse.questions.score.command import score
     from neurodiffuse.questions.weights.command import weights
     from neurodiffuse.simulate.command import simulate
 
     for command in (
+        ablate,
         average,
+        compare,
+        controls,
         fetch,
         models,
         plugins,
         recipes,
         roi_optimal,
         rois,
+        score,
         simulate,
         weights,
     ):

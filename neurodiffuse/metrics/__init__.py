@@ -1,8 +1,8 @@
 """Scores of what was made against what was seen, their chance levels and intervals.
 
 Functions take and return arrays; row i of one array belongs to row i of the other. The classes
-(`PixCorr`, `Ssim`, `Identification` on pictures, `LatentIdentification` and `LatentDistance` on
-features) are the metrics that a recipe names.
+(`PixCorr`, `Ssim`, `Identification` on pictures, `LatentIdentification`, `LatentRetrieval` and
+`LatentDistance` on features) are the metrics that a recipe names.
 
 An undefined correlation, of a constant vector or one with NaN, is 0. So a picture of one colour
 correlates with nothing, is identified as nothing, and has the distance 1.
@@ -19,8 +19,9 @@ from neurodiffuse.metrics.identification import (
     permuted_means,
     two_way_identification,
 )
-from neurodiffuse.metrics.latents import LatentDistance, LatentIdentification
+from neurodiffuse.metrics.latents import LatentDistance, LatentIdentification, LatentRetrieval
 from neurodiffuse.metrics.pictures import Identification, PixCorr, Ssim, resized
+from neurodiffuse.metrics.retrieval import check_retrieval, retrieval, retrieval_table
 from neurodiffuse.metrics.running import RunningCorrelation
 from neurodiffuse.metrics.similarity import ssim
 from neurodiffuse.metrics.statistics import PairedTest, Summary, paired_test, summary
@@ -30,12 +31,14 @@ __all__ = [
     "Identification",
     "LatentDistance",
     "LatentIdentification",
+    "LatentRetrieval",
     "PairedTest",
     "PixCorr",
     "RunningCorrelation",
     "Ssim",
     "Summary",
     "TableMetric",
+    "check_retrieval",
     "correlation_distance",
     "correlation_table",
     "identification_from_features",
@@ -44,6 +47,8 @@ __all__ = [
     "permuted_means",
     "pixel_correlation",
     "resized",
+    "retrieval",
+    "retrieval_table",
     "ssim",
     "summary",
     "two_way_identification",

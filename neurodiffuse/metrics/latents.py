@@ -15,6 +15,7 @@ from neurodiffuse.metrics.identification import (
     identification_table,
     permuted_means,
 )
+from neurodiffuse.metrics.retrieval import check_retrieval, retrieval_table
 from neurodiffuse.types import Latents, Metric
 
 
@@ -34,6 +35,39 @@ class LatentIdentification(Metric):
         """Return mean scores of shuffled pairs."""
         table = identification_table(correlation_table(*_pair(seen, made)))
         return permuted_means(table, self.permutations, rng)
+
+
+class LatentRetrieval(Metric):
+    """How likely a made picture's features find those of its own seen one.
+
+    Parameters
+    ----------
+    top
+        How many of the most similar count.
+    among
+        Number of candidates, all sets of which are averaged; 0 is all test images. Chance is
+        top / among.
+    """
+
+    permutations = 9999
+
+    def __init__(self, top: int = 1, among: int = 0) -> None:
+        check_retrieval(top, among)
+        self.top, self.among = top, among
+        self.chance = top / among if among else None
+
+    def compare(self, seen: Latents, made: Latents) -> np.ndarray:  # type: ignore[override]
+        """Return for each made image the probability that its own is among the best."""
+        return self._table(seen, made).diagonal().copy()
+
+    def null(  # type: ignore[override]
+        self, seen: Latents, made: Latents, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return mean scores of shuffled pairs."""
+        return permuted_means(self._table(seen, made), self.permutations, rng)
+
+    def _table(self, seen: Latents, made: Latents) -> np.ndarray:
+        return retrieval_table(correlation_table(*_pair(seen, made)), self.top, self.among)
 
 
 class LatentDistance(Metric):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, get_args
+
 import numpy as np
 from PIL import Image
 
@@ -12,8 +14,16 @@ from neurodiffuse.metrics.identification import (
     permuted_means,
     two_way_identification,
 )
+from neurodiffuse.metrics.mindeye import Enlarged
+from neurodiffuse.metrics.running import RunningCorrelation
 from neurodiffuse.metrics.similarity import axes_of, ssim, ssim_of_shifts
 from neurodiffuse.types import Images, Metric
+
+Dialect = Literal["", "brain-diffuser", "mindeye"]
+"""Whose sizes: nobody's, 425 pixels (Brain-Diffuser), or 256 and then 425 (MindEye)."""
+
+BRAIN_DIFFUSER = 425
+"""Side at which Brain-Diffuser's evaluation compares pixels."""
 
 PAIRS = 10_000
 """Up to so many pairs SSIM's null compares every picture with every other one."""
@@ -41,21 +51,35 @@ class PixCorr(Metric):
     size
         Side in pixels to which both are resized; 0 resizes what was made to the size of what
         was seen.
+    dialect
+        ``"brain-diffuser"``: 425 pixels, Pillow's bicubic filter. ``"mindeye"``: 256 and then 425
+        pixels, bilinear without antialiasing. Empty: ``size`` says.
     """
 
     permutations = 9999
 
-    def __init__(self, size: int = 0) -> None:
-        self.size = _size(size)
+    def __init__(self, size: int = 0, dialect: Dialect = "") -> None:
+        self.size = _size_of(dialect, size)
+        self.dialect = dialect
 
     def compare(self, seen: Images, made: Images) -> np.ndarray:
         """Return one correlation for each pair."""
+        if self.dialect == "mindeye":
+            pairs = zip(*_enlarged(seen, made), strict=True)
+            return np.concatenate([pixel_correlation(a[None], b[None]) for a, b in pairs])
         return pixel_correlation(*_pair(seen, made, self.size))
 
     def null(self, seen: Images, made: Images, rng: np.random.Generator) -> np.ndarray:
         """Return mean correlations of shuffled pairs."""
-        table = correlation_table(*_pair(seen, made, self.size))
-        return permuted_means(table, self.permutations, rng)
+        return permuted_means(self._table(seen, made), self.permutations, rng)
+
+    def _table(self, seen: Images, made: Images) -> np.ndarray:
+        if self.dialect != "mindeye":
+            return correlation_table(*_pair(seen, made, self.size))
+        likeness = RunningCorrelation()
+        for bands in zip(*(images.bands() for images in _enlarged(seen, made)), strict=True):
+            likeness.add(*bands)
+        return likeness.table()
 
 
 class Ssim(Metric):
@@ -65,20 +89,23 @@ class Ssim(Metric):
     ----------
     variant
         ``"2d"`` or ``"columnwise"``, see `ssim`.
-    size
-        As in `PixCorr`.
+    size, dialect
+        As in `PixCorr`. Brain-Diffuser's numbers are columnwise, MindEye's 2-D: the dialect does
+        not choose the variant, because both are worth a row.
     """
 
     permutations = 9999
 
-    def __init__(self, variant: str = "2d", size: int = 0) -> None:
+    def __init__(self, variant: str = "2d", size: int = 0, dialect: Dialect = "") -> None:
         axes_of(variant)
         self.variant = variant
-        self.size = _size(size, least=11)
+        self.size = _size_of(dialect, size, least=11)
+        self.dialect = dialect
 
     def compare(self, seen: Images, made: Images) -> np.ndarray:
         """Return one similarity for each pair."""
-        return ssim(*_pair(seen, made, self.size), self.variant)
+        before, after = self._sized(seen, made)
+        return ssim(before, after, self.variant)
 
     def null(self, seen: Images, made: Images, rng: np.random.Generator) -> np.ndarray:
         """Return mean similarities of wrong pairs.
@@ -87,7 +114,7 @@ class Ssim(Metric):
         hours, so each made picture is then compared with at least 20 seen ones that are not
         its own, and a draw takes one of them at random for each.
         """
-        before, after = _pair(seen, made, self.size)
+        before, after = self._sized(seen, made)
         n = len(before)
         order, places = rng.permutation(n), np.arange(n)
         if n * n <= PAIRS:
@@ -100,6 +127,10 @@ class Ssim(Metric):
         values = ssim_of_shifts(before, after, order, shifts, self.variant)
         draws = (rng.integers(len(shifts), size=n) for _ in range(self.permutations))
         return np.array([values[draw, places].mean() for draw in draws])
+
+    def _sized(self, seen: Images, made: Images) -> Any:
+        enlarged = self.dialect == "mindeye"
+        return _enlarged(seen, made) if enlarged else _pair(seen, made, self.size)
 
 
 class Identification(Metric):
@@ -158,6 +189,18 @@ def _gradients(values: np.ndarray) -> np.ndarray:
 
 def _pair(seen: Images, made: Images, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return both pictures' values at one size, after checking that they belong together."""
+    check_pair(seen, made)
+    height, width = (size, size) if size else seen.values.shape[1:3]
+    return resized(seen.values, height, width), resized(made.values, height, width)
+
+
+def _enlarged(seen: Images, made: Images) -> tuple[Enlarged, Enlarged]:
+    check_pair(seen, made)
+    return Enlarged(seen.values), Enlarged(made.values)
+
+
+def check_pair(seen: Images, made: Images) -> None:
+    """Raise `DataError` unless both are pictures of the same images, at least one."""
     if seen.ids != made.ids:
         raise DataError(
             f"scores: {len(seen.ids)} seen and {len(made.ids)} made images whose ids differ "
@@ -177,14 +220,22 @@ def _pair(seen: Images, made: Images, size: int) -> tuple[np.ndarray, np.ndarray
             )
     if len(seen.ids) == 0:
         raise DataError("scores: there is no test image.")
-    height, width = (size, size) if size else seen.values.shape[1:3]
-    return resized(seen.values, height, width), resized(made.values, height, width)
 
 
 def _first_difference(a: tuple[str, ...], b: tuple[str, ...]) -> int:
     return next(
         (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
     )
+
+
+def _size_of(dialect: str, size: int, *, least: int = 1) -> int:
+    """Return the size of a dialect, or the one that was given."""
+    if dialect not in get_args(Dialect):
+        known = ", ".join(name for name in get_args(Dialect) if name)
+        raise ConfigError(f"dialect: pixels have no dialect {dialect!r}. Possible: {known}.")
+    if dialect and size:
+        raise ConfigError(f"size: the dialect {dialect!r} says the size; leave one of them out.")
+    return BRAIN_DIFFUSER if dialect == "brain-diffuser" else _size(size, least=least)
 
 
 def _size(size: int, *, least: int = 1) -> int:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 import numpy as np
 
 from neurodiffuse.metrics.identification import permuted_means
+from neurodiffuse.metrics.pictures import check_pair
 from neurodiffuse.types import Images, Metric
 
 
@@ -35,6 +36,7 @@ class TableMetric(Metric):
         return permuted_means(self._table(seen, made), self.permutations, rng)
 
     def _table(self, seen: Images, made: Images) -> np.ndarray:
+        check_pair(seen, made)
         if not (self._last and self._last[0] is seen.values and self._last[1] is made.values):
             self._last = (seen.values, made.values, self.measured(seen.values, made.values))
         return self._last[2]

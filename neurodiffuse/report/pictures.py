@@ -55,7 +55,8 @@ def picture(values: np.ndarray, side: int) -> Picture:
     file = io.BytesIO()
     if max(image.size) > side:
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
-        image.save(file, format="JPEG", quality=90, subsampling=0, optimize=True)
+        # no optimize: Pillow then reserves too little for noise and fails
+        image.save(file, format="JPEG", quality=90, subsampling=0)
         return Picture(data_uri(file.getvalue(), "jpeg"), image.width, image.height, False)
     image.save(file, format="PNG")
     return Picture(data_uri(file.getvalue()), image.width, image.height, tiny)

@@ -16,7 +16,18 @@ AT_AN_END = 0.25
 """Part of a feature's targets that may choose the smallest or largest penalty without a word."""
 
 STAGE_LABELS = {"recon": "Reconstruction", "first-guess": "First guess"}
-METRIC_LABELS = {"pixcorr": "PixCorr", "ssim": "SSIM"}
+METRIC_LABELS = {
+    "pixcorr": "PixCorr",
+    "ssim": "SSIM",
+    "ssim-2d": "SSIM (2-D)",
+    "ssim-columnwise": "SSIM (columnwise)",
+    "alexnet-2": "AlexNet(2)",
+    "alexnet-5": "AlexNet(5)",
+    "alexnet-7": "AlexNet(7)",
+    "clip": "CLIP",
+    "effnet-b1": "EffNet-B1",
+    "swav": "SwAV",
+}
 
 
 def stage_label(stage: str) -> str:

@@ -16,6 +16,7 @@ from typing import Literal
 
 Dialect = Literal["brain-diffuser", "mindeye", "takagi"]
 TwoDialects = Literal["brain-diffuser", "mindeye"]
+OnlyTakagi = Literal["takagi"]
 
 Scale = tuple[tuple[float, float, float], tuple[float, float, float]]
 

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from neurodiffuse.errors import ConfigError, DataError
-from neurodiffuse.metrics import TableMetric, identification_table
+from neurodiffuse.metrics import (
+    TableMetric,
+    check_retrieval,
+    identification_table,
+    retrieval_table,
+)
 from neurodiffuse.models import missing
 from neurodiffuse.types import Download, Model
 from neurodiffuse_metrics import dialects, models
-from neurodiffuse_metrics.dialects import Dialect, TwoDialects, View
+from neurodiffuse_metrics.dialects import Dialect, OnlyTakagi, TwoDialects, View
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +225,7 @@ class AlexNet7(AlexNetMetric):
 
     def __init__(
         self,
-        dialect: str = "takagi",
+        dialect: OnlyTakagi = "takagi",
         weights: str = "",
         device: str = "auto",
         memory: int | None = None,
@@ -256,7 +261,17 @@ class Inception(IdentificationMetric):
 
 
 class Clip(IdentificationMetric):
-    """Two-way identification by CLIP's image embedding; options as of `AlexNet2`."""
+    """Two-way identification, or retrieval, by CLIP's image embedding.
+
+    Parameters
+    ----------
+    dialect, weights, device, memory
+        As of `AlexNet2`.
+    top, among
+        ``top`` above 0 asks for retrieval in place of two-way identification: how likely the own
+        picture is among the best ``top`` of ``among`` candidates (0: all), see
+        `neurodiffuse.metrics.retrieval_table`.
+    """
 
     views = dialects.CLIP
     scale = dialects.OPENAI
@@ -266,10 +281,26 @@ class Clip(IdentificationMetric):
         self,
         dialect: Dialect = "brain-diffuser",
         weights: str = "",
+        top: int = 0,
+        among: int = 0,
         device: str = "auto",
         memory: int | None = None,
     ) -> None:
         super().__init__(dialect, weights, device, memory)
+        if top or among:
+            check_retrieval(top, among)
+            self.chance = top / among if among else None
+        self.top, self.among = top, among
+
+    def value(self, correlations: np.ndarray) -> np.ndarray:
+        """Return two-way identification, or the probability of retrieval."""
+        from neurodiffuse_metrics.correlation import TIE
+
+        if not self.top:
+            return super().value(correlations)
+        if self.view.along == "made":
+            return retrieval_table(correlations.T, self.top, self.among, TIE).T
+        return retrieval_table(correlations, self.top, self.among, TIE)
 
     @property
     def model(self) -> Model:

@@ -1,4 +1,4 @@
-"""Write ``recorded/``: what torchvision makes of the pictures and weights of ``metric_checkpoints.py``.
+"""Write ``recorded/``: what torchvision makes of the files and pictures of metric_checkpoints.py.
 
     python plugins/metrics/tests/record.py [FOLDER_OF_TORCHVISION]
 

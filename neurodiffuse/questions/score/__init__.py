@@ -1,0 +1,1 @@
+"""Scores of any two folders of pictures; no run is needed."""

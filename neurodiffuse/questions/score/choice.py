@@ -1,0 +1,144 @@
+"""Which metrics score, and which of them cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from neurodiffuse.errors import ConfigError, PluginError, listing, near
+from neurodiffuse.machine import Machine
+from neurodiffuse.options import parameters
+from neurodiffuse.plugins import Registry
+from neurodiffuse.types import Card, Metric
+
+DIALECTS = ("brain-diffuser", "mindeye", "takagi")
+VARIANTS = {"ssim": {"ssim-columnwise": "columnwise", "ssim-2d": "2d"}}
+"""SSIM means two numbers in this field, so both are given."""
+
+FIRST = ("pixcorr", "ssim", "alexnet-2", "alexnet-5", "alexnet-7", "inception", "clip")
+"""Metrics in the order of the papers' tables; others follow by name."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A metric that is ready: what its row is called, and what it is in words."""
+
+    name: str
+    metric: Metric
+    note: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A metric of the set whose weights, called ``model``, are not here."""
+
+    name: str
+    model: str
+
+
+def to_fetch(skipped: Sequence[Skipped]) -> str:
+    """Return what is not computed and the line that changes it; empty when nothing is left out."""
+    if not skipped:
+        return ""
+    models = " ".join(dict.fromkeys(one.model for one in skipped))
+    names = listing(one.name for one in skipped)
+    return f"weights not here for {names}. Fetch them: neurodiffuse models fetch {models}"
+
+
+def chosen(
+    registry: Registry, names: Sequence[str], dialect: str, machine: Machine
+) -> tuple[list[Chosen], list[Skipped]]:
+    """Return the metrics that score and those that were left out.
+
+    Parameters
+    ----------
+    registry
+        What is installed.
+    names
+        Metrics by name, all of which are then needed; empty for all that have this dialect.
+    dialect
+        Whose evaluation.
+    machine
+        Where networks run.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such dialect or metric, or a named metric cannot be computed.
+    """
+    if dialect not in DIALECTS:
+        raise ConfigError(
+            f"--dialect: no dialect is called {dialect!r}.{near(dialect, DIALECTS)} "
+            f"Possible: {listing(DIALECTS)}."
+        )
+    ready: list[Chosen] = []
+    left: list[Skipped] = []
+    for name in names or _speaking(registry, dialect):
+        card = registry.card("metric", name.partition("-")[0] if name in _variants() else name)
+        if card.name.startswith("latent-"):
+            raise ConfigError(
+                f"--metric {name}: it compares a feature of a recipe and needs a run; use decode."
+            )
+        for one in _built(registry, card, name, dialect, machine):
+            if lacking := one.metric.downloads():
+                left.append(Skipped(one.name, _model_of(registry, lacking[0].address)))
+            else:
+                ready.append(one)
+    if left and (names or not ready):
+        where = "--metric" if names else f"--dialect {dialect}"
+        raise ConfigError(f"{where}: {to_fetch(left)}")
+    return ready, left
+
+
+def _variants() -> dict[str, str]:
+    return {name: variant for kinds in VARIANTS.values() for name, variant in kinds.items()}
+
+
+def _speaking(registry: Registry, dialect: str) -> list[str]:
+    """Return the metrics with this dialect, in the order of the papers' tables."""
+    names = []
+    for card in registry.cards("metric"):
+        try:
+            cls = registry.load(card)
+        except PluginError:  # one that lacks its extra is no reason to score nothing
+            continue
+        if dialect in _dialects(cls):
+            names.append(card.name)
+    return sorted(names, key=lambda n: (FIRST.index(n) if n in FIRST else len(FIRST), n))
+
+
+def _dialects(cls: type) -> tuple[Any, ...]:
+    """Return the values that a class's option ``dialect`` takes, none if it has no such option."""
+    option = parameters(cls).get("dialect")
+    if option is None or get_origin(option.annotation) is not Literal:
+        return ()
+    return get_args(option.annotation)
+
+
+def _built(
+    registry: Registry, card: Card, name: str, dialect: str, machine: Machine
+) -> list[Chosen]:
+    cls = registry.load(card)
+    options: dict[str, Any] = {}
+    if known := _dialects(cls):
+        if dialect not in known:
+            raise ConfigError(
+                f"--metric {name}: it has no dialect {dialect!r}; possible: "
+                f"{listing(str(k) for k in known if k)}."
+            )
+        options["dialect"] = dialect
+    rows = {k: v for k, v in VARIANTS.get(card.name, {}).items() if name in (card.name, k)}
+    kinds = [(row, {"variant": v}) for row, v in rows.items()] or [(name, {})]
+    found = []
+    for row, more in kinds:
+        metric = cls(**machine.given_to(cls, options | more))
+        said = ", ".join(f"{key} {value}" for key, value in (options | more).items())
+        found.append(Chosen(row, metric, f"{card.summary} ({said})" if said else card.summary))
+    return found
+
+
+def _model_of(registry: Registry, address: str) -> str:
+    """Return the name of the weights that a file belongs to, or its address if no one owns it."""
+    owners = (m.name for m in registry.models() if address in (f.address for f in m.files))
+    return next(owners, address)

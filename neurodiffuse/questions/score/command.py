@@ -1,0 +1,93 @@
+"""``neurodiffuse score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neurodiffuse.flags import common
+from neurodiffuse.machine import Machine, machine_flags
+
+_DIR = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--recon", required=True, type=_DIR, metavar="DIR", help="Reconstructions.")
+@click.option("--seen", required=True, type=_DIR, metavar="DIR", help="What was seen.")
+@click.option(
+    "--metric",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Metric. Repeat for several. [default: all that have the dialect and are ready]",
+)
+@click.option(
+    "--dialect",
+    default="brain-diffuser",
+    show_default=True,
+    metavar="NAME",
+    help="Whose evaluation: brain-diffuser, mindeye, takagi.",
+)
+@click.option(
+    "--pair-by",
+    type=click.Choice(["name", "order"]),
+    default="name",
+    show_default=True,
+    help="What belongs together: files of one name, or both folders in natural order.",
+)
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(0),
+    default=2000,
+    show_default=True,
+    metavar="N",
+    help="Resamplings of the images.",
+)
+@click.option(
+    "--null",
+    "permutations",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Shufflings of the pairs; 0 tests nothing. [default: the metric's own]",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of both."
+)
+@click.option("--out", type=_DIR, help="Folder of tables and page. [default: scores/RECON]")
+@machine_flags
+@common
+@click.pass_context
+def score(
+    context: click.Context,
+    recon: Path,
+    seen: Path,
+    names: tuple[str, ...],
+    dialect: str,
+    pair_by: str,
+    bootstrap: int,
+    permutations: int | None,
+    seed: int,
+    out: Path | None,
+) -> None:
+    """Score a folder of reconstructions against what was seen; no run is needed.
+
+    \b
+    neurodiffuse score --recon recons --seen stimuli
+    neurodiffuse score --recon recons --seen stimuli --dialect mindeye --metric clip
+
+    Prints a table and writes scores.tsv, images.tsv (every image), scores.json and a page.
+    """  # noqa: D301 (click's mark for lines that stay as they are)
+    from neurodiffuse.plugins import Registry
+    from neurodiffuse.questions.score import ask, written
+
+    given = context.obj or {}
+    registry = given.get("registry") or Registry.installed()
+    settings = ask.Settings(recon, seen, names, dialect, pair_by, bootstrap, permutations, seed)
+    place = out or Path("scores") / recon.resolve().name
+    written.check_free(place)
+    quiet = bool(given.get("quiet"))
+    found = ask.score(settings, registry, Machine.asked(given), quiet=quiet)
+    page = written.write(found, place)
+    click.echo(written.table(found))
+    click.echo(f"page: {page}")

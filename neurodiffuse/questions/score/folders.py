@@ -1,0 +1,146 @@
+"""Two folders of pictures, paired by name or by order."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from neurodiffuse.errors import DataError, MissingDataError, listing
+from neurodiffuse.types import Images
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+"""Kinds of pictures with 8 bits a colour or fewer."""
+
+ORDER = "If they belong together in their natural order, write --pair-by order."
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Files that belong together: ``seen[i]`` and ``made[i]`` are called ``names[i]``."""
+
+    names: tuple[str, ...]
+    seen: tuple[Path, ...]
+    made: tuple[Path, ...]
+
+
+def pairs(made: Path, seen: Path, pair_by: str) -> Pairs:
+    """Return which pictures belong together.
+
+    Parameters
+    ----------
+    made, seen
+        The folders; other files in them are left alone.
+    pair_by
+        ``"name"``: the same name without suffix. ``"order"``: the natural order of the names
+        (``img2`` before ``img10``).
+
+    Raises
+    ------
+    DataError
+        If names or counts do not fit.
+    """
+    reconstructions, stimuli = _listed("--recon", made), _listed("--seen", seen)
+    if pair_by == "order":
+        if len(reconstructions) != len(stimuli):
+            raise DataError(
+                f"{made} has {len(reconstructions)} pictures and {seen} has {len(stimuli)}; pairs "
+                "by order need as many of each."
+            )
+        return Pairs(tuple(p.stem for p in stimuli), tuple(stimuli), tuple(reconstructions))
+    first, second = _named(reconstructions, made), _named(stimuli, seen)
+    alone = [
+        f"{len(lonely)} of {len(mine)} in {folder} ({listing(lonely, most=3)})"
+        for mine, others, folder in ((first, second, made), (second, first, seen))
+        if (lonely := [name for name in mine if name not in others])
+    ]
+    if alone:
+        offer = f" {ORDER}" if len(first) == len(second) else ""
+        raise DataError(
+            f"--recon, --seen: pictures without one of their name: {' and '.join(alone)}.{offer}"
+        )
+    names = tuple(second)
+    return Pairs(names, tuple(second[n] for n in names), tuple(first[n] for n in names))
+
+
+def read(files: Sequence[Path], names: tuple[str, ...]) -> tuple[Images, str]:
+    """Return the pictures, RGB, and a remark if not all had the size of the first.
+
+    Others are resized to it (Pillow's bicubic filter); transparent parts become white.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged or no picture of 8 bits a colour.
+    """
+    first = _picture(files[0])
+    values = np.empty((len(files), *first.shape), np.uint8)
+    resized = 0
+    for k, file in enumerate(files):
+        picture = first if k == 0 else _picture(file)
+        if picture.shape != first.shape:
+            height, width = first.shape[:2]
+            image = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+            picture, resized = np.asarray(image), resized + 1
+        values[k] = picture
+    height, width = first.shape[:2]
+    remark = f"{resized} of {len(files)} pictures in {files[0].parent} were resized to the "
+    remark += f"{width} x {height} pixels of the first."
+    return Images(names, values), remark if resized else ""
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key by which ``img2`` comes before ``img10``."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+
+def _listed(flag: str, folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "does not exist"
+        raise MissingDataError(f"{flag}: {folder} {kind}; a folder of pictures is needed.")
+    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    if not found:
+        raise MissingDataError(
+            f"{flag}: {folder} holds no picture. Looked for: {', '.join(SUFFIXES)}."
+        )
+    return sorted(found, key=lambda p: (natural(p.name), p.name))
+
+
+def _named(files: Sequence[Path], folder: Path) -> dict[str, Path]:
+    twice = [name for name, count in Counter(p.stem for p in files).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{folder}: more than one picture is called {listing(twice, most=3)}; which one is "
+            "meant? Leave one of each name."
+        )
+    return {p.stem: p for p in files}
+
+
+def _picture(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            if image.mode not in MODES:
+                raise DataError(
+                    f"{path}: has more than 8 bits a colour (Pillow's mode {image.mode}). Save it "
+                    "as 8-bit RGB."
+                )
+            upright = ImageOps.exif_transpose(image)
+            if upright.has_transparency_data:
+                white = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(white, upright.convert("RGBA"))
+            return np.asarray(upright.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        said = "is no picture" if isinstance(error, UnidentifiedImageError) else f"({error})"
+        raise DataError(
+            f"{path}: {path.stat().st_size:,} bytes that cannot be read {said}. "
+            "Replace the file or take its pair out of both folders."
+        ) from error
