@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,8 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, said_clearly, say, stored_config
-from neurodiffuse.types import Dataset, Download, Stimuli, Subject
+from neurodiffuse.store import content
+from neurodiffuse.types import Dataset, Download, Role, Stimuli, Subject
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,13 @@ def execute(run: Run, *, until: str = "report") -> None:
     """Run every step that is not done yet, subject by subject, then the report.
 
     ``until`` names the last step that is wanted.
+
+    Raises
+    ------
+    MissingDataError
+        Before anything is computed, if weights that these steps need are not there.
     """
+    _require_weights(run, until)
     for label in run.config.subjects:
         _check_input(run, label)
         if not run.folder("encode", label).exists():
@@ -252,7 +259,10 @@ def _check_captions(stimuli: Stimuli, about: Subject, feature: str) -> None:
 
 
 def _read_every_image(run: Run, label: str) -> None:
-    """Load each stimulus once, so that a damaged file is told before anything is written."""
+    """Load each stimulus once, so that a damaged file is told before anything is written.
+
+    What the images hold is noted for the encode step, which names latents by it.
+    """
     trials = run.subject(label).trials
     stimuli = run.dataset.stimuli((*trials.images("train"), *trials.images("test")))
     for k in progress(range(len(stimuli)), f"sub-{label} checking images", quiet=run.quiet):
@@ -262,14 +272,41 @@ def _read_every_image(run: Run, label: str) -> None:
                 f"stimulus {stimuli.ids[k]}: {image.dtype} of shape {image.shape} where uint8 "
                 "(height, width, 3) is needed; the data set plugin returned it."
             )
+        run.contents[stimuli.ids[k]] = content(image)
 
 
-def _downloads(run: Run) -> list[tuple[str, Download]]:
-    parts = [(f"features.{f}", run.encoder(f)) for f in run.config.features]
-    parts += [(f"stages.{s}", run.generator(s)) for s in run.config.stages]  # type: ignore[misc]
-    parts += [(f"metrics.{m}", run.metric(m)) for m in run.config.metrics]  # type: ignore[misc]
+def _downloads(run: Run, steps: Collection[str] = STEPS) -> list[tuple[str, Download]]:
+    """Return what these steps would fetch, and the part of the recipe that needs it."""
+    parts: list[tuple[str, Role]] = []
+    if "encode" in steps:
+        parts += [(f"features.{f}", run.encoder(f)) for f in run.config.features]
+    if "generate" in steps:
+        parts += [(f"stages.{s}", run.generator(s)) for s in run.config.stages]
+    if "score" in steps:
+        parts += [(f"metrics.{m}", run.metric(m)) for m in run.config.metrics]
     found = {d: where for where, part in reversed(parts) for d in part.downloads()}
     return [(where, d) for d, where in found.items()]
+
+
+def _require_weights(run: Run, until: str) -> None:
+    """Refuse to begin hours of work that would end for want of published weights.
+
+    Only of those that `neurodiffuse models fetch` knows: a plugin may fetch others itself.
+    """
+    ahead = {
+        step
+        for step in STEPS[: STEPS.index(until) + 1]
+        if any(not run.folder(step, label).exists() for label in run.config.subjects)
+    }
+    names = {file.address: model.name for model in run.registry.models() for file in model.files}
+    lacking = [(where, d) for where, d in _downloads(run, ahead) if d.address in names]
+    if lacking:
+        where, first = lacking[0]
+        models = dict.fromkeys(names[d.address] for _, d in lacking)
+        raise MissingDataError(
+            f"{where}: {first.address} is not on this machine ({len(lacking)} files are missing). "
+            f"Fetch them first: neurodiffuse models fetch {' '.join(models)}"
+        )
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -57,6 +57,7 @@ class Run:
     machine: Machine = field(default_factory=Machine)
     trunk: Run | None = None
     own: tuple[str, ...] = STEPS
+    contents: dict[str, str] = field(default_factory=dict, repr=False)
     _subjects: dict[str, Subject] = field(default_factory=dict, repr=False)
 
     # --- parts, built from the registry -------------------------------------------------------

@@ -6,10 +6,12 @@ layout that is fast both to write image by image and to read target block by tar
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -240,6 +242,24 @@ def labels(ids: Sequence[str]) -> tuple[str, ...]:
         p + hashlib.sha256(i.encode()).hexdigest()[:8] if p in often else p
         for p, i in zip(plain, ids, strict=True)
     )
+
+
+def content(image: np.ndarray) -> str:
+    """Return a name for what a picture holds: its shape and pixels, hashed to 128 bits."""
+    digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
+
+
+def link_files(source: Path, target: Path) -> None:
+    """Put the files of a folder into another one, sharing their space where the disk can."""
+    for file in source.iterdir():
+        try:
+            os.link(file, target / file.name)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
+            shutil.copyfile(file, target / file.name)
 
 
 def seed_of(seed: int, image: str, sample: int = 0) -> int:

@@ -142,6 +142,95 @@ def test_subjects_with_the_same_images_share_latents(make_run):
     assert run.latents("01", "colour") == run.latents("02", "colour")
 
 
+def test_runs_in_one_folder_share_latents_of_the_same_images(make_run, monkeypatch):
+    import toy
+
+    first = make_run(out="first")
+    with opened(first):
+        pipeline.execute(first)
+    calls = []
+    original = toy.Colour.encode
+
+    def counted(self, stimuli):
+        calls.append(len(stimuli))
+        return original(self, stimuli)
+
+    monkeypatch.setattr(toy.Colour, "encode", counted)
+    second = make_run("features.colour.alpha=3", out="second")
+    with opened(second):
+        pipeline.execute(second, until="predict")
+    assert not calls
+    one, two = (r.latents("01", "colour") / "train.npy" for r in (first, second))
+    assert one != two
+    assert one.read_bytes() == two.read_bytes()
+    assert one.stat().st_ino == two.stat().st_ino  # no space of its own
+    third = make_run("features.colour.copies=2", out="third")
+    with opened(third):
+        pipeline.execute(third, until="encode")
+    assert calls
+
+
+def test_latents_are_not_shared_where_pictures_of_one_name_differ(make_run, monkeypatch):
+    import toy
+
+    first = make_run(out="first")
+    with opened(first):
+        pipeline.execute(first, until="encode")
+    colour = toy.Toy._colour
+    monkeypatch.setattr(toy.Toy, "_colour", lambda self, i: colour(self, i) * (i != "i3"))
+    second = make_run(out="second")
+    with opened(second):
+        pipeline.execute(second, until="encode")
+    names = [r.latents("01", "colour").name for r in (first, second)]
+    assert names[0] != names[1]
+
+
+def test_a_run_stands_alone_when_the_one_it_shared_with_is_gone(make_run):
+    import shutil
+
+    first = make_run(out="first")
+    with opened(first):
+        pipeline.execute(first, until="encode")
+    second = make_run(out="second")
+    with opened(second):
+        pipeline.execute(second, until="encode")
+        shutil.rmtree(first.path)
+        pipeline.execute(second)
+    assert (second.path / "report.html").exists()
+
+
+def test_weights_that_are_not_there_are_told_before_anything_is_computed(make_run, registry):
+    import toy
+
+    from neurodiffuse.errors import MissingDataError
+    from neurodiffuse.hookspecs import hookimpl
+    from neurodiffuse.types import Download, Model, ModelFile
+
+    address = "https://example.org/paint.bin"
+
+    class Weighty:
+        @hookimpl
+        def register_models(self, register):
+            register(Model("paint", (ModelFile("p.bin", address),), "Paint", "MIT"))
+
+    registry.add("weighty", Weighty())
+    run = make_run()
+    lacking = [(Download(address, None, "MIT"),), (Download("https://other.org/x", None, "MIT"),)]
+    for wanted, told in zip(lacking, (True, False), strict=True):
+        toy.Paint.downloads, before = lambda self, w=wanted: w, toy.Paint.downloads
+        try:
+            with opened(run):
+                pipeline.execute(run, until="fit")  # which needs no generator
+                if told:
+                    with pytest.raises(MissingDataError, match="models fetch paint"):
+                        pipeline.execute(run)
+                    assert not run.folder("predict", "01").exists()
+                else:  # a plugin's own affair
+                    pipeline.execute(run)
+        finally:
+            toy.Paint.downloads = before
+
+
 def test_the_last_decoded_run_is_asked_when_none_is_named(tmp_path):
     with pytest.raises(RunError, match=r"no decoded run in .*--run DIR"):
         pipeline.latest_run(tmp_path)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from neurodiffuse.errors import PluginError
 from neurodiffuse.progress import progress
-from neurodiffuse.run import Run, write_json
-from neurodiffuse.store import LatentFile
+from neurodiffuse.run import Run, say, write_json
+from neurodiffuse.store import LatentFile, content, link_files
 from neurodiffuse.types import Encoder, Stimuli
 
 BATCH = 64
@@ -23,8 +26,9 @@ def encode(run: Run, subject: str) -> None:
     """Write the latents of a subject's training and test images for every feature.
 
     Latents lie in ``latents/FEATURE-DIGEST``, the digest being of the encoder, its options and
-    the images. Images are in the order of their ids, so that subjects who saw the same pictures
-    share their latents in whatever order they saw them.
+    what it reads: ids with pixels or captions. Images are in the order of their ids, so that
+    subjects who saw the same pictures share their latents in whatever order they saw them. Runs
+    in one folder share them too: what another run there has encoded is not encoded again.
     """
     trials = run.subject(subject).trials
     ids = {split: tuple(sorted(trials.images(split))) for split in ("train", "test")}
@@ -32,7 +36,12 @@ def encode(run: Run, subject: str) -> None:
     for feature in run.config.features:
         place = run.shelf / f"{feature}-{_digest(run, feature, ids)}"
         if not place.exists():
-            _encode_feature(run, feature, ids, place)
+            if other := _elsewhere(run, place.name):
+                with run.writing(place) as folder:
+                    link_files(other, folder)
+                say(f"{feature}: encoded before by {other.parents[1]}", quiet=run.quiet)
+            else:
+                _encode_feature(run, feature, ids, place)
         places[feature] = place.name
     with run.writing(run.folder("encode", subject)) as folder:
         write_json(folder / "features.json", places)
@@ -74,10 +83,41 @@ def write_rows(
         file.write(start, values)
 
 
+def _elsewhere(run: Run, name: str) -> Path | None:
+    """Return the same latents, by their name, in another run of the same folder."""
+    found = sorted(run.shelf.parent.parent.glob(f"*/latents/{glob.escape(name)}"))
+    others = (p for p in found if p.parent != run.shelf and os.access(p / "test.json", os.R_OK))
+    return next(others, None)
+
+
 def _digest(run: Run, feature: str, ids: dict[str, tuple[str, ...]]) -> str:
     part = run.config.features[feature]
     card = run.registry.card("encoder", part.encoder)
-    said = [part.encoder, card.distribution, card.version, dict(part.options), ids]
+    read = _read(run, card.reads, ids)
+    said = [part.encoder, card.distribution, card.version, dict(part.options), ids, read]
+    said.append(_own_files(part.options))
     if run.config.encode.dtype != "float32":
         said.append(run.config.encode.dtype)
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read(run: Run, reads: Sequence[str], ids: dict[str, tuple[str, ...]]) -> list[Any]:
+    """Return what an encoder is shown of each image."""
+    every = [*ids["train"], *ids["test"]]
+    stimuli = run.dataset.stimuli(every)
+    said: list[Any] = []
+    if "captions" in reads:
+        said += [list(captions) for captions in stimuli.captions]
+    if reads != ("captions",):
+        for k, name in enumerate(stimuli.ids):
+            if name not in run.contents:
+                run.contents[name] = content(stimuli.images[k])
+        said += [run.contents[name] for name in every]
+    return said
+
+
+def _own_files(options: Mapping[str, Any]) -> list[Any]:
+    """Return path, size and time of the files that options name, such as a user's own weights."""
+    named = [Path(v).expanduser() for v in options.values() if isinstance(v, str) and v]
+    files = [f for p in named for f in ([p] if p.is_file() else sorted(p.rglob("*")))]
+    return [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]

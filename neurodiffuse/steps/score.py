@@ -86,8 +86,8 @@ def _compare(
         # the same shufflings for each sample, so that the null of their mean is that of the test
         rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
         each.append((metric.compare(*pair), metric.null(*pair, rng)))
-    values = np.mean([v for v, _ in each], axis=0, dtype=np.float64)
-    null = np.mean([n for _, n in each], axis=0, dtype=np.float64)
+    values = np.stack([np.asarray(v, np.float64) for v, _ in each]).mean(axis=0)
+    null = np.stack([np.asarray(n, np.float64) for _, n in each]).mean(axis=0)
     summary = metrics.summary(
         values,
         null,
