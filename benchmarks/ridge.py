@@ -1,34 +1,36 @@
-"""Time many-target ridge against scikit-learn: ``python benchmarks/ridge.py [--size small|mid]``.
+"""Compare many-target ridge with its peers: ``python benchmarks/ridge.py [--size small|mid]``.
 
-Every method predicts the same test images from the same files, rescales by the test statistics
-and scores R², each in a process of its own so that peak memory is its own. Methods take turns,
-and the table shows medians over the rounds; the rate of a large float32 matrix product, measured
-in the same turns, is the machine's ceiling. The problem is synthetic: a low-rank response to the
-stimulus, correlated and white noise.
+Three questions, each asked of ours and of peers: predictions at one penalty; the same with the sum
+of absolute weights; predictions with a penalty chosen for each target. Every method predicts the
+same test images from the same files, rescales by the test statistics and scores R², each in a
+process of its own so that peak memory is its own. Methods take turns, and the table shows medians
+over the rounds; the rate of a large float32 matrix product, measured in the same turns, is the
+machine's ceiling. Peers that would take many minutes are measured on two small numbers of targets
+and extrapolated linearly. The problem is synthetic: a low-rank response to the stimulus,
+correlated and white noise.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import cost, gemm_rate, machine
 
 from neurodiffuse import ridge
+from neurodiffuse.store import LatentFile
 
-WIDTH = 2048
+PREDICT, WEIGHTS, CHOOSE = "predictions", "weights and L1", "penalty for each target"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Size:
 
 SIZES = {"small": Size(900, 1200, 300, 26, 96), "mid": Size(3000, 4000, 982, 26, 768)}
 ALPHA = 5000.0
+ALPHAS = 4000.0 * np.logspace(-2, 2, 10)
 
 
 def make_problem(folder: Path, size: Size) -> None:
@@ -66,13 +69,11 @@ def make_problem(folder: Path, size: Size) -> None:
     np.save(folder / "x_test.npy", x[size.n :])
     np.save(folder / "y.npy", y[: size.n])
     np.save(folder / "y_test.npy", y[size.n :])
-    blocks = -(-size.t // WIDTH)
-    cut = np.lib.format.open_memmap(
-        folder / "y_blocks.npy", "w+", np.float32, (blocks, size.n, WIDTH)
-    )
-    for block in range(blocks):
-        part = y[: size.n, block * WIDTH : (block + 1) * WIDTH]
-        cut[block, :, : part.shape[1]] = part
+    for name, part in (("y_blocks", y[: size.n]), ("y_test_blocks", y[size.n :])):
+        ids = [str(k) for k in range(len(part))]
+        cut = LatentFile.create(folder / f"{name}.npy", ids, [(size.t,)])
+        for columns in cut.columns():
+            cut.write_columns(columns, part[:, columns])
 
 
 def load(folder: Path, name: str) -> np.ndarray:
@@ -80,33 +81,137 @@ def load(folder: Path, name: str) -> np.ndarray:
     return np.load(folder / f"{name}.npy", mmap_mode="r")
 
 
-def target_blocks(folder: Path, size: Size) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the training targets as the latent store does."""
-    for number, block in enumerate(load(folder, "y_blocks")):
-        columns = slice(number * WIDTH, min((number + 1) * WIDTH, size.t))
-        yield columns, block[:, : columns.stop - columns.start]
-
-
-def hat(folder: Path, size: Size, made: np.ndarray) -> None:
+def hat(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
     """Predict as neurodiffuse does: one hat matrix, targets streamed."""
-    _predict(ridge.factorise(ridge.gram(load(folder, "x")), ALPHA), folder, size, made)
+    return _predict(ridge.factorise(ridge.gram(load(folder, "x")), ALPHA), folder, size, made)
 
 
 def weights(folder: Path, size: Size, made: np.ndarray) -> None:
     """Predict as `hat` does and sum the absolute weights of each voxel."""
     factor = ridge.factorise(ridge.gram(load(folder, "x")), ALPHA)
     _predict(factor, folder, size, made)
-    l1 = np.zeros(size.p)
-    for _, part in ridge.weight_blocks(ridge.weight_map(factor), target_blocks(folder, size)):
+    l1, targets = np.zeros(size.p), LatentFile.open(folder / "y_blocks.npy")
+    for _, part in ridge.weight_blocks(ridge.weight_map(factor), targets.blocks()):
         l1 += np.abs(part).sum(axis=1)
 
 
-def _predict(factor: ridge.Factor, folder: Path, size: Size, made: np.ndarray) -> None:
-    truth = load(folder, "y_test")
+def _predict(factor: ridge.Factor, folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
     rows = ridge.hat(factor, ridge.cross_gram(factor.gram, load(folder, "x_test")))
-    for block in ridge.predict_blocks(rows, target_blocks(folder, size)):
-        ridge.r_squared(truth[:, block.columns], block.values)
+    return _stream(rows, folder, size, made)
+
+
+def _stream(
+    rows: np.ndarray | ridge.Hats, folder: Path, size: Size, made: np.ndarray
+) -> dict[str, float]:
+    targets = LatentFile.open(folder / "y_blocks.npy").blocks()
+    truths = LatentFile.open(folder / "y_test_blocks.npy").blocks()
+    total = 0.0
+    for block, (_, truth) in zip(ridge.predict_blocks(rows, targets), truths, strict=True):
+        total += ridge.r_squared(truth, block.values).sum()
         made[:, block.columns] = ridge.rescale_block(block, size.m, kind="test").values
+    return {"r2": total / size.t}
+
+
+def gcv(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
+    """Choose a penalty for each target by generalised cross-validation, and predict."""
+    return _choose(folder, size, made, ALPHAS)
+
+
+def gcv_many(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
+    """Choose among twice as many penalties."""
+    return _choose(folder, size, made, np.geomspace(ALPHAS[0], ALPHAS[-1], 2 * len(ALPHAS)))
+
+
+def _choose(folder: Path, size: Size, made: np.ndarray, alphas: np.ndarray) -> dict[str, float]:
+    targets, x = LatentFile.open(folder / "y_blocks.npy"), load(folder, "x")
+    spectrum = ridge.decompose(ridge.gram(x), alphas.min())
+    chosen = ridge.select_alphas(spectrum, alphas, targets.blocks())
+    used, choice = np.unique(chosen.alphas[chosen.choice], return_inverse=True)
+    if not ridge.predicts(spectrum, used.min()):
+        spectrum = ridge.decompose(spectrum.gram, used.min(), predict=True)
+    cross = ridge.cross_gram(spectrum.gram, load(folder, "x_test"))
+    hats = tuple(ridge.hat(spectrum.factor(alpha), cross) for alpha in used)
+    return _stream(ridge.Hats(hats, choice), folder, size, made)
+
+
+def himalaya_cv(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
+    """Choose a penalty for each target with himalaya, five folds, torch."""
+    import torch
+    from himalaya.backend import set_backend
+    from himalaya.kernel_ridge import KernelRidgeCV
+
+    set_backend("torch")
+    x, y = np.array(load(folder, "x")), np.array(load(folder, "y"))
+    mean = y.mean(axis=0)
+    y -= mean
+    model = KernelRidgeCV(alphas=ALPHAS.astype(np.float32), cv=5, warn=False)
+    model.fit(torch.as_tensor(x), torch.as_tensor(y))
+    found = np.asarray(model.predict(torch.as_tensor(np.array(load(folder, "x_test")))))
+    truth = load(folder, "y_test") - mean
+    return {"r2": _finish(found, y.std(axis=0), mean, truth, made, slice(None))}
+
+
+def himalaya_one(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
+    """Predict at one penalty with himalaya's kernel ridge, a few targets, extrapolated."""
+    import torch
+    from himalaya.backend import set_backend
+    from himalaya.kernel_ridge import KernelRidge
+
+    set_backend("torch")
+    x, x_test = (torch.as_tensor(np.array(load(folder, s))) for s in ("x", "x_test"))
+
+    def some(columns: slice) -> None:
+        y = np.array(load(folder, "y")[:, columns])
+        mean = y.mean(axis=0)
+        model = KernelRidge(alpha=ALPHA, warn=False).fit(x, torch.as_tensor(y - mean))
+        found = np.asarray(model.predict(x_test))
+        truth = load(folder, "y_test")[:, columns] - mean
+        _finish(found, y.std(axis=0), mean, truth, made, columns)
+
+    return _extrapolated(some, size, 32, 128)
+
+
+def fracridge_one(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
+    """Predict at one fraction with the function of fracridge, a few targets, extrapolated."""
+    from fracridge import fracridge
+
+    x, x_test = np.array(load(folder, "x")), np.array(load(folder, "x_test"))
+
+    def some(columns: slice) -> None:
+        y = np.array(load(folder, "y")[:, columns])
+        mean = y.mean(axis=0)
+        coef = fracridge(x, y - mean, fracs=np.array([0.5]))[0].reshape(size.p, -1)
+        truth = load(folder, "y_test")[:, columns] - mean
+        _finish(x_test @ coef, y.std(axis=0), mean, truth, made, columns)
+
+    return _extrapolated(some, size, 128, 512)
+
+
+def _finish(
+    found: np.ndarray,
+    sd: np.ndarray,
+    mean: np.ndarray,
+    truth: np.ndarray,
+    made: np.ndarray,
+    columns: slice,
+) -> float:
+    """Rescale predictions of centred targets by the test statistics, write, and return mean R²."""
+    made[:, columns] = (found - found.mean(axis=0)) / found.std(axis=0) * sd + mean
+    return float(ridge.r_squared(truth, found).mean())
+
+
+def _extrapolated(
+    some: Callable[[slice], None], size: Size, few: int, more: int
+) -> dict[str, float]:
+    """Return the cost of all targets from those of a few and some more."""
+    costs: list[dict[str, float]] = []
+    some(slice(0, 4))  # libraries start their threads
+    for targets in (few, more):
+        with cost() as found:
+            some(slice(0, min(targets, size.t)))
+        costs.append(found)
+    slope = {k: max(costs[1][k] - costs[0][k], 0.0) / (more - few) for k in ("seconds", "cpu")}
+    return {k: costs[1][k] + slope[k] * (size.t - more) for k in slope} | {"measured_targets": more}
 
 
 def sklearn_loop(folder: Path, size: Size, made: np.ndarray) -> None:
@@ -146,46 +251,41 @@ def _sklearn(folder: Path, size: Size, made: np.ndarray, step: int, *, l1: bool)
             total += np.abs(model.coef_).sum(axis=0)
 
 
-METHODS = {
-    "hat": hat,
-    "sklearn-loop": sklearn_loop,
-    "sklearn-once": sklearn_once,
-    "weights": weights,
-    "sklearn-loop-l1": sklearn_loop_l1,
-    "sklearn-once-l1": sklearn_once_l1,
+METHODS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "neurodiffuse": (PREDICT, hat),
+    "scikit-learn, token by token": (PREDICT, sklearn_loop),
+    "scikit-learn at once": (PREDICT, sklearn_once),
+    "himalaya KernelRidge": (PREDICT, himalaya_one),
+    "fracridge, one fraction": (PREDICT, fracridge_one),
+    "neurodiffuse, weights": (WEIGHTS, weights),
+    "scikit-learn, token by token, L1": (WEIGHTS, sklearn_loop_l1),
+    "scikit-learn at once, L1": (WEIGHTS, sklearn_once_l1),
+    "neurodiffuse, GCV of 10": (CHOOSE, gcv),
+    "neurodiffuse, GCV of 20": (CHOOSE, gcv_many),
+    "himalaya KernelRidgeCV of 10, 5 folds": (CHOOSE, himalaya_cv),
 }
 
 
 def flop(size: Size) -> dict[str, float]:
-    """Return the floating-point operations that each of our methods needs."""
+    """Return the floating-point operations that our methods need."""
     n, p, m, t = size.n, size.p, size.m, size.t
-    solved = n * n * p + n**3 / 3
-    return {"hat": solved + 2 * m * n * p + 2 * m * n * n + 2 * m * n * t}
-
-
-def gemm_rate(size: Size) -> float:
-    """Return the float32 operations a second of a matrix product of the hat's shape."""
-    rng = np.random.default_rng(0)
-    a = rng.standard_normal((size.m, size.n), dtype=np.float32)
-    b = rng.standard_normal((size.n, WIDTH), dtype=np.float32)
-    a @ b
-    start, times = time.perf_counter(), 0
-    while time.perf_counter() - start < 0.3:
-        a @ b
-        times += 1
-    return 2 * size.m * size.n * WIDTH * times / (time.perf_counter() - start)
+    solved = n * n * p + n**3 / 3 + 2 * m * n * p + 2 * m * n * n + 2 * m * n * t
+    return {
+        "neurodiffuse": solved,
+        "neurodiffuse, weights": solved + 2 * n * n * p + 2 * n * p * t,
+    }
 
 
 def run_one(method: str, folder: Path, size: Size) -> dict[str, float]:
     """Run one method in this process and return what it cost."""
-    made = np.lib.format.open_memmap(
-        folder / f"made-{method}.npy", "w+", np.float32, (size.m, size.t)
-    )
-    cpu, start = time.process_time(), time.perf_counter()
-    METHODS[method](folder, size, made)
-    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "cpu": cpu, "peak_mib": peak, "gemm": gemm_rate(size)}
+    made = np.lib.format.open_memmap(_made(folder, method), "w+", np.float32, (size.m, size.t))
+    with cost() as found:
+        extrapolated = METHODS[method][1](folder, size, made)
+    return found | (extrapolated or {}) | {"gemm": gemm_rate(size.m, size.n, seconds=0.3)}
+
+
+def _made(folder: Path, method: str) -> Path:
+    return folder / f"made-{list(METHODS).index(method)}.npy"
 
 
 def worst_error(folder: Path, method: str, size: Size) -> float:
@@ -196,7 +296,7 @@ def worst_error(folder: Path, method: str, size: Size) -> float:
     x, y = load(folder, "x").astype(float), load(folder, "y")[:, columns].astype(float)
     found = Ridge(alpha=ALPHA).fit(x, y).predict(load(folder, "x_test").astype(float))
     z = (found - found.mean(axis=0)) / found.std(axis=0)
-    made = load(folder, f"made-{method}")[:, columns]
+    made = np.load(_made(folder, method))[:, columns]
     return float((np.abs(made - (z * y.std(axis=0) + y.mean(axis=0))) / y.std(axis=0)).max())
 
 
@@ -208,55 +308,48 @@ def compare(size: Size, rounds: int) -> dict[str, Any]:
         make_problem(folder, size)
         for _ in range(rounds):
             for method in METHODS:
-                told = json.dumps([method, name, asdict(size)])
-                done = subprocess.run(
-                    [sys.executable, __file__, "--one", told],
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                )
-                runs[method].append(json.loads(done.stdout))
-        errors = {method: worst_error(folder, method, size) for method in METHODS}
-    table = {}
-    for method, seen in runs.items():
-        table[method] = {
-            key: statistics.median(run[key] for run in seen)
-            for key in ("seconds", "cpu", "peak_mib")
-        }
-        table[method]["error"] = errors[method]
-    for method, operations in flop(size).items():
-        rates = [operations / run["seconds"] / run["gemm"] for run in runs[method]]
-        table[method]["of_gemm"] = statistics.median(rates)
+                runs[method].append(_in_own_process(method, name, size))
+        table = {method: _row(folder, method, size, runs[method]) for method in METHODS}
     gemm = statistics.median(run["gemm"] for seen in runs.values() for run in seen)
     return {"table": table, "gemm": gemm, "runs": runs}
 
 
-def machine() -> dict[str, Any]:
-    """Return the properties of this machine that explain the numbers."""
-    from threadpoolctl import threadpool_info
+def _in_own_process(method: str, folder: str, size: Size) -> dict[str, float]:
+    told = json.dumps([method, folder, asdict(size)])
+    command = [sys.executable, __file__, "--one", told]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(f"{method:40} {found['seconds']:8.2f} s {found['peak_mib']:7.0f} MiB", flush=True)
+    return found
 
-    blas = [i for i in threadpool_info() if i["user_api"] == "blas"]
-    return {
-        "cores": os.cpu_count(),
-        "processor": platform.machine(),
-        "load": os.getloadavg()[0],
-        "blas": sorted({f"{b['internal_api']} {b['version']} {b['architecture']}" for b in blas}),
-        "blas_threads": sorted({b["num_threads"] for b in blas}),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
+
+def _row(folder: Path, method: str, size: Size, seen: list[dict[str, float]]) -> dict[str, Any]:
+    group = METHODS[method][0]
+    row: dict[str, Any] = {"group": group}
+    for key in ("seconds", "cpu", "peak_mib"):
+        row[key] = statistics.median(run[key] for run in seen)
+    if "measured_targets" in seen[0]:
+        return row | {"measured_targets": seen[0]["measured_targets"]}
+    if group == CHOOSE:
+        return row | {"r2": seen[0]["r2"]}
+    row["error"] = worst_error(folder, method, size)
+    if method in flop(size):
+        rates = [flop(size)[method] / run["seconds"] / run["gemm"] for run in seen]
+        row["of_gemm"] = statistics.median(rates)
+    return row
 
 
 def shown(result: dict[str, Any]) -> str:
-    """Return the table as text; the ratios are within each group, to our method."""
-    lines = [f"{'method':16} {'s':>8} {'CPU s':>8} {'ratio':>7} {'MiB':>7} {'error/sd':>9} gemm"]
+    """Return the table as text; ratios are within each group, to our method."""
+    lines = [f"{'method':40} {'s':>8} {'CPU s':>8} {'ratio':>7} {'MiB':>7}"]
+    own: dict[str, float] = {}
     for method, row in result["table"].items():
-        own = result["table"]["weights" if method == "weights" or "l1" in method else "hat"]
-        part = f"{row['of_gemm']:.0%}" if "of_gemm" in row else ""
+        first = own.setdefault(row["group"], row["seconds"])
+        more = [f"{k} {row[k]:.2g}" for k in ("error", "of_gemm") if k in row]
+        more += [f"R² {row['r2']:.5f}"] if "r2" in row else []
         lines.append(
-            f"{method:16} {row['seconds']:8.3f} {row['cpu']:8.3f} "
-            f"{row['seconds'] / own['seconds']:7.2f} {row['peak_mib']:7.0f} "
-            f"{row['error']:9.1e} {part:>4}"
+            f"{method:40} {row['seconds']:8.3f} {row['cpu']:8.3f} "
+            f"{row['seconds'] / first:7.2f} {row['peak_mib']:7.0f} {' '.join(more)}"
         )
     return "\n".join(lines)
 
@@ -266,19 +359,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="JSON file; default benchmarks/ridge-SIZE.json")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/ridge-SIZE.json")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
         method, folder, size = json.loads(given.one)
         print(json.dumps(run_one(method, Path(folder), Size(**size))))
         return
-    size, about = SIZES[given.size], machine()
-    result = {"size": asdict(size), "alpha": ALPHA, "machine": about, **compare(size, given.rounds)}
+    size, start = SIZES[given.size], time.time()
+    about = machine()
+    result = {
+        "size": asdict(size) | {"t": size.t},
+        "alpha": ALPHA,
+        "rounds": given.rounds,
+        "machine": about,
+        **compare(size, given.rounds),
+    }
+    result["load_after"] = machine()["load"]
     print(f"n {size.n}, voxels {size.p}, test {size.m}, targets {size.t}, alpha {ALPHA:g}")
     print(f"{about['cores']} cores, load {about['load']:.1f}, {result['gemm'] / 1e9:.0f} GFLOP/s")
-    print(shown(result))
-    out = given.out or Path(__file__).with_name(f"ridge-{given.size}.json")
+    print(shown(result), f"\n{time.time() - start:.0f} s in all")
+    out = given.out or Path(__file__).with_name("results") / f"ridge-{given.size}.json"
+    out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

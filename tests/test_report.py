@@ -326,6 +326,8 @@ def test_penalties_at_an_end_are_warned_about():
     (said, other) = wording.widen("01", "clip", rows)
     assert "40% of the targets of clip chose the smallest" in said
     assert "30% of the targets of clip chose the largest" in other
+    rows[2, 1] = 0.001
+    assert wording.widen("01", "clip", rows) == [said]
     assert wording.widen("01", "clip", rows[:1]) == wording.widen("01", "clip", None) == []
     assert wording.chosen_penalty("gcv", rows) == "10–1e+03 (gcv)"
     assert wording.chosen_penalty(5.0, None) == 5.0

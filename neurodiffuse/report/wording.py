@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 AT_AN_END = 0.25
 """Part of a feature's targets that may choose the smallest or largest penalty without a word."""
 
+NO_MORE = 0.01
+"""R² of left-out images below which a penalty predicts hardly more than the mean."""
+
 STAGE_LABELS = {"recon": "Reconstruction", "first-guess": "First guess"}
 METRIC_LABELS = {
     "pixcorr": "PixCorr",
@@ -104,10 +107,14 @@ def chosen_penalty(given: float | str, rows: np.ndarray | None) -> float | str:
 
 
 def widen(label: str, feature: str, rows: np.ndarray | None) -> list[str]:
-    """Return a warning where many targets chose the smallest or largest penalty on offer."""
+    """Return a warning where many targets chose the smallest or largest penalty on offer.
+
+    Where the largest predicts nothing any more, no larger one would predict better.
+    """
     if rows is None or len(rows) < 2:
         return []
     share = rows[[0, -1], 2] / rows[:, 2].sum()
+    share[1] *= rows[-1, 1] > NO_MORE
     return [
         f"sub-{label}: {part:.0%} of the targets of {feature} chose the {end} penalty that was "
         f"offered; a {more} one might predict better. Widen features.{feature}.alphas."

@@ -202,9 +202,9 @@ def test_scores_of_predictions_are_of_the_right_images(make_run):
 def test_report_shows_which_penalties_were_chosen(make_run):
     run = make_run(
         "features.colour.alpha=gcv",
-        "features.colour.alphas=[1e-3, 1e-2, 1e-1]",
+        "features.colour.alphas=[0.1, 1, 5]",
         "features.colour.alpha_per=target",
-        "datasets.toy.noise=3.0",
+        "datasets.toy.noise=1.0",
     )
     pipeline.plan_of(run)
     with opened(run):
@@ -212,5 +212,5 @@ def test_report_shows_which_penalties_were_chosen(make_run):
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "Penalty of colour" in page
     assert "100% of the targets of colour chose the largest penalty" in page
-    assert "0.1 (gcv)" in page
+    assert "5 (gcv)" in page
     assert "penalty chosen for each target by generalised cross-validation" in page

@@ -1,0 +1,237 @@
+"""Fit and predict a subject of the Natural Scenes Dataset's size: ``benchmarks/ridge_full.py``.
+
+The steps ``fit`` and ``predict`` themselves run, on a run folder whose betas and latents this
+script makes up and writes through the store (12.4 GB of training latents at full size, removed
+afterwards). Everything is dropped from the page cache first, so that reads are cold. A process of
+its own runs each of: rescaling by the test images (as published), rescaling by left-out training
+images (the default). One CLIP token fitted as the published code does gives its cost per token.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measure import cost, forget, gemm_rate, machine
+
+from neurodiffuse.config import Config, FeatureConfig, PredictConfig
+from neurodiffuse.plugins import Registry
+from neurodiffuse.run import Run, write_json
+from neurodiffuse.steps.fit import fit
+from neurodiffuse.steps.predict import predict
+from neurodiffuse.store import LatentFile, load_betas, save_betas
+from neurodiffuse.types import Betas
+
+CALIBRATION = 1000
+RANK = 60
+
+
+@dataclass(frozen=True)
+class Size:
+    """Training images, voxels, test images, and (shape, alpha) of each feature."""
+
+    n: int
+    p: int
+    m: int
+    features: dict[str, tuple[tuple[int, ...], float]]
+
+    @property
+    def t(self) -> int:
+        """Number of targets."""
+        return sum(int(np.prod(shape)) for shape, _ in self.features.values())
+
+
+SIZES = {
+    "nsd": Size(
+        8859,
+        15724,
+        982,
+        {"vdvae": ((91168,), 5e4), "text": ((77, 768), 1e5), "vision": ((257, 768), 6e4)},
+    ),
+    "small": Size(
+        1200,
+        2000,
+        200,
+        {"vdvae": ((4000,), 5e3), "text": ((7, 768), 1e4), "vision": ((9, 768), 6e3)},
+    ),
+}
+
+
+def make(folder: Path, size: Size) -> None:
+    """Write betas and latents of a made-up subject: a low-rank response and noise."""
+    rng = np.random.default_rng(0)
+    rows = size.n + size.m
+    seen = rng.standard_normal((rows, RANK), dtype=np.float32)
+    x = seen @ (rng.standard_normal((RANK, size.p)) / np.arange(1, RANK + 1)[:, None] ** 0.7)
+    x = (x + 2 * rng.standard_normal((rows, size.p), dtype=np.float32)).astype(np.float32)
+    x -= x[: size.n].mean(axis=0)
+    x /= x[: size.n].std(axis=0)
+    ids = tuple(f"image{k:05d}" for k in range(rows))
+    train, test = ids[: size.n], ids[size.n :]
+    mask = folder / "steps" / "sub-01" / "mask"
+    mask.mkdir(parents=True)
+    save_betas(mask, "train", Betas(train, x[: size.n]))
+    save_betas(mask, "test", Betas(test, x[size.n :]))
+    np.savez(mask / "voxels.npz", voxels=np.ones(size.p, bool))
+    noise = 4 * rng.standard_normal((rows, 2048 + 512), dtype=np.float32)
+    places = {}
+    for feature, (shape, _) in size.features.items():
+        place = folder / "latents" / f"{feature}-madeup"
+        place.mkdir(parents=True)
+        files = [
+            LatentFile.create(place / f"{s}.npy", part, [shape])
+            for s, part in (("train", train), ("test", test))
+        ]
+        for k, columns in enumerate(files[0].columns()):
+            width = columns.stop - columns.start
+            y = seen @ rng.standard_normal((RANK, width), dtype=np.float32)
+            y += np.roll(noise, 97 * k, axis=0)[:, k % 512 : k % 512 + width] + 3
+            files[0].write_columns(columns, y[: size.n])
+            files[1].write_columns(columns, y[size.n :])
+        places[feature] = place.name
+    encode = folder / "steps" / "sub-01" / "encode"
+    encode.mkdir(parents=True)
+    write_json(encode / "features.json", places)
+
+
+def open_run(folder: Path, size: Size, rescale: str) -> Run:
+    """Return the run, whose recipe has the published penalties."""
+    features = {f: FeatureConfig("madeup", alpha) for f, (_, alpha) in size.features.items()}
+    config = Config(
+        recipe="benchmark",
+        name="benchmark",
+        dataset="madeup",
+        subjects=("01",),
+        dataset_options={},
+        features=features,
+        stages={},
+        metrics={},
+        predict=PredictConfig(rescale=rescale, calibration=CALIBRATION),  # type: ignore[arg-type]
+    )
+    return Run(folder, config, Registry([]), None, quiet=True)  # type: ignore[arg-type]
+
+
+def run_steps(folder: Path, size: Size, rescale: str) -> dict[str, Any]:
+    """Run both steps in this process and return what each cost, and the machine's ceiling."""
+    run, found = open_run(folder, size, rescale), {}
+    before = gemm_rate(size.m, size.n)
+    for step in (fit, predict):
+        with cost() as found[step.__name__]:
+            step(run, "01")
+    after = gemm_rate(size.m, size.n)
+    return found | {"gemm": [before, after], "load": os.getloadavg()[0]}
+
+
+def reference_token(folder: Path, size: Size) -> dict[str, float]:
+    """Fit and predict one token as the published code does, all from memory."""
+    from sklearn.linear_model import Ridge
+
+    mask = folder / "steps" / "sub-01" / "mask"
+    x, x_test = (np.array(load_betas(mask, s).values) for s in ("train", "test"))
+    place = folder / "latents" / "text-madeup"
+    y, y_test = (
+        next(LatentFile.open(place / f"{s}.npy").blocks())[1][:, :768] for s in ("train", "test")
+    )
+    with cost() as found:
+        model = Ridge(alpha=1e5, max_iter=50000, fit_intercept=True).fit(x, y)
+        made = model.predict(x_test)
+        made = (made - made.mean(axis=0)) / made.std(axis=0) * y.std(axis=0) + y.mean(axis=0)
+        model.score(x_test, y_test)
+    return found
+
+
+def flop(size: Size, rescale: str) -> float:
+    """Return the operations of both steps' matrix products and factors.
+
+    Gram matrix (half of a product), a factor for each alpha, the new betas' inner products, the
+    rows of the hat matrices, their product with the targets, and the table of correlations
+    behind the identification score.
+    """
+    n, p, m, t = size.n, size.p, size.m, size.t
+    factors, extra = len(size.features), min(CALIBRATION, n) if rescale == "train" else 0
+    rows = m + extra
+    return (
+        n * n * p
+        + factors * n**3 / 3
+        + 2 * m * n * p
+        + factors * 2 * rows * n * n
+        + 2 * rows * n * t
+        + 2 * m * m * t
+    )
+
+
+def bound_mib(size: Size) -> float:
+    """Return the promised peak: 4 bytes (np + mp + n² + mn) and 0.35 GB."""
+    n, p, m = size.n, size.p, size.m
+    return (4 * (n * p + m * p + n * n + m * n) + 0.35e9) / 2**20
+
+
+def summary(size: Size, results: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers that the promises are about."""
+    out: dict[str, Any] = {"bound_mib": bound_mib(size), "target_bytes": 4 * size.n * size.t}
+    for rescale in ("test", "train"):
+        runs = results[rescale]
+        seconds = runs["fit"]["seconds"] + runs["predict"]["seconds"]
+        rate = flop(size, rescale) / seconds
+        out[rescale] = {
+            "seconds": seconds,
+            "cpu": runs["fit"]["cpu"] + runs["predict"]["cpu"],
+            "of_gemm": rate / float(np.mean(runs["gemm"])),
+            "gflops": rate / 1e9,
+            "gemm_gflops": float(np.mean(runs["gemm"])) / 1e9,
+            "peak_mib": runs["predict"]["peak_mib"],
+            "read_ratio": runs["predict"]["read_bytes"] / (4 * (size.n + size.m) * size.t),
+            "load": runs["load"],
+        }
+    token = results["token"]["seconds"]
+    out["reference_seconds"] = token * size.t / 768
+    return out
+
+
+def main() -> None:
+    """Make the data, run every part in its own process, remove the data and write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=SIZES, default="nsd")
+    parser.add_argument("--folder", type=Path, help="where 20 GB are free; default: temporary")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    size = SIZES[given.size]
+    if given.one:
+        folder = given.folder
+        part = reference_token(folder, size) if given.one == "token" else None
+        print(json.dumps(part or run_steps(folder, size, given.one)))
+        return
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(dir=given.folder) as name:
+        start = time.perf_counter()
+        make(Path(name), size)
+        print(f"made in {time.perf_counter() - start:.0f} s", flush=True)
+        for part in ("test", "token", "train"):
+            shutil.rmtree(Path(name) / "steps" / "sub-01" / "fit", ignore_errors=True)
+            forget(Path(name))
+            command = [sys.executable, __file__, "--size", given.size, "--folder", name]
+            done = subprocess.run(
+                [*command, "--one", part], check=True, stdout=subprocess.PIPE, text=True
+            )
+            results[part] = json.loads(done.stdout)
+            print(part, json.dumps(results[part]), flush=True)
+    told = {"size": asdict(size) | {"t": size.t}, "machine": machine()}
+    told |= {"results": results, "summary": summary(size, results)}
+    out = Path(__file__).with_name("results") / f"ridge-full-{given.size}.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(told["summary"], indent=1))
+
+
+if __name__ == "__main__":
+    main()
