@@ -1,0 +1,1 @@
+"""CLIP's token sequences of images and captions."""
