@@ -11,6 +11,7 @@ from neurodiffuse.run import read_json
 if TYPE_CHECKING:
     from neurodiffuse.pipeline import Plan
     from neurodiffuse.run import Run
+    from neurodiffuse.types import Download
 
 
 def describe(run: Run, plan: Plan, start_from: str = "") -> str:
@@ -37,11 +38,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         less = f", without {listing(stage.without)}" if stage.without else ""
         lines.append(f"stage      {name}: {stage.generator!r}{start}{less}")
     lines.append(f"metrics    {', '.join(config.metrics) or 'none'}")
-    for where, item in plan.downloads:
-        size = "unknown size" if item.size is None else _bytes(item.size)
-        lines.append(f"download   {where}: {item.address} ({size}, licence: {item.licence})")
-    if not plan.downloads:
-        lines.append("download   nothing")
+    lines += _downloads(run, plan)
     done = [f"sub-{label} {step}" for step, label, there in plan.steps if there]
     if done:
         lines.append(f"done       {', '.join(done)}")
@@ -49,6 +46,29 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         lines.append(f"redo       from {start_from}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")
     return "\n".join(lines)
+
+
+def _downloads(run: Run, plan: Plan) -> list[str]:
+    """Return a line for each model that is to be fetched, and for each file of no model."""
+    names = {file.address: model for model in run.registry.models() for file in model.files}
+    models: dict[str, list[Download]] = {}
+    lines = []
+    for where, item in plan.downloads:
+        if item.address in names:
+            models.setdefault(names[item.address].name, []).append(item)
+        else:
+            size = "unknown size" if item.size is None else _bytes(item.size)
+            lines.append(f"download   {where}: {item.address} ({size}, licence: {item.licence})")
+    for name, items in models.items():
+        total = sum(item.size or 0 for item in items)
+        size = _bytes(total)
+        if any(item.size is None for item in items):
+            size = f"more than {size}" if total > 2**20 else "unknown size"
+        lines.append(
+            f"download   {name}: {len(items)} files, {size} (licence: "
+            f"{items[0].licence}); neurodiffuse models fetch {name}"
+        )
+    return lines or ["download   nothing"]
 
 
 def results(run: Run) -> str:

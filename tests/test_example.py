@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from neurodiffuse.plugins import Registry
+
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "bids_example"
 
@@ -154,10 +156,18 @@ def test_input_is_never_modified(finished):
     assert done.stdout == ""
 
 
-def test_dry_run_imports_no_torch(tmp_path):
+REGIONS = {"takagi": ("features.z.roi=V1", "features.c.roi=faces", "mask.select=visual")}
+"""What recipes that name NSD's regions need on the bundled example."""
+
+
+@pytest.mark.parametrize("recipe", sorted(c.name for c in Registry.installed().cards("recipe")))
+def test_dry_run_imports_no_torch(tmp_path, monkeypatch, recipe):
+    monkeypatch.setenv("NEURODIFFUSE_MODELS", str(tmp_path))
+    words = [*decode("run", "--dry-run"), "--recipe", recipe]
+    words += [w for setting in REGIONS.get(recipe, ()) for w in ("--set", setting)]
     code = (
         "import sys\nfrom neurodiffuse.cli import cli\n"
-        f"cli.main({[*decode('run', '--dry-run')]!r}, standalone_mode=False)\n"
+        f"cli.main({words!r}, standalone_mode=False)\n"
         "print([m for m in ('torch', 'diffusers', 'transformers') if m in sys.modules])"
     )
     done = subprocess.run(
