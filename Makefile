@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 SOURCES := pyproject.toml constraints.txt $(PLUGINS)
 EDITABLE := $(foreach p,$(PLUGINS),-e $(patsubst %/,%,$(dir $(p))))
+DEMO := -e plugins/bids -e plugins/pixels -e plugins/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt
 
 .PHONY: demo test test-slow test-gpu lint types docs benchmark clean
@@ -40,7 +41,7 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.core: $(VENV)/.made $(SOURCES)
-	$(PIP) -e . $(EDITABLE)
+	$(PIP) -e . $(DEMO)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.core
@@ -52,7 +53,7 @@ $(VENV)/.dev: $(VENV)/.test
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.core
-	$(PIP) -e ".[docs]"
+	$(PIP) -e ".[docs]" $(EDITABLE)
 	@touch $@
 
 clean:
