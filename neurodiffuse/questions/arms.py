@@ -45,7 +45,7 @@ class Arm:
         """Return the test images, in the order of scores and pictures."""
         return self.run.subject(subject).trials.images("test")
 
-    def pictures(self, subject: str, rows: Sequence[int]) -> list[np.ndarray]:
+    def pictures(self, subject: str, rows: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Return the pictures of some test images, uint8 (height, width, 3)."""
         place = self.run.folder("generate", subject) / self.source / self.shown
         names = labels(self.ids(subject))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.report.pictures import Picture, picture
-from neurodiffuse.report.ranking import grid_rows
+from neurodiffuse.report.ranking import Choice, grid_rows
 from neurodiffuse.store import labels
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-CELL, LEFT, TOP, GAP = 1.0, 0.95, 0.5, 0.16
-"""Inches: side of a picture, room for the rows' and the columns' names, between blocks."""
+CELL, SHOWN, LEFT, GAP, FONT = 164, 158, 110, 26, 18
+"""Pixels: a cell and the picture in it, room for the blocks' names, between blocks, of a line."""
 
 EACH = 4
 """Images in each block: the best, the median, the worst."""
@@ -58,31 +56,83 @@ def ranked(arms: Sequence[Arm], reference: Arm, subject: str, *, each: int = EAC
 
     Seen pictures are the first column. All arms must have the same test images.
     """
-    ids = reference.ids(subject)
-    names = labels(ids)
     scores = list(reference.scores(subject).values())
-    choice, _ = grid_rows(scores, len(ids), each=each)
-    stimuli = reference.run.dataset.stimuli(ids)
+    choice, _ = grid_rows(scores, len(reference.ids(subject)), each=each)
+    return Sheet(
+        ("Seen", *(arm.name for arm in arms)),
+        _blocks(choice, reference, subject, [(arm, subject) for arm in arms]),
+        f"{choice.rule} The ranking is that of {reference.name}.",
+    )
+
+
+def across_subjects(arm: Arm, *, each: int = EACH) -> Sheet:
+    """Return images as each subject's brain gave them; all must have the same test images.
+
+    They may have seen them in any order. The ranking is that of the mean over subjects.
+    """
+    subjects = arm.run.config.subjects
+    order = {s: places(arm.ids(subjects[0]), arm.ids(s)) for s in subjects}
+    scores = []
+    for name, score in arm.scores(subjects[0]).items():
+        values = [arm.scores(s)[name].values for s in subjects]
+        aligned = [v[order[s]] for s, v in zip(subjects, values, strict=True) if v is not None]
+        scores.append(dataclasses.replace(score, values=np.mean(aligned, axis=0)))
+    choice, _ = grid_rows(scores, len(arm.ids(subjects[0])), each=each)
+    return Sheet(
+        ("Seen", *(f"sub-{s}" for s in subjects)),
+        _blocks(choice, arm, subjects[0], [(arm, s) for s in subjects]),
+        f"{choice.rule} The scores that rank are means over subjects.",
+    )
+
+
+def _blocks(
+    choice: Choice, reference: Arm, subject: str, columns: Sequence[tuple[Arm, str]]
+) -> tuple[Block, ...]:
+    """Return the chosen images: seen first, then a picture of each arm and subject."""
+    ids = reference.ids(subject)
+    names, stimuli = labels(ids), reference.run.dataset.stimuli(ids)
     blocks = []
     for group in choice.groups:
-        made = [arm.pictures(subject, group.rows) for arm in arms]
+        made = [
+            arm.pictures(who, places(ids, arm.ids(who))[list(group.rows)]) for arm, who in columns
+        ]
         rows = tuple(
             (np.asarray(stimuli.images[row]), *(pictures[k] for pictures in made))
             for k, row in enumerate(group.rows)
         )
         blocks.append(Block(group.title, tuple(names[row] for row in group.rows), rows))
-    rule = f"{choice.rule} The ranking is that of {reference.name}."
-    return Sheet(("Seen", *(arm.name for arm in arms)), tuple(blocks), rule)
+    return tuple(blocks)
+
+
+def places(ids: Sequence[str], among: Sequence[str]) -> np.ndarray:
+    """Return where each of some images is among the images of another order."""
+    at = {image: k for k, image in enumerate(among)}
+    return np.array([at[image] for image in ids], np.intp)
 
 
 def png(sheet: Sheet) -> bytes:
     """Return the sheet as one picture for print; the same sheet is the same bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure = _figure(sheet)
-    FigureCanvasAgg(figure)
+    font = ImageFont.load_default(FONT)
+    heads = [_folded(name) for name in sheet.columns]
+    top = 2 * GAP + max(head.count("\n") + 1 for head in heads) * (FONT + 4)
+    rows = sum(len(block.cells) for block in sheet.blocks)
+    width = LEFT + CELL * len(sheet.columns)
+    image = Image.new("RGB", (width, top + CELL * rows + GAP * len(sheet.blocks)), "white")
+    draw = ImageDraw.Draw(image)
+    for k, head in enumerate(heads):
+        at = (LEFT + CELL * k + SHOWN // 2, top - GAP // 2)
+        draw.multiline_text(at, head, "black", font, "md", align="center")
+    for block in sheet.blocks:
+        at = (LEFT - GAP // 2, top + SHOWN // 2)
+        draw.text(at, block.title.partition(",")[0], "black", font, "rm")
+        for cells in block.cells:
+            for k, cell in enumerate(cells):
+                if cell is not None:
+                    image.paste(_enlarged(cell), (LEFT + CELL * k, top))
+            top += CELL
+        top += GAP
     file = io.BytesIO()
-    figure.savefig(file, dpi=160, metadata={"Software": None}, format="png")
+    image.save(file, format="PNG", dpi=(160, 160))
     return file.getvalue()
 
 
@@ -103,33 +153,13 @@ def _plate(cell: np.ndarray | None, alt: str) -> Plate:
     return Plate(None if cell is None else picture(cell, SIDE), alt)
 
 
-def _figure(sheet: Sheet) -> Figure:
-    from matplotlib.figure import Figure
-
-    rows = sum(len(block.cells) for block in sheet.blocks)
-    width = LEFT + CELL * len(sheet.columns)
-    height = TOP + CELL * rows + GAP * len(sheet.blocks)
-    figure = Figure(figsize=(width, height), facecolor="white")
-    side, top = CELL * 0.96, TOP
-    for b, block in enumerate(sheet.blocks):
-        for i, row in enumerate(block.cells):
-            for j, cell in enumerate(row):
-                place = (LEFT + CELL * j, height - top - side)
-                axes = figure.add_axes(
-                    (place[0] / width, place[1] / height, side / width, side / height)
-                )
-                axes.set_axis_off()
-                if cell is not None:
-                    axes.imshow(cell, interpolation="nearest")
-                if b == i == 0:
-                    axes.set_title(_folded(sheet.columns[j]), fontsize=7, pad=3)
-            if i == 0 and block.title:
-                y = 1 - (top + side / 2) / height
-                at = (LEFT - 0.08) / width
-                figure.text(at, y, _folded(block.title), ha="right", va="center", fontsize=7)
-            top += CELL
-        top += GAP
-    return figure
+def _enlarged(values: np.ndarray) -> Image.Image:
+    """Return a picture that fills its cell: small ones pixel by pixel, large ones smoothly."""
+    image = Image.fromarray(np.ascontiguousarray(values))
+    scale = SHOWN / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    smooth = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
+    return image.resize(size, smooth)
 
 
 def _folded(name: str, width: int = 17) -> str:

@@ -44,7 +44,8 @@ class Head:
 class Shown:
     """A cell to read: the mean, what is below it, and how it stands among its column.
 
-    ``against`` is the paired test in words, ``mark`` is ``better``, ``worse`` or empty.
+    ``against`` is the paired test in words, ``mark`` is ``better``, ``worse`` or empty,
+    ``raised`` are letters of notes.
     """
 
     mean: float
@@ -52,6 +53,7 @@ class Shown:
     against: str = ""
     mark: str = ""
     best: bool = False
+    raised: str = ""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ def _predicted(run: Run, subject: str, feature: str) -> Path:
     return trunk.folder("predict", subject) / f"{feature}.npy"
 
 
-def _taken(stored: LatentFile, rows: Sequence[int], ids: Sequence[str], place: Path) -> None:
+def _taken(
+    stored: LatentFile, rows: Sequence[int] | np.ndarray, ids: Sequence[str], place: Path
+) -> None:
     """Write some rows of a file under other ids, block by block."""
     made = LatentFile.create(place, ids, stored.shapes)
     for columns, block in stored.blocks():

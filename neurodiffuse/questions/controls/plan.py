@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from neurodiffuse.config import Config
 from neurodiffuse.errors import ConfigError, listing, near
@@ -21,7 +21,7 @@ REFIT = ("mask", "fit", *PAINT)
 
 KINDS = ("ceiling", "decoded", "rescale", "text-only", "hold-out", "retrieval", "floor")
 
-RESCALED = {
+RESCALED: dict[Literal["train", "test"], str] = {
     "train": "of left-out training images, so that nothing of the test set is used",
     "test": "of the test images' own predictions, as in the published code of Brain-Diffuser",
 }

@@ -1,0 +1,191 @@
+"""Compare runs, ablations, folders of pictures and published results in one table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from neurodiffuse import __version__
+from neurodiffuse.errors import RunError
+from neurodiffuse.questions import sheets
+from neurodiffuse.questions.arms import Arm
+from neurodiffuse.questions.compare import exports
+from neurodiffuse.questions.compare.columns import Column, shared
+from neurodiffuse.questions.compare.published import published
+from neurodiffuse.questions.compare.rows import Row, Value, of_arms, of_published
+from neurodiffuse.questions.pages import Page, Part, render
+from neurodiffuse.questions.sheets import Sheet
+from neurodiffuse.questions.tables import Head, Line, Shown, Table
+from neurodiffuse.report import wording
+from neurodiffuse.run import Run, say, write_json
+
+
+def compare(arms: Sequence[Arm], *, with_published: bool = True, out: Path | None = None) -> Path:
+    """Write a table and picture sheets of what is compared with the first arm.
+
+    Parameters
+    ----------
+    arms
+        What is compared, of distinct names. The first is what others are tested against.
+    with_published
+        Also the published results that have one of the arms' metrics.
+    out
+        Folder of the answer, replaced when there is one. Default: ``compare/DIGEST`` in the
+        first arm's run.
+
+    Returns
+    -------
+    Path
+        Its folder: ``index.html``, ``table.tsv``, ``table.tex``, ``table.md`` and sheets.
+
+    Raises
+    ------
+    RunError
+        If ``out`` holds something else.
+    """
+    first, columns = arms[0], shared(arms)
+    rows = of_arms(arms)
+    if with_published:
+        rows += of_published(published(), columns, first)
+    place = out or _trunk(first).path / "compare" / _digest(arms, with_published)
+    _check_foreign(place)
+    notes = _notes(arms, rows)
+    with first.run.writing(place) as folder:
+        exports.write(folder, rows, columns)
+        parts = [Part("Scores", "scores", _table(rows, columns), tuple(_explained(rows)))]
+        parts += _sheets(folder, arms)
+        write_json(folder / "question.json", {"arms": [arm.name for arm in arms], "notes": notes})
+        (folder / "index.html").write_text(render(_page(arms, rows, parts, notes)), "utf-8")
+    for note in notes:
+        say(note, quiet=first.run.quiet)
+    return place
+
+
+def _trunk(arm: Arm) -> Run:
+    return arm.run.trunk or arm.run
+
+
+def _check_foreign(place: Path) -> None:
+    """Refuse to replace a folder that is no comparison."""
+    if place.exists() and not (place / "table.tsv").exists():
+        raise RunError(
+            f"--out: {place} is there and is no comparison. Choose another folder; nothing was "
+            "written."
+        )
+
+
+def _digest(arms: Sequence[Arm], with_published: bool) -> str:
+    said = [
+        __version__,
+        with_published,
+        [[a.name, str(a.run.path.name), a.source, a.shown, a.run.config.to_dict()] for a in arms],
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _notes(arms: Sequence[Arm], rows: Sequence[Row]) -> list[str]:
+    """Return what must be known first: which runs have other test images."""
+    notes = []
+    for arm in arms[1:]:
+        mine = [row for row in rows if row.name == arm.name]
+        if any({"data", "images"} & set(row.marks) for row in mine):
+            notes.append(
+                f"{arm.name}: has other test images than {arms[0].name}; its scores are marked, "
+                "not tested, and not in the picture sheet."
+            )
+    return notes
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
+    heads = tuple(Head(c.label, c.higher_is_better) for c in columns)
+    lines = []
+    for row in rows:
+        cells = tuple(_shown(row, row.values.get(c), c) for c in columns)
+        lines.append(Line(row.label, row.source, cells, row is rows[0]))
+    caption = (
+        "Mean over test images; below it the 95 % bootstrap interval over images, or the standard "
+        f"error over subjects, and the paired test against {rows[0].name} on the same images, "
+        "uncorrected. Letters say why a number may not be compared with the first row."
+    )
+    return Table("Scores", "scores", caption, heads, tuple(lines))
+
+
+def _shown(row: Row, value: Value | None, column: Column) -> Shown | None:
+    if value is None:
+        return None
+    below = wording.interval(value.low, value.high, 3)
+    if value.sem == value.sem:  # not NaN
+        below = f"± {wording.number(value.sem, 3)}"
+    against, mark = "", ""
+    if value.test is not None:
+        against = wording.p_value(value.test.p)
+        if value.test.p is not None and value.test.p < 0.05:
+            up = (value.test.difference > 0) == (column.higher_is_better)
+            mark = "better" if up else "worse"
+    letters = exports.letters_of(row, value)
+    return Shown(value.mean, below, against, mark, raised=letters)
+
+
+def _explained(rows: Sequence[Row]) -> list[str]:
+    return [f"{letter}: {text}." for letter, text in exports.notes_of(rows)]
+
+
+def _sheets(folder: Path, arms: Sequence[Arm]) -> list[Part]:
+    """Return a sheet of methods for each subject, and one of subjects for the first arm."""
+    parts, first = [], arms[0]
+    for subject in first.run.config.subjects:
+        same = [
+            arm
+            for arm in arms
+            if subject in arm.run.config.subjects and arm.ids(subject) == first.ids(subject)
+        ]
+        sheet = sheets.ranked(same, first, subject)
+        parts.append(_part(folder, f"sub-{subject}", sheet))
+    if both := _of_subjects(first):
+        parts.append(_part(folder, f"Subjects of {first.name}", both))
+    return parts
+
+
+def _of_subjects(arm: Arm) -> Sheet | None:
+    """Return a sheet with a column a subject, where all saw the same test images."""
+    subjects = arm.run.config.subjects
+    if len(subjects) < 2 or len({frozenset(arm.ids(s)) for s in subjects}) > 1:
+        return None
+    return sheets.across_subjects(arm)
+
+
+def _part(folder: Path, title: str, sheet: Sheet) -> Part:
+    anchor = wording.anchor(title)
+    file = f"sheet-{anchor}.png"
+    (folder / file).write_bytes(sheets.png(sheet))
+    return Part(title, anchor, sheet=sheet, file=file)
+
+
+def _page(
+    arms: Sequence[Arm], rows: Sequence[Row], parts: Sequence[Part], notes: Sequence[str]
+) -> Page:
+    first = arms[0]
+    others = len(rows) - len([r for r in rows if r.status == "computed here"])
+    also = f" and {wording.counted(others, 'published result')}" if others else ""
+    about = {row.name: f"{row.source} ({row.status})" for row in rows if row.source[:4] != "this"}
+    about = {arm.name: arm.meaning for arm in arms if arm.meaning} | about
+    return Page(
+        command="compare",
+        title="Reconstructions compared",
+        lead=f"{wording.joined([arm.name for arm in arms])}{also}, against {first.name}.",
+        facts=(("First", first.name), ("Test images", str(rows[0].images))),
+        notes=notes,
+        sections=tuple(parts),
+        rows=tuple(about.items()),
+        methods=(
+            "Scores are those of the runs' own metrics. Two runs are tested image by image where "
+            "they have the same test images and the same metric with the same options: under the "
+            "null hypothesis each image's difference could as well have the other sign. The "
+            "p-values are two-sided and not corrected for the number of comparisons.",
+            "Published numbers are printed only where they were read in the paper itself or in "
+            "what its authors' published code printed. Networks, sizes, SSIM's variant, test "
+            "images and selection among samples differ between papers, which alone moves scores.",
+        ),
+    )

@@ -1,0 +1,90 @@
+"""Which scores of several runs mean the same, and which published ones belong to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neurodiffuse.options import parameters
+from neurodiffuse.questions.arms import Arm
+from neurodiffuse.questions.compare.published import Published
+from neurodiffuse.report.wording import metric_label
+from neurodiffuse.run import Run
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score: its name in the recipes, its metric and all of that metric's options."""
+
+    name: str
+    metric: str
+    options: str
+    higher_is_better: bool = True
+
+    @property
+    def dialect(self) -> str:
+        """The protocol where the metric names one: a dialect, or SSIM's variant."""
+        said = json.loads(self.options)
+        return str(said.get("dialect", said.get("variant", "")))
+
+    @property
+    def label(self) -> str:
+        """The name for a reader, with the protocol."""
+        name = metric_label(self.name)
+        return f"{name} ({self.dialect})" if self.dialect else name
+
+
+def columns_of(run: Run) -> dict[str, Column]:
+    """Return the columns of a run's scores by their names in its recipe."""
+    return {name: _column(run, name) for name in run.config.metrics}
+
+
+def shared(arms: Sequence[Arm]) -> list[Column]:
+    """Return the distinct columns of all arms, in the order in which they appear."""
+    found: dict[Column, None] = {}
+    for arm in arms:
+        found |= dict.fromkeys(columns_of(arm.run).values())
+    return list(found)
+
+
+def placed(result: Published, columns: Sequence[Column]) -> dict[Column, tuple[float, bool]]:
+    """Return a published result's scores by column, and whether they have the same protocol.
+
+    A score goes into one column only: of its own protocol if there is one, else the first of its
+    metric.
+    """
+    out = {}
+    for metric, value in result.scores.items():
+        those = [c for c in columns if c.metric == metric]
+        same = [c for c in those if _same_protocol(result, c)]
+        if those:
+            out[(same or those)[0]] = (value, bool(same))
+    return out
+
+
+def _same_protocol(result: Published, column: Column) -> bool:
+    """Return whether a published score was computed as a column is.
+
+    The metrics without a dialect of their own, on pixels, resize as Brain-Diffuser's evaluation.
+    """
+    if column.metric == "ssim":
+        return (result.dialect, result.ssim_variant) == ("brain-diffuser", column.dialect)
+    return result.dialect == (column.dialect or "brain-diffuser")
+
+
+def _column(run: Run, name: str) -> Column:
+    part = run.config.metrics[name]
+    cls = run.registry.load(run.registry.card("metric", part.metric))
+    machine = ("device", "memory", "weights", "dtype")
+    options: dict[str, Any] = {
+        key: part.options.get(key, known.default)
+        for key, known in parameters(cls).items()
+        if key not in machine
+    }
+    if part.feature:
+        encoder = run.config.features[part.feature]
+        options |= {"feature": part.feature, "encoder": encoder.encoder}
+    text = json.dumps(options, sort_keys=True, default=str)
+    return Column(name, part.metric, text, run.metric(name).higher_is_better)
