@@ -48,7 +48,10 @@ class Gram:
 
     def centre(self, x: np.ndarray, part: tuple[slice, slice]) -> np.ndarray:
         """Return a part (rows, columns) of any betas less the training mean, C order."""
-        return np.subtract(x[part], self.mean[part[1]]).astype(self.dtype, order="C")
+        values = x[part]
+        out = np.empty(values.shape, self.dtype)
+        # subtracted in float64 and rounded once, without a float64 copy of it all
+        return np.subtract(values, self.mean[part[1]], out=out, casting="same_kind")
 
 
 def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:

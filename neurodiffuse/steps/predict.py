@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,26 +61,59 @@ def _predict_feature(
     ids = load_betas(run.folder("mask", subject), "test").ids
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
     made = LatentFile.create(folder / f"{feature}.npy", ids, true.shapes)
-    n, order = len(ids), [true.ids.index(image) for image in ids]
-    scores, constant, flat = np.empty(true.targets), 0, 0
-    likeness = metrics.RunningCorrelation()
+    order = np.array([true.ids.index(image) for image in ids])
+    tally = Tally(made, order, run.config.predict.rescale)
     seen = progress(true.blocks(), f"{feature}", total=len(true.columns()), quiet=run.quiet)
     training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
-    for block, (columns, truth) in zip(ridge.predict_blocks(rows, training), seen, strict=True):
-        truth = truth[order]
-        scores[columns] = ridge.r_squared(truth, block.first(n).values)
-        done = ridge.rescale_block(block, n, kind=run.config.predict.rescale)
-        made.write_columns(columns, done.values)
-        likeness.add(truth, done.values)
-        constant += int(block.constant.sum())
-        flat += int((done.flat & ~block.constant).sum())
-    np.save(folder / f"{feature}_r2.npy", scores.astype(np.float32))
-    named = metrics.two_way_identification(likeness.table(), running.TIE)
-    return {
-        "targets": true.targets,
-        "r2_mean": float(scores.mean()),
-        "r2_median": float(np.median(scores)),
-        "identification": float(np.mean(named)),
-        "constant_targets": constant,
-        "flat_targets": flat,
-    }
+    with ThreadPoolExecutor(1) as finisher:
+        last: Future[None] | None = None
+        for block, (_, truth) in zip(ridge.predict_blocks(rows, training), seen, strict=True):
+            # one block is rescaled, scored and written while the next is multiplied
+            if last:
+                last.result()
+            last = finisher.submit(tally.add, block, truth)
+        if last:
+            last.result()
+    np.save(folder / f"{feature}_r2.npy", tally.r2.astype(np.float32))
+    return tally.said()
+
+
+@dataclass(eq=False)
+class Tally:
+    """What becomes of each block of predictions: rescaled, written, scored and counted.
+
+    ``order`` are the rows of the true latents that belong to the test images.
+    """
+
+    made: LatentFile
+    order: np.ndarray
+    rescale: str
+    constant: int = 0
+    flat: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin with no score."""
+        self.r2 = np.empty(self.made.targets)
+        self.likeness = metrics.RunningCorrelation()
+
+    def add(self, block: ridge.Predicted, truth: np.ndarray) -> None:
+        """Take in the next block."""
+        n, truth = len(self.order), truth[self.order]
+        self.r2[block.columns] = ridge.r_squared(truth, block.first(n).values)
+        done = ridge.rescale_block(block, n, kind=self.rescale)
+        self.made.write_columns(block.columns, done.values)
+        self.likeness.add(truth, done.values)
+        self.constant += int(block.constant.sum())
+        self.flat += int((done.flat & ~block.constant).sum())
+
+    def said(self) -> dict[str, Any]:
+        """Return the scores over all targets."""
+        named = metrics.two_way_identification(self.likeness.table(), running.TIE)
+        return {
+            "targets": self.made.targets,
+            "r2_mean": float(self.r2.mean()),
+            "r2_median": float(np.median(self.r2)),
+            "identification": float(np.mean(named)),
+            "constant_targets": self.constant,
+            "flat_targets": self.flat,
+        }
