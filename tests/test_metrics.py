@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
+from scipy.ndimage import map_coordinates
 from scipy.spatial.distance import correlation
 from skimage.color import rgb2gray
 from skimage.feature import hog
@@ -50,6 +51,7 @@ PICTURE_METRICS = [
     metrics.Ssim(),
     metrics.Ssim("columnwise"),
     metrics.Ssim(size=32),
+    metrics.PixCorr(dialect="mindeye"),
     metrics.Identification(),
     metrics.Identification("hog", size=32),
     metrics.Identification(size=0),
@@ -308,6 +310,74 @@ def test_made_is_resized_to_seen_by_pillow_and_both_to_size():
     np.testing.assert_allclose(values, expected, atol=1e-12)
 
 
+def bilinear(picture, side):
+    """Return one picture at another size, each value between its four neighbours."""
+    at = [(np.arange(side) + 0.5) * length / side - 0.5 for length in picture.shape[:2]]
+    places = np.meshgrid(*at, indexing="ij")
+    colours = (map_coordinates(picture[..., c], places, order=1, mode="nearest") for c in range(3))
+    return np.stack(list(colours), axis=-1)
+
+
+def test_pixels_in_the_dialect_of_mindeye():
+    """256 pixels and then 425, bilinear, no antialiasing; SSIM on the grey of that."""
+    seen, made = pictures(2, 300, 280), pictures(2, 100, 120, seed=5)
+    shown = [[bilinear(bilinear(p / 255, 256), 425) for p in both] for both in (seen, made)]
+    expected = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(*shown, strict=True)]
+    metric = metrics.PixCorr(dialect="mindeye")
+    np.testing.assert_allclose(metric.compare(images(seen), images(made)), expected, atol=1e-5)
+    grey = [[rgb2gray(p) for p in both] for both in shown]
+    expected = [structural_similarity(b, a, **SSIM) for a, b in zip(*grey, strict=True)]
+    found = metrics.Ssim(dialect="mindeye").compare(images(seen), images(made))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_pixels_in_the_dialect_of_brain_diffuser():
+    seen, made = pictures(2, 425, 425), pictures(2, 100, 120, seed=5)
+    large = metrics.resized(made, 425, 425)
+    for metric in (metrics.PixCorr, metrics.Ssim):
+        found = metric(dialect="brain-diffuser").compare(images(seen), images(made))
+        np.testing.assert_array_equal(found, metric().compare(images(seen), images(large)))
+
+
+# --- retrieval ---------------------------------------------------------------------------------
+
+
+def test_retrieval_is_the_mean_over_all_sets_of_candidates():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(7, 7)) + np.eye(7)
+    for top, among in ((1, 3), (2, 4), (3, 7)):
+        expected = []
+        for j in range(7):
+            sets = itertools.combinations([i for i in range(7) if i != j], among - 1)
+            won = [sum(table[i, j] >= table[j, j] for i in others) < top for others in sets]
+            expected.append(np.mean(won))
+        np.testing.assert_allclose(metrics.retrieval(table, top, among), expected)
+
+
+def test_retrieval_of_nothing_is_chance_and_ties_fail():
+    tables = np.random.default_rng(0).normal(size=(400, 20, 20))
+    found = np.mean([metrics.retrieval(table, 2, 8) for table in tables])
+    assert found == pytest.approx(2 / 8, abs=0.02)
+    assert not metrics.retrieval(np.ones((5, 5)), 1).any()
+    np.testing.assert_array_equal(metrics.retrieval(np.eye(5), 1, 3), 1)
+    with pytest.raises(ConfigError, match="9 candidates, and there are 5"):
+        metrics.retrieval(np.eye(5), 1, 9)
+    with pytest.raises(DataError, match=r"\(2, 3\)"):
+        metrics.retrieval(np.ones((2, 3)))
+
+
+def test_retrieval_of_features():
+    values = np.random.default_rng(0).normal(size=(9, 30))
+    made = values + np.random.default_rng(1).normal(0, 2, values.shape)
+    metric = metrics.LatentRetrieval(1, 4)
+    table = metrics.correlation_table(values, made)
+    found = metric.compare(latents(values), latents(made))
+    np.testing.assert_allclose(found, metrics.retrieval(table, 1, 4))
+    assert metric.chance == 0.25
+    null = metric.null(latents(values), latents(made), np.random.default_rng(0))
+    assert null.mean() == pytest.approx(0.25, abs=0.02)
+
+
 def test_resizing_to_the_same_size_is_no_work():
     values = pictures()
     assert metrics.resized(values, 24, 20) is values
@@ -379,6 +449,10 @@ def test_latent_metrics():
         (lambda: metrics.PixCorr(size=-1), "size: -1"),
         (lambda: metrics.PixCorr(size=2.5), "size: 2.5"),
         (lambda: metrics.Ssim(size=10), "11 pixels or more"),
+        (lambda: metrics.PixCorr(dialect="takagi"), "Possible: brain-diffuser, mindeye"),
+        (lambda: metrics.Ssim(size=20, dialect="mindeye"), "the dialect 'mindeye' says the size"),
+        (lambda: metrics.LatentRetrieval(0), "top 0 among 0"),
+        (lambda: metrics.LatentRetrieval(3, 3), "fewer than among"),
         (lambda: metrics.Identification("clip"), "Possible: pixels, hog"),
         (lambda: metrics.Identification("hog", size=8), "16 pixels or more"),
     ],

@@ -88,6 +88,11 @@ def chosen(
     if left and (names or not ready):
         where = "--metric" if names else f"--dialect {dialect}"
         raise ConfigError(f"{where}: {to_fetch(left)}")
+    if not ready:
+        raise ConfigError(
+            f"--dialect {dialect}: no installed metric has it. Install the network metrics: "
+            "pip install neurodiffuse-metrics."
+        )
     return ready, left
 
 

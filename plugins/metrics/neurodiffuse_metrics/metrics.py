@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+EXACT = {"enabled": True, "benchmark": False, "deterministic": True, "allow_tf32": False}
+"""How convolutions run on a GPU: in full single precision, the same way each time."""
+
 BATCH = 32
 """Pictures that a network is shown at a time, if memory allows."""
 
@@ -102,11 +105,8 @@ class NetworkMetric(TableMetric):
 
         network, device, held = self._ready()
         size = batch_size(self.each, device, memory=self.memory, fixed=held, most=BATCH)
-        exact = torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        )
         for part in batches(len(pictures), size):
-            with torch.inference_mode(), exact:
+            with torch.inference_mode(), torch.backends.cudnn.flags(**EXACT):
                 x = batch(pictures[part], self.view, self.scale).to(device)
                 found = network(x).float().cpu().numpy()
             yield found
@@ -134,7 +134,7 @@ class NetworkMetric(TableMetric):
 class IdentificationMetric(NetworkMetric):
     """Two-way identification by the correlation of a network's features; chance is 0.5."""
 
-    chance = 0.5
+    chance: float | None = 0.5
 
     def value(self, correlations: np.ndarray) -> np.ndarray:
         """Return the share of other pictures that correlate less; ties are failures.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse.errors import RunError
+from neurodiffuse.errors import NeurodiffuseError, RunError
 
 MOST = 8 * 2**30
 """Bytes that are kept; the features that were not used for longest go first."""
@@ -62,12 +62,15 @@ def kept(name: str, n: int, compute: Callable[[], Iterator[np.ndarray]]) -> np.n
         _write(beside, n, compute())
         beside.replace(path)
     except OSError as error:
+        if isinstance(error, NeurodiffuseError):
+            raise
         raise RunError(
             f"features: {path.parent} cannot be written ({error.strerror or error}). Set "
             "NEURODIFFUSE_FEATURES to a folder with room; nothing half-written stays."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        if beside.exists():
+            beside.unlink()
     _forget_oldest(path)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 

@@ -1,0 +1,249 @@
+"""Two folders of pictures are scored; whatever is wrong with them is one clear line."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from skimage.color import rgb2gray
+from skimage.metrics import structural_similarity
+
+from neurodiffuse import builtin
+from neurodiffuse.errors import ConfigError, DataError, RunError
+from neurodiffuse.hookspecs import hookimpl
+from neurodiffuse.metrics import PixCorr
+from neurodiffuse.plugins import Registry
+from neurodiffuse.questions.score.command import score
+from neurodiffuse.questions.score.folders import natural
+from neurodiffuse.types import Download, Model, ModelFile
+
+FILE = ModelFile("net.pth", "https://example.org/net.pth")
+
+
+class Network(PixCorr):
+    """A metric with the dialect and without its weights."""
+
+    def downloads(self):
+        return (Download(FILE.address, None, "MIT"),)
+
+
+class Plugin:
+    @hookimpl
+    def register_metrics(self, register):
+        register("net", f"{__name__}:Network", summary="A network")
+        register("broken", "no.such.module:Metric", summary="Lacks its extra")
+
+    @hookimpl
+    def register_models(self, register):
+        register(Model("net-weights", (FILE,), "Weights", "MIT"))
+
+
+def pictures(n=6, height=40, width=48, seed=0):
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (n, 6, 5, 3), dtype=np.uint8)
+    return np.stack([np.asarray(Image.fromarray(s).resize((width, height))) for s in small])
+
+
+def folder(path, values, names=None, suffix=".png"):
+    path.mkdir()
+    for k, picture in enumerate(values):
+        Image.fromarray(picture).save(path / f"{names[k] if names else f'img{k + 5}'}{suffix}")
+    return path
+
+
+@pytest.fixture
+def seen(tmp_path):
+    return folder(tmp_path / "seen", pictures())
+
+
+@pytest.fixture
+def recon(tmp_path):
+    noise = np.random.default_rng(1).normal(0, 40, (6, 80, 96, 3))
+    large = pictures().repeat(2, 1).repeat(2, 2)
+    return folder(tmp_path / "recon", np.clip(large + noise, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(recon, seen, *words, plugins=()):
+        registry = Registry([("builtin", builtin), *plugins])
+        given = {"quiet": True, "debug": False, "registry": registry}
+        flags = ["--recon", str(recon), "--seen", str(seen), "--null", "99", *words]
+        return CliRunner().invoke(score, flags, obj=given, catch_exceptions=False)
+
+    return run
+
+
+def table(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_scores_equal_scikit_images_at_the_dialects_size(call, recon, seen, tmp_path):
+    told = call(recon, seen).output
+    assert "6 pairs" in told
+    assert "dialect brain-diffuser" in told
+    out = tmp_path / "scores" / "recon"
+    rows = {row["metric"]: row for row in table(out / "scores.tsv")}
+    assert list(rows) == ["pixcorr", "ssim-columnwise", "ssim-2d"]
+    images = table(out / "images.tsv")
+    assert [row["name"] for row in images] == [f"img{k}" for k in range(5, 11)]  # 10 comes last
+
+    def shown(path):
+        return np.asarray(Image.open(path).resize((425, 425), Image.Resampling.BICUBIC))
+
+    for row in images:
+        pair = [shown(d / f"{row['name']}.png") for d in (seen, recon)]
+        r = np.corrcoef(*(p.ravel() for p in pair))[0, 1]
+        assert float(row["pixcorr"]) == pytest.approx(r, abs=1e-5)
+        grey = [rgb2gray(p) for p in pair]
+        options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+        expected = structural_similarity(*grey, data_range=1.0, **options)
+        assert float(row["ssim-2d"]) == pytest.approx(expected, abs=1e-5)
+        lines = [
+            structural_similarity(*(g[:, x] for g in grey), data_range=1.0, **options)
+            for x in range(425)
+        ]
+        assert float(row["ssim-columnwise"]) == pytest.approx(np.mean(lines), abs=1e-5)
+    mean = np.mean([float(row["pixcorr"]) for row in images])
+    assert float(rows["pixcorr"]["mean"]) == pytest.approx(mean, abs=1e-5)
+    facts = json.loads((out / "scores.json").read_text())
+    assert facts["n"] == 6
+    assert facts["settings"]["dialect"] == "brain-diffuser"
+    page = (out / "index.html").read_text()
+    assert page.count("<img") >= 12
+    assert "brain-diffuser dialect" in page
+
+
+def test_the_same_folders_give_the_same_bytes(call, recon, seen, tmp_path):
+    for name in ("one", "two"):
+        call(recon, seen, "--out", str(tmp_path / name))
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+
+
+def test_named_metrics_and_what_is_left_out(call, recon, seen):
+    told = call(recon, seen, plugins=[("p", Plugin())]).output
+    assert "weights not here for net. Fetch them: neurodiffuse models fetch net-weights" in told
+    told = call(recon, seen, "--metric", "ssim-2d", "--metric", "identification").output
+    assert "ssim-2d" in told
+    assert "identification" in told
+    assert "pixcorr" not in told
+    for words, says in (
+        (("--metric", "net"), "models fetch net-weights"),
+        (("--metric", "ssm"), "Did you mean 'ssim'"),
+        (("--metric", "latent-distance"), "needs a run"),
+        (("--metric", "pixcorr", "--dialect", "takagi"), "possible: brain-diffuser, mindeye"),
+        (("--dialect", "mind-eye"), "Did you mean 'mindeye'"),
+        (("--dialect", "takagi"), "pip install neurodiffuse-metrics"),
+    ):
+        with pytest.raises(LookupError if "ssm" in words else ConfigError, match=says) as told:
+            call(recon, seen, *words, plugins=[("p", Plugin())])
+        assert "\n" not in str(told.value)
+
+
+def test_pairs_by_name_need_not_be_in_order(call, seen, tmp_path):
+    names = [f"img{k}" for k in (10, 9, 8, 7, 6, 5)]
+    recon = folder(tmp_path / "r", pictures()[::-1], names, ".bmp")
+    assert call(recon, seen).exit_code == 0
+    (row,) = [r for r in table(tmp_path / "scores/r/scores.tsv") if r["metric"] == "pixcorr"]
+    assert float(row["mean"]) == pytest.approx(1)
+
+
+def test_other_names_are_told_and_order_is_offered(call, seen, tmp_path):
+    recon = folder(tmp_path / "r", pictures(), [f"{k}" for k in range(6)])
+    with pytest.raises(DataError, match=r"6 of 6 in .*--pair-by order") as told:
+        call(recon, seen)
+    assert "\n" not in str(told.value)
+    call(recon, seen, "--pair-by", "order")
+    (row,) = [r for r in table(tmp_path / "scores/r/scores.tsv") if r["metric"] == "pixcorr"]
+    assert float(row["mean"]) == pytest.approx(1)
+
+
+def test_other_counts_are_told(call, seen, tmp_path):
+    recon = folder(tmp_path / "r", pictures(5))
+    with pytest.raises(DataError, match=r"1 of 6 in .*\(img10\)") as told:
+        call(recon, seen)
+    assert "order" not in str(told.value)
+    with pytest.raises(DataError, match=r"5 pictures .* 6"):
+        call(recon, seen, "--pair-by", "order")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        (lambda d: (d / "img7.png").write_bytes(b""), "img7.png: 0 bytes"),
+        (lambda d: (d / "img7.png").write_bytes((d / "img6.png").read_bytes()[:900]), "img7.png"),
+        (lambda d: (d / "img7.jpg").write_bytes(b"x"), "more than one picture is called img7"),
+        (
+            lambda d: Image.fromarray(np.zeros((9, 9), np.uint16)).save(d / "img7.png"),
+            "more than 8 bits",
+        ),
+    ],
+)
+def test_damaged_pictures_are_told_in_one_line(call, recon, seen, tmp_path, break_it, says):
+    break_it(recon)
+    with pytest.raises(DataError, match=says) as told:
+        call(recon, seen)
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "scores").exists()
+
+
+def test_folders_that_are_none(call, recon, seen, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder_, says in ((tmp_path / "no", "does not exist"), (tmp_path / "empty", "no picture")):
+        with pytest.raises(DataError, match=says):
+            call(folder_, seen)
+
+
+def test_nothing_of_others_is_overwritten(call, recon, seen, tmp_path):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "thesis.txt").write_text("")
+    with pytest.raises(RunError, match=r"thesis.txt, which this command did not make"):
+        call(recon, seen, "--out", str(out))
+
+
+def test_grey_transparent_and_turned_pictures(call, seen, tmp_path):
+    recon = tmp_path / "r"
+    recon.mkdir()
+    for k, path in enumerate(sorted(seen.iterdir())):
+        image = Image.open(path)
+        if k == 0:
+            image = image.convert("L")
+        if k == 1:
+            image.putalpha(0)  # all transparent: white
+        exif = Image.Exif()
+        if k == 2:
+            image, exif[0x0112] = image.rotate(90, expand=True), 6  # upright once turned
+        image.save(recon / path.name, exif=exif)
+    call(recon, seen)
+    values = {r["name"]: float(r["pixcorr"]) for r in table(tmp_path / "scores/r/images.tsv")}
+    names = [p.stem for p in sorted(seen.iterdir())]
+    assert values[names[1]] == 0
+    assert values[names[2]] == pytest.approx(1)
+    assert values[names[3]] == pytest.approx(1)
+
+
+def test_one_pair_has_no_test(call, tmp_path):
+    seen = folder(tmp_path / "s", pictures(1))
+    told = call(folder(tmp_path / "r", pictures(1)), seen).output
+    assert "1 pair:" in told
+    row = table(tmp_path / "scores/r/scores.tsv")[0]
+    assert (row["p"], row["low"]) == ("n/a", "n/a")
+
+
+def test_sizes_that_differ_inside_a_folder_are_remarked(call, recon, seen):
+    Image.fromarray(pictures(1, 60, 60)[0]).save(seen / "img7.png")
+    assert "1 of 6 pictures" in call(recon, seen).output
+
+
+def test_natural_order():
+    names = ["img10", "img2", "b", "10", "9", "img2a", "²"]
+    assert sorted(names, key=natural) == ["9", "10", "b", "img2", "img2a", "img10", "²"]
