@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -89,12 +88,6 @@ def plan(
         for number, times in zip(numbers, _times(settings, test, train), strict=True)
     ]
     common = schedule(shows, sessions=settings.sessions, runs=RUNS, subject=0, seed=settings.seed)
-    longest = max(Counter((trial.session, trial.run) for trial in common).values())
-    if longest > LONGEST:
-        raise ConfigError(
-            f"--sessions {settings.sessions}: a run would have {longest} trials, and NSD's have "
-            f"room for {LONGEST}. Ask for more sessions or fewer images."
-        )
     brains = tuple(
         _brain(settings, g, k, scale, published) for k, g in enumerate(_shapes(settings))
     )
@@ -121,11 +114,20 @@ def _brain(
 
 def _limits(settings: Settings) -> list[str]:
     most = {"subjects": SUBJECTS, "test": SHARED, "sessions": 40, "train": COLUMNS - SHARED}
-    return [
+    said = [
         f"--{name} {given}: NSD has {limit}; give at most that many."
         for name, limit in most.items()
         if (given := getattr(settings, name) or 0) > limit
     ]
+    shown = settings.test * settings.repetitions
+    shown += (settings.train or 400) * settings.train_repetitions
+    longest = -(-shown // (max(settings.sessions, 1) * RUNS))
+    if longest > LONGEST:
+        said.append(
+            f"--sessions {settings.sessions}: a run would have {longest} trials, and NSD's have "
+            f"room for {LONGEST}. Ask for more sessions or fewer images."
+        )
+    return said
 
 
 def _times(settings: Settings, test: int, train: int) -> tuple[int, ...]:
