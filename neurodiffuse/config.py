@@ -445,7 +445,7 @@ def _read_entry(
         problems.append(f"{where}: which {role}? Write {role} = one of: {listing(names)}.")
         return None
     for name, value in reserved.items():
-        if name != "alpha":
+        if name not in ("alpha", "alphas"):
             problems += check_value(f"{where}.{name}", value, own[name])
     if type(samples := reserved.get("samples", 1)) is int and samples < 1:
         problems.append(f"{where}.samples: {samples} is too few; give 1 or more.")

@@ -39,7 +39,7 @@ def test_settings_reach_their_place(registry):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["features.colour.alphas=[1, -2]"], "alphas: penalties must be numbers above 0; -2 is"),
+        (["features.colour.alphas=[1, -2]"], "alphas: a list of penalties above 0 is needed"),
         (["features.colour.alphas=7"], "features.colour.alphas: 7 is not"),
         (["features.colour.alphas=['x']"], "features.colour.alphas: ['x'] is not"),
         (["features.colour.alpha_per=layer"], "alpha_per: 'layer' is not one of: 'feature'"),
