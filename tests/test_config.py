@@ -40,8 +40,11 @@ def test_settings_reach_their_place(registry):
     ("settings", "said"),
     [
         (["features.colour.alphas=[1, -2]"], "alphas: a list of penalties above 0 is needed"),
-        (["features.colour.alphas=7"], "features.colour.alphas: 7 is not"),
-        (["features.colour.alphas=['x']"], "features.colour.alphas: ['x'] is not"),
+        (
+            ["features.colour.alphas=7"],
+            "penalties above 0 is needed, such as [1e3, 1e4, 1e5]; 7 is not.",
+        ),
+        (["features.colour.alphas=['x']"], "[1e3, 1e4, 1e5]; ['x'] is not."),
         (["features.colour.alpha_per=layer"], "alpha_per: 'layer' is not one of: 'feature'"),
         (["mask.repetitions=single"], "write 'loo', which leaves out images"),
     ],
