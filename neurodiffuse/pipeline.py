@@ -216,7 +216,8 @@ def _plan_subject(run: Run, label: str) -> SubjectPlan:
             run.select(label, part.roi)
         reads = run.registry.card("encoder", part.encoder).reads
         if "captions" in reads:
-            _check_captions(stimuli, about, feature)
+            remedy = run.dataset.about().get("captions", "Add captions to the data set")
+            _check_captions(stimuli, about, feature, remedy)
     trials = about.trials
     return SubjectPlan(
         label,
@@ -248,13 +249,13 @@ def _check_split(about: Subject) -> None:
         )
 
 
-def _check_captions(stimuli: Stimuli, about: Subject, feature: str) -> None:
+def _check_captions(stimuli: Stimuli, about: Subject, feature: str, remedy: str) -> None:
     without = [i for i, c in zip(stimuli.ids, stimuli.captions, strict=True) if not any(c)]
     if without:
         raise DataError(
             f"features.{feature}: reads captions, and {len(without)} of {len(stimuli)} stimuli of "
-            f"sub-{about.label} have none, such as {without[0]}. Add captions to the data set or "
-            "choose a recipe without text."
+            f"sub-{about.label} have none, such as {without[0]}. {remedy} or choose a recipe "
+            "without text."
         )
 
 

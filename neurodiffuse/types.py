@@ -261,7 +261,10 @@ class Dataset(Role):
         return ()
 
     def about(self) -> Mapping[str, str]:
-        """Return ``name``, ``version``, ``licence``, ``cite`` of the study where known."""
+        """Return ``name``, ``version``, ``licence``, ``cite`` of the study where known.
+
+        ``captions`` may say how to get the captions, for who lacks them.
+        """
         return {}
 
 

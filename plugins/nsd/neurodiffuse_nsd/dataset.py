@@ -166,6 +166,7 @@ class NsdDataset(Dataset):
             "name": "Natural Scenes Dataset",
             "licence": "NSD data access agreement: not to be passed on",
             "cite": CITE,
+            "captions": "Get them with neurodiffuse fetch nsd --sub ID --part captions",
         }
 
     # --- one subject --------------------------------------------------------------------------
