@@ -17,7 +17,9 @@ from safetensors.torch import save_file
 from neurodiffuse.errors import DataError
 from neurodiffuse.models import cache_root
 from neurodiffuse_torch import read_checkpoint
-from neurodiffuse_versatile_diffusion.weights import COMPACT, Needed, Source
+from neurodiffuse_versatile_diffusion import weights
+from neurodiffuse_versatile_diffusion.places import COMPACT, Source
+from neurodiffuse_versatile_diffusion.weights import Needed
 
 FORMAT = "neurodiffuse versatile-diffusion 1"
 STALE = 24 * 3600
@@ -40,9 +42,7 @@ def obtain(source: Source) -> Needed:
     for place in _places(source, key):
         if place.is_file() and (not key or _about(place).get("sources") == key):
             return read(place)
-    if source.read is None:
-        raise DataError(f"{source.folder}: no compact weights of Versatile Diffusion.")
-    needed = source.read()
+    needed = weights.read(source)
     for place in _places(source, key):
         with contextlib.suppress(PermissionError):
             write(place, needed, key)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from neurodiffuse.errors import DataError
+from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.models import missing
 from neurodiffuse.types import Download, Generator, Images, Latents
+from neurodiffuse_clip.models import LARGE as CLIP
 from neurodiffuse_versatile_diffusion.models import VERSATILE_DIFFUSION
+from neurodiffuse_versatile_diffusion.places import find
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,7 +115,14 @@ class VersatileDiffusion(Generator):
 
     def downloads(self) -> tuple[Download, ...]:
         """Return the weights that are not there yet."""
-        return missing(VERSATILE_DIFFUSION, self.weights)
+        try:
+            find(self.weights)
+            lacking: tuple[Download, ...] = ()
+        except MissingDataError:
+            if self.weights:
+                raise
+            lacking = missing(VERSATILE_DIFFUSION)
+        return lacking if self.clip or self.guidance == 1 else lacking + missing(CLIP)
 
     def generate(
         self, latents: Mapping[str, Latents], *, init: Images | None, seeds: Sequence[int]
@@ -237,7 +246,7 @@ class VersatileDiffusion(Generator):
 
         for name in heard:
             if name not in self._nothing:
-                self._nothing[name] = empty_tokens(name, self.clip, self.device, self.memory)
+                self._nothing[name] = empty_tokens(name, self.clip, self.device)
             expected, found = latents[name].shapes[0], tuple(self._nothing[name].shape[1:])
             if found != expected:
                 raise DataError(

@@ -19,8 +19,12 @@ VAE_ARRAYS = 6.1
 SLACK = 1.5
 """Of activations: what libraries take beside tensors (workspaces, fragments)."""
 
-MOST = {"cpu": 8, "mps": 4, "cuda": 32}
-"""Images at once when memory does not limit them: more are hardly faster."""
+MOST = {"cpu": 1, "mps": 4, "cuda": 32}
+"""Images at once when memory does not limit them.
+
+On a CPU several at once are hardly faster, and one by one a picture has the same bytes whatever
+else is painted.
+"""
 
 MIB = 2**20
 

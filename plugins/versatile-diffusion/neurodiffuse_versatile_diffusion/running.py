@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from neurodiffuse.errors import ConfigError, DataError
 from neurodiffuse_torch import device_of, dtype_of, free_memory, load_strictly
 from neurodiffuse_torch.memory import SHARE
-from neurodiffuse_versatile_diffusion import compact, weights
+from neurodiffuse_versatile_diffusion import compact, places
 from neurodiffuse_versatile_diffusion.network import SCALE, make_unet, make_vae
 from neurodiffuse_versatile_diffusion.plan import MOST, Made, Plan, Sizes, plan
 
@@ -55,7 +55,7 @@ class Running:
         """
         device = device_of(options.device)
         dtype = dtype_of(options.dtype, device)
-        source = weights.find(options.weights)
+        source = places.find(options.weights)
         needed = compact.obtain(source)
         where = str(source.folder)
         unet, vae = make_unet(needed.unet), make_vae(needed.vae)
@@ -66,12 +66,10 @@ class Running:
                 "network needs."
             )
         chosen = _plan(made, options, device, dtype)
-        _fill(unet, needed.tensors, "unet.", where)
-        _fill(vae, needed.tensors, "vae.", where)
-        needed.tensors.clear()  # so that each tensor goes as soon as it has been converted
         home = torch.device("cpu") if chosen.offload else device
-        for network in (unet, vae):
-            network.to(home, dtype).eval().requires_grad_(False)
+        for network, prefix in ((unet, "unet."), (vae, "vae.")):
+            load_strictly(network, _taken(needed.tensors, prefix, home, dtype), where)
+            network.eval().requires_grad_(False)
         if chosen.sliced:
             unet.set_attention_slice("max")
         if options.compile:
@@ -112,9 +110,9 @@ class Running:
     def _decoded(self, vae: Any, z: Tensor) -> Tensor:
         picture = vae.decode(z.to(self.dtype)).sample.float()
         if self.dtype != torch.float32 and not torch.isfinite(picture).all():
-            vae.float()
+            nn.Module.to(vae, torch.float32)
             picture = vae.decode(z.float()).sample
-            vae.to(self.dtype)
+            nn.Module.to(vae, self.dtype)
         if not torch.isfinite(picture).all():
             raise DataError(
                 f"versatile-diffusion: a picture is not finite in {self.dtype}; the weights are "
@@ -134,9 +132,12 @@ def _plan(made: Made, options: Options, device: torch.device, dtype: torch.dtype
     return plan(sizes, thin, budget, options.batch or MOST[device.type])
 
 
-def _fill(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, where: str) -> None:
-    mine = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    load_strictly(network, mine, where)
+def _taken(
+    tensors: dict[str, Tensor], prefix: str, device: torch.device, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """Take a network's tensors out of a table, each let go once it is on the device."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors.pop(name).to(device, dtype) for name in names}
 
 
 def _values(network: nn.Module) -> int:

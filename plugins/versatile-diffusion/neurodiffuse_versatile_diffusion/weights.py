@@ -1,9 +1,9 @@
-"""Where weights are and in which layout, and what of them is needed."""
+"""What is needed of published weights, whatever their layout."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurodiffuse.errors import DataError, MissingDataError
-from neurodiffuse.models import folder_of, locate
+from neurodiffuse.errors import DataError
 from neurodiffuse_torch import read_checkpoint
 from neurodiffuse_versatile_diffusion import original
 from neurodiffuse_versatile_diffusion.models import (
@@ -21,15 +20,9 @@ from neurodiffuse_versatile_diffusion.models import (
     UNET_CONFIG,
     VAE,
     VAE_CONFIG,
-    VERSATILE_DIFFUSION,
 )
 from neurodiffuse_versatile_diffusion.network import branched
-
-COMPACT = "neurodiffuse-compact-fp16.safetensors"
-"""Name of the file with all that is needed, in half precision."""
-
-FOUR_FLOW = "vd-four-flow*.pth"
-KL = "kl-f8.pth"
+from neurodiffuse_versatile_diffusion.places import Source
 
 
 @dataclass(frozen=True)
@@ -45,91 +38,19 @@ class Needed:
     tensors: dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Source:
-    """Weights on this machine.
-
-    ``folder`` is where a compact file may lie; ``files`` are what it is made of (none where the
-    compact file is all there is), ``read`` makes it.
-    """
-
-    folder: Path
-    files: tuple[Path, ...] = ()
-    read: Callable[[], Needed] | None = None
-
-
-def find(given: str = "") -> Source:
-    """Return the weights that a user gave, or the fetched ones.
-
-    ``given`` is a folder in the layout of the hub (``image_unet/``, ``text_unet/``, ``vae/``),
-    a folder with the original ``vd-four-flow….pth`` and ``kl-f8.pth``, the former file itself,
-    or a compact file.
+def read(source: Source) -> Needed:
+    """Return what is needed of published weights.
 
     Raises
     ------
-    MissingDataError
-        If a file lacks; it is named.
+    DataError
+        If a file is damaged or not what it should be.
     """
-    if not given:
-        return _fetched()
-    place = Path(given).expanduser()
-    if place.is_file() and place.suffix == ".safetensors":
-        return Source(place)
-    if place.is_file():
-        return _original(place)
-    if not place.is_dir():
-        raise MissingDataError(
-            f"weights {VERSATILE_DIFFUSION.name!r}: {place} does not exist. Give a folder of "
-            "shi-labs/versatile-diffusion, the original .pth file, or nothing to use fetched "
-            f"weights (neurodiffuse models fetch {VERSATILE_DIFFUSION.name})."
-        )
-    if (place / IMAGE_UNET).parent.is_dir():
-        return _hub(locate(VERSATILE_DIFFUSION, place))
-    if checkpoints := sorted(place.rglob(FOUR_FLOW)):
-        return _original(_chosen(checkpoints))
-    if (place / COMPACT).is_file():
-        return Source(place)
-    raise MissingDataError(
-        f"weights {VERSATILE_DIFFUSION.name!r}: {place} has neither {IMAGE_UNET} nor "
-        f"{FOUR_FLOW} nor {COMPACT}."
-    )
-
-
-def _fetched() -> Source:
-    """Return the fetched weights, or the compact file where the others were deleted."""
-    folder = folder_of(VERSATILE_DIFFUSION)
-    try:
-        return _hub(locate(VERSATILE_DIFFUSION))
-    except MissingDataError:
-        if (folder / COMPACT).is_file():
-            return Source(folder)
-        raise
-
-
-def _hub(folder: Path) -> Source:
-    files = tuple(folder / file.path for file in VERSATILE_DIFFUSION.files)
-    return Source(folder, files, lambda: read_hub(folder))
-
-
-def _original(checkpoint: Path) -> Source:
-    kl = checkpoint.with_name(KL)
-    if not kl.is_file():
-        raise MissingDataError(
-            f"weights {VERSATILE_DIFFUSION.name!r}: {kl} is not there; the autoencoder belongs "
-            f"beside {checkpoint.name}."
-        )
-    return Source(checkpoint.parent, (checkpoint, kl), lambda: read_original(checkpoint, kl))
-
-
-def _chosen(checkpoints: list[Path]) -> Path:
-    """Return the one checkpoint, or of several the one that Brain-Diffuser used."""
-    published = [path for path in checkpoints if path.stem.endswith("fp16-deprecated")]
-    if len(checkpoints) == 1 or len(published) == 1:
-        return (published or checkpoints)[0]
-    raise DataError(
-        f"weights {VERSATILE_DIFFUSION.name!r}: {len(checkpoints)} files {FOUR_FLOW} under "
-        f"{checkpoints[0].parent}; give the one to use."
-    )
+    if source.layout == "hub":
+        return read_hub(source.folder)
+    if source.layout == "original":
+        return read_original(*source.files)
+    raise DataError(f"{source.folder}: no compact weights of Versatile Diffusion.")
 
 
 def read_hub(folder: Path) -> Needed:

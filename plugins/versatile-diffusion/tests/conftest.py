@@ -70,7 +70,7 @@ def original_tensors(part: str) -> dict[str, Tensor]:
     return {name: torch.from_numpy(weights_of(name, tuple(s))) for name, s in names.items()}
 
 
-def write_hub(folder: Path, context: int = CONTEXT) -> Path:
+def written_hub(folder: Path, context: int = CONTEXT) -> Path:
     """Write a folder in the layout of shi-labs/versatile-diffusion: pickles, names of 2022.
 
     The text U-Net has tensors that are no attention's; they are not needed, and have wrong shapes.
@@ -122,10 +122,16 @@ def recorded() -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="session")
+def write_hub():
+    """Return a writer of the hub's layout."""
+    return written_hub
+
+
+@pytest.fixture(scope="session")
 def published(tmp_path_factory) -> Path:
     """Return a folder with both layouts, to be copied and not to be changed."""
     folder = tmp_path_factory.mktemp("published")
-    write_hub(folder / "hub")
+    written_hub(folder / "hub")
     (folder / "pretrained").mkdir()
     write_original(folder / "pretrained")
     return folder

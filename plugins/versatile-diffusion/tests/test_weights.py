@@ -14,7 +14,7 @@ from safetensors import safe_open
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.models import folder_of
 from neurodiffuse_torch import load_strictly
-from neurodiffuse_versatile_diffusion import compact, weights
+from neurodiffuse_versatile_diffusion import compact, places, weights
 from neurodiffuse_versatile_diffusion.models import IMAGE_UNET, TEXT_UNET, VERSATILE_DIFFUSION
 from neurodiffuse_versatile_diffusion.network import Part, make_unet, make_vae, predict_noise
 
@@ -27,7 +27,7 @@ def loaded(needed, prefix, network):
 
 def test_the_hub_s_folder_is_what_diffusers_reads_in_it(hub, drawn, distance):
     """Each part on its own: diffusers' own loading is the oracle."""
-    needed = weights.find(str(hub)).read()
+    needed = weights.read(places.find(str(hub)))
     unet = loaded(needed, "unet.", make_unet(needed.unet))
     theirs = UNet2DConditionModel.from_pretrained(hub, subfolder="image_unet").half().float()
     x, tokens, time = drawn("x", 1, 4, 8, 8), drawn("tokens", 1, 6, 24), torch.tensor(500)
@@ -41,7 +41,7 @@ def test_the_hub_s_folder_is_what_diffusers_reads_in_it(hub, drawn, distance):
 
 
 def test_text_s_attention_comes_from_the_text_unet(hub):
-    needed = weights.find(str(hub)).read()
+    needed = weights.read(places.find(str(hub)))
     text = torch.load(hub / TEXT_UNET, weights_only=True)
     name = "mid_block.attentions.0.{}proj_in.weight"
     mine = needed.tensors["unet." + name.format("text.")]
@@ -53,54 +53,54 @@ def test_text_s_attention_comes_from_the_text_unet(hub):
 @pytest.mark.parametrize("given", ["file", "folder", "above"])
 def test_the_original_checkpoint_is_found(given, pth):
     place = {"file": pth, "folder": pth.parent, "above": pth.parent.parent}[given]
-    source = weights.find(str(place))
+    source = places.find(str(place))
     assert source.files == (pth, pth.with_name("kl-f8.pth"))
-    needed = source.read()
+    needed = weights.read(source)
     loaded(needed, "unet.", make_unet(needed.unet))
     loaded(needed, "vae.", make_vae(needed.vae))
 
 
 def test_the_compact_file_is_written_once_and_used(hub, monkeypatch):
-    first = compact.obtain(weights.find(str(hub)))
-    place = hub / weights.COMPACT
+    first = compact.obtain(places.find(str(hub)))
+    place = hub / places.COMPACT
     with safe_open(place, framework="pt") as file:
         assert {str(file.get_tensor(k).dtype) for k in file.keys()} == {"torch.float16"}  # noqa: SIM118
     monkeypatch.setattr(weights, "read_hub", lambda folder: pytest.fail("read again"))
-    again = compact.obtain(weights.find(str(hub)))
+    again = compact.obtain(places.find(str(hub)))
     assert again.unet == first.unet
     assert again.tensors.keys() == first.tensors.keys()
     assert all(torch.equal(again.tensors[k], first.tensors[k]) for k in first.tensors)
     assert sorted(path.name for path in hub.iterdir()) == sorted(
-        ["image_unet", "text_unet", "vae", weights.COMPACT]
+        ["image_unet", "text_unet", "vae", places.COMPACT]
     )
 
 
 def test_a_changed_checkpoint_makes_another_compact_file(hub):
-    compact.obtain(weights.find(str(hub)))
+    compact.obtain(places.find(str(hub)))
     content = torch.load(hub / IMAGE_UNET, weights_only=True)
     content["conv_out.bias"] += 1
     torch.save(content, hub / IMAGE_UNET)
     os.utime(hub / IMAGE_UNET, ns=(1, 1))
-    made = compact.obtain(weights.find(str(hub)))
+    made = compact.obtain(places.find(str(hub)))
     assert torch.equal(made.tensors["unet.conv_out.bias"], content["conv_out.bias"].half())
     assert torch.equal(
-        compact.read(hub / weights.COMPACT).tensors["unet.conv_out.bias"],
+        compact.read(hub / places.COMPACT).tensors["unet.conv_out.bias"],
         content["conv_out.bias"].half(),
     )
 
 
 def test_the_compact_file_alone_is_enough(hub, tmp_path):
-    made = compact.obtain(weights.find(str(hub)))
+    made = compact.obtain(places.find(str(hub)))
     alone = tmp_path / "alone"
     alone.mkdir()
-    shutil.move(hub / weights.COMPACT, alone)
-    for place in (alone, alone / weights.COMPACT):
-        read = compact.obtain(weights.find(str(place)))
+    shutil.move(hub / places.COMPACT, alone)
+    for place in (alone, alone / places.COMPACT):
+        read = compact.obtain(places.find(str(place)))
         assert read.tensors.keys() == made.tensors.keys()
     fetched = folder_of(VERSATILE_DIFFUSION)
     fetched.mkdir(parents=True)
-    shutil.move(alone / weights.COMPACT, fetched)
-    assert compact.obtain(weights.find()).tensors.keys() == made.tensors.keys()
+    shutil.move(alone / places.COMPACT, fetched)
+    assert compact.obtain(places.find()).tensors.keys() == made.tensors.keys()
 
 
 def test_a_folder_that_cannot_be_written_is_left_alone(hub, cache, monkeypatch):
@@ -112,10 +112,10 @@ def test_a_folder_that_cannot_be_written_is_left_alone(hub, cache, monkeypatch):
         write(place, *others)
 
     monkeypatch.setattr(compact, "write", refused)
-    compact.obtain(weights.find(str(hub)))
+    compact.obtain(places.find(str(hub)))
     assert len(list((cache / "compact").iterdir())) == 1
     monkeypatch.setattr(weights, "read_hub", lambda folder: pytest.fail("read again"))
-    compact.obtain(weights.find(str(hub)))
+    compact.obtain(places.find(str(hub)))
 
 
 def test_nothing_half_written_stays(hub, monkeypatch):
@@ -125,7 +125,7 @@ def test_nothing_half_written_stays(hub, monkeypatch):
 
     monkeypatch.setattr(compact, "save_file", full)
     with pytest.raises(OSError, match="No space"):
-        compact.obtain(weights.find(str(hub)))
+        compact.obtain(places.find(str(hub)))
     assert not [path for path in hub.iterdir() if path.is_file()]
 
 
@@ -140,19 +140,19 @@ def test_nothing_half_written_stays(hub, monkeypatch):
 def test_what_lacks_is_named(break_it, told, hub):
     break_it(hub)
     with pytest.raises(MissingDataError, match=told) as error:
-        weights.find(str(hub))
+        places.find(str(hub))
     assert "\n" not in str(error.value)
 
 
 def test_the_fetched_weights_are_asked_for_by_name():
     with pytest.raises(MissingDataError, match="neurodiffuse models fetch versatile-diffusion"):
-        weights.find()
+        places.find()
 
 
 def test_the_autoencoder_belongs_beside_the_original_checkpoint(pth):
     pth.with_name("kl-f8.pth").unlink()
     with pytest.raises(MissingDataError, match=r"kl-f8\.pth is not there"):
-        weights.find(str(pth))
+        places.find(str(pth))
 
 
 def truncated(hub):
@@ -194,7 +194,7 @@ def too_large(hub):
 def test_wrong_weights_are_refused_in_one_line(break_it, told, hub):
     break_it(hub)
     with pytest.raises(DataError, match=told) as error:
-        needed = compact.obtain(weights.find(str(hub)))
+        needed = compact.obtain(places.find(str(hub)))
         loaded(needed, "unet.", make_unet(needed.unet))
     assert "\n" not in str(error.value)
 
@@ -202,7 +202,7 @@ def test_wrong_weights_are_refused_in_one_line(break_it, told, hub):
 def test_another_checkpoint_is_no_versatile_diffusion(pth):
     torch.save({"encoder.weight": torch.zeros(2)}, pth)
     with pytest.raises(DataError, match="not a checkpoint of Versatile Diffusion"):
-        compact.obtain(weights.find(str(pth)))
+        compact.obtain(places.find(str(pth)))
 
 
 def test_a_safetensors_file_of_something_else_is_refused(tmp_path):
@@ -210,4 +210,4 @@ def test_a_safetensors_file_of_something_else_is_refused(tmp_path):
 
     save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(DataError, match="not compact weights"):
-        compact.obtain(weights.find(str(tmp_path / "x.safetensors")))
+        compact.obtain(places.find(str(tmp_path / "x.safetensors")))
