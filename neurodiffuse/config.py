@@ -464,9 +464,11 @@ def _check_alpha(where: str, given: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with a penalty, or with how one is to be chosen."""
     alpha, grid = given["alpha"], given.get("alphas", ())
     if alpha in ("gcv", "loo"):
-        bad = [a for a in grid if not _is_penalty(a)] if isinstance(grid, list | tuple) else []
+        if isinstance(grid, list | tuple) and all(_is_penalty(a) for a in grid):
+            return []
         return [
-            f"{where}.alphas: penalties must be numbers above 0; {a!r} is not." for a in bad[:1]
+            f"{where}.alphas: a list of penalties above 0 is needed, such as [1e3, 1e4, 1e5]; "
+            f"{grid!r} is not."
         ]
     if not _is_penalty(alpha):
         said = "none is given" if alpha is None else f"{alpha!r} is not one"
