@@ -24,16 +24,16 @@ class Column:
     higher_is_better: bool = True
 
     @property
-    def dialect(self) -> str:
-        """The protocol where the metric names one: a dialect, or SSIM's variant."""
+    def protocol(self) -> tuple[str, str]:
+        """The dialect and SSIM's variant, empty where the metric names none."""
         said = json.loads(self.options)
-        return str(said.get("dialect", said.get("variant", "")))
+        return str(said.get("dialect", "")), str(said.get("variant", ""))
 
     @property
     def label(self) -> str:
         """The name for a reader, with the protocol."""
-        name = metric_label(self.name)
-        return f"{name} ({self.dialect})" if self.dialect else name
+        name, said = metric_label(self.name), ", ".join(filter(None, self.protocol))
+        return f"{name} ({said})" if said else name
 
 
 def columns_of(run: Run) -> dict[str, Column]:
@@ -65,13 +65,9 @@ def placed(result: Published, columns: Sequence[Column]) -> dict[Column, tuple[f
 
 
 def _same_protocol(result: Published, column: Column) -> bool:
-    """Return whether a published score was computed as a column is.
-
-    The metrics without a dialect of their own, on pixels, resize as Brain-Diffuser's evaluation.
-    """
-    if column.metric == "ssim":
-        return (result.dialect, result.ssim_variant) == ("brain-diffuser", column.dialect)
-    return result.dialect == (column.dialect or "brain-diffuser")
+    """Return whether a published score was computed as a column is."""
+    variant = result.ssim_variant if column.metric == "ssim" else ""
+    return bool(result.dialect) and column.protocol == (result.dialect, variant)
 
 
 def _column(run: Run, name: str) -> Column:

@@ -110,7 +110,7 @@ def _fields(row: Row, column: Column, value: Value) -> list[str]:
         "name": row.name,
         "subject": row.subject or "n/a",
         "metric": column.name,
-        "protocol": column.dialect or "n/a",
+        "protocol": ", ".join(filter(None, column.protocol)) or "n/a",
         "value": f"{value.mean:.6g}",
         "low": _number(value.low),
         "high": _number(value.high),

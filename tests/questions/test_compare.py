@@ -1,0 +1,266 @@
+"""Comparison: every number says what sets it apart; only what is alike is tested."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import shutil
+import tomllib
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from neurodiffuse.errors import ConfigError, DataError, RunError
+from neurodiffuse.questions.ablate.ask import ablate
+from neurodiffuse.questions.arms import Arm
+from neurodiffuse.questions.compare.ask import compare
+from neurodiffuse.questions.compare.columns import Column, placed
+from neurodiffuse.questions.compare.command import compare as command
+from neurodiffuse.questions.compare.entries import (
+    distinct,
+    matched,
+    named_folder,
+    opened_arms,
+    pictures_of,
+)
+from neurodiffuse.questions.compare.exports import latex, markdown
+from neurodiffuse.questions.compare.published import STATUS, published
+from neurodiffuse.questions.compare.rows import Row, Value, of_published
+from neurodiffuse.store import labels
+
+PIXCORR = Column("pixcorr", "pixcorr", '{"dialect": "brain-diffuser"}')
+PLAIN = Column("plain", "pixcorr", '{"dialect": "", "size": 0}')
+FLAT = Column("ssim", "ssim", '{"variant": "2d", "dialect": "brain-diffuser"}')
+COLUMNWISE = Column("columns", "ssim", '{"variant": "columnwise", "dialect": "brain-diffuser"}')
+MINDS = Column("minds", "ssim", '{"variant": "2d", "dialect": "mindeye"}')
+CLIP = Column("clip", "clip", '{"dialect": "mindeye"}')
+
+
+def table(place):
+    with (place / "table.tsv").open() as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def arm(run, name="mine"):
+    return Arm(name, "A run.", run)
+
+
+def test_every_published_number_has_a_source_and_a_confirmed_status():
+    found = published()
+    assert len({r.name for r in found}) == len(found)
+    for result in found:
+        assert result.status in STATUS
+        assert result.source
+        assert result.dataset == "nsd"
+        assert result.scores
+        for metric, value in result.scores.items():
+            assert 0 < value < 1
+            assert metric in (
+                *("pixcorr", "ssim", "alexnet-2", "alexnet-5"),
+                *("inception", "clip", "effnet-b1", "swav"),
+            )
+
+
+def test_table_2_has_the_ordinal_facts_of_the_paper():
+    """A slip in copying the numbers would break one of them."""
+    rows = {r.name.partition(", ")[2]: r.scores for r in published() if "Table 2" in r.source}
+    only, none = rows["only VDVAE"], rows["without VDVAE"]
+    for metric in ("pixcorr", "ssim", "alexnet-2", "alexnet-5"):
+        column = [r[metric] for r in rows.values()]
+        assert only[metric] == max(column)
+        assert none[metric] == min(column)
+    for metric, worst in (("inception", min), ("clip", min), ("effnet-b1", max), ("swav", max)):
+        assert only[metric] == worst(r[metric] for r in rows.values())
+    full, mute = rows["subject 1"], rows["without CLIP-Text"]
+    better = {m for m in full if (full[m] > mute[m]) == (m not in ("effnet-b1", "swav"))}
+    assert better == set(full) - {"inception"}
+    text = files("neurodiffuse.questions.compare").joinpath("published.toml").read_text()
+    assert all(
+        len(r["scores"]) == 8 for r in tomllib.loads(text)["result"] if "subject 1" in r["name"]
+    )
+
+
+def test_a_published_score_stands_in_the_column_of_its_protocol():
+    bd = next(r for r in published() if r.name == "Brain-Diffuser")
+    there = placed(bd, [FLAT, COLUMNWISE, PLAIN, PIXCORR, CLIP])
+    assert there == {
+        COLUMNWISE: (0.356, True),
+        PIXCORR: (0.254, True),
+        CLIP: (0.915, False),
+    }
+    mind = next(r for r in published() if r.name.startswith("MindEye,"))
+    assert placed(mind, [FLAT, MINDS, PIXCORR, CLIP]) == {
+        MINDS: (0.347, True),
+        PIXCORR: (0.392, False),
+        CLIP: (0.9434, True),
+    }
+
+
+def test_marks_say_what_differs(two, monkeypatch):
+    nsd = dataclasses.replace(two, config=dataclasses.replace(two.config, dataset="nsd"))
+    monkeypatch.setattr(Arm, "ids", lambda *_: ("i",) * 982)
+    rows = of_published(published(), [PIXCORR, FLAT], arm(nsd))
+    marks = {r.name: (r.marks, {c.name: v.marks for c, v in r.values.items()}) for r in rows}
+    assert marks["Brain-Diffuser, subject 1"] == ((), {"pixcorr": (), "ssim": ("protocol",)})
+    assert marks["Brain-Diffuser"][0] == ("subjects",)
+    assert marks["MindEye2, subject 1"] == (
+        ("images",),
+        {"pixcorr": ("protocol",), "ssim": ("protocol",)},
+    )
+    assert marks["Gu et al. 2023"] == (
+        ("subjects",),
+        {"pixcorr": ("unknown",), "ssim": ("unknown",)},
+    )
+    toys = of_published(published(), [PLAIN], arm(two))
+    assert {r.marks for r in toys} == {("data",)}
+    assert {r.values[PLAIN].marks for r in toys} == {("protocol",), ("unknown",)}
+
+
+def test_two_runs_are_tested_on_the_same_images(decode_two):
+    one, two = decode_two(), decode_two("stages.recon.weight=0.9", out="heavy")
+    rows = table(compare([arm(one), arm(two, "heavy")]))
+    (row,) = (r for r in rows if (r["name"], r["metric"]) == ("heavy", "nearness"))
+    assert 0 < float(row["p"]) <= 1
+    assert row["differs"] == "n/a"
+    (first,) = (r for r in rows if (r["name"], r["metric"]) == ("mine", "nearness"))
+    assert first["p"] == "n/a"
+    assert float(first["low"]) < float(first["value"]) < float(first["high"])
+
+
+def test_other_test_images_are_marked_and_not_tested(decode_two, capsys):
+    one, few = decode_two(), decode_two("datasets.toy.test=6", out="few")
+    few = dataclasses.replace(few, quiet=False)
+    place = compare([arm(dataclasses.replace(one, quiet=False)), arm(few, "few")])
+    rows = [r for r in table(place) if r["name"] == "few"]
+    assert {r["differs"] for r in rows} == {"other test images"}
+    assert {r["p"] for r in rows} == {"n/a"}
+    line = "few: has other test images than mine; its scores are marked, not tested"
+    assert line in capsys.readouterr().err
+    assert f"<li>{line}" in (place / "index.html").read_text()
+
+
+def test_one_metric_with_other_options_gets_another_column(decode_two):
+    one = decode_two('metrics.ssim={metric="ssim",size=16}', out="one")
+    two = decode_two('metrics.ssim={metric="ssim",variant="columnwise",size=16}', out="other")
+    place = compare([arm(one), arm(two, "other")], with_published=False)
+    head = (place / "table.md").read_text().partition("\n")[0]
+    assert "| SSIM (2d) | SSIM (columnwise) |" in head
+    rows = [r for r in table(place) if r["metric"] == "ssim"]
+    assert {r["name"]: r["protocol"] for r in rows} == {"mine": "2d", "other": "columnwise"}
+    assert {r["p"] for r in rows} == {"n/a"}
+
+
+def test_somebody_s_pictures_are_scored_as_the_run_s_own(two, tmp_path):
+    """The run's own pictures, given as a folder, have the run's own scores."""
+    own = two.folder("generate", "01") / "decoded" / "recon"
+    made = pictures_of(two, "Copy", own)
+    for name, score in arm(two).scores("01").items():
+        assert made.scores("01")[name].mean == pytest.approx(score.mean, abs=1e-9)
+    ids = arm(two).ids("01")
+    numbered = tmp_path / "numbered"
+    numbered.mkdir()
+    for k, name in enumerate(labels(ids)):
+        shutil.copy(own / f"{name}.png", numbered / f"{k}.png")
+    assert [p.stem for p in matched(numbered, ids)] == [str(k) for k in range(len(ids))]
+    assert pictures_of(two, "Numbers", numbered).scores("01")["nearness"].mean == pytest.approx(
+        arm(two).scores("01")["nearness"].mean, abs=1e-9
+    )
+
+
+def test_folders_that_do_not_fit_are_told_in_one_line(two, tmp_path):
+    names = labels(arm(two).ids("01"))
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for name in names:
+        Image.new("RGB", (8, 8)).save(folder / f"{name}.png")
+    (folder / f"{names[3]}.png").unlink()
+    with pytest.raises(DataError, match=f"none for 1 of 12 test images, such as {names[3]}"):
+        pictures_of(two, "x", folder)
+    Image.new("RGB", (9, 8)).save(folder / f"{names[3]}.png")
+    with pytest.raises(DataError, match="is 9 x 8 pixels, others are 8 x 8"):
+        pictures_of(two, "x", folder)
+    (folder / f"{names[3]}.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="cannot be read"):
+        pictures_of(two, "x", folder)
+    assert not list((two.path / "branches").glob("*/steps/sub-01/generate"))
+    with pytest.raises(DataError, match="is no folder"):
+        pictures_of(two, "x", tmp_path / "nowhere")
+    for wrong in ("x", "=x", "x="):
+        with pytest.raises(ConfigError, match="NAME=DIR"):
+            named_folder(wrong)
+
+
+def test_an_ablation_is_rows_of_the_comparison(two):
+    place = ablate(two)
+    arms = opened_arms(place, two.registry, quiet=True)
+    assert [a.name for a in arms] == [
+        f"run: {name}" for name in ("Only first", "Without first", "Without text", "Without colour")
+    ]
+    shutil.rmtree(next((two.path / "branches").glob("without-text-*")))
+    with pytest.raises(RunError, match="are gone"):
+        opened_arms(place, two.registry)
+
+
+def test_exports_escape_and_explain():
+    row = Row("a_b & 5%|c", "sub-01", 12, "nsd", "x | y", "computed here", ("images",), {})
+    row.values[PIXCORR] = Value(0.25, marks=("protocol",))
+    tex, md = latex([row], [PIXCORR, CLIP]), markdown([row], [PIXCORR, CLIP])
+    assert r"a\_b \& 5\%|c, sub-01 & 0.250$^{bd}$ & -- & 12 \\" in tex
+    assert "$^{b}$ other test images." in tex
+    assert r"| a_b & 5%\|c, sub-01 | 0.250<sup>bd</sup> | – | 12 | x \| y |" in md
+    assert "<sup>d</sup> another protocol of this metric" in md
+
+
+def test_subjects_stand_side_by_side_whatever_order_they_saw_images_in(decode_two):
+    run = decode_two(subjects=("01", "02"), out="both")
+    place = compare([arm(run)], with_published=False)
+    assert {p.name for p in place.glob("*.png")} == {
+        "sheet-sub-01.png",
+        "sheet-sub-02.png",
+        "sheet-subjects-of-mine.png",
+    }
+    mean = [r for r in table(place) if r["subject"] == "mean of 2 subjects"]
+    one = [r for r in table(place) if r["subject"].startswith("sub-")]
+    for row in mean:
+        values = [float(r["value"]) for r in one if r["metric"] == row["metric"]]
+        assert float(row["value"]) == pytest.approx(np.mean(values), abs=1e-6)
+        assert float(row["sem"]) == pytest.approx(np.std(values, ddof=1) / 2**0.5, abs=1e-6)
+
+
+def test_same_names_are_numbered(two):
+    assert [a.name for a in distinct([arm(two), arm(two), arm(two)])] == [
+        "mine",
+        "mine 2",
+        "mine 3",
+    ]
+
+
+def test_a_folder_that_is_no_comparison_is_not_replaced(two, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunError, match="is no comparison"):
+        compare([arm(two)], out=precious)
+    assert (precious / "thesis.txt").exists()
+    place = compare([arm(two)], out=tmp_path / "new")
+    assert compare([arm(two)], out=place) == place
+
+
+def test_command(two):
+    done = CliRunner().invoke(
+        command,
+        [
+            str(two.path),
+            "--pictures",
+            f"Copy={two.folder('generate', '01')}/decoded/recon",
+            "--quiet",
+        ],
+        obj={"registry": two.registry},
+        catch_exceptions=False,
+    )
+    assert "page: " in done.output
+    unfinished = CliRunner().invoke(command, ["nowhere"], obj={"registry": two.registry})
+    assert "not a run folder" in str(unfinished.exception)
