@@ -213,3 +213,22 @@ def test_settings_that_cannot_be(tmp_path, words, said):
     assert result.exit_code == 1
     assert said in str(result.exception)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_decoding_and_region_optimal_pictures(tmp_path):
+    tree, out = tmp_path / "tree", tmp_path / "run"
+    NsdLayout(pixels=64).write(tree, Settings(subjects=1, train=150, test=24, sessions=3))
+    data = ["--dataset", "nsd", "--root", str(tree), "--sub", "1"]
+    for words in (
+        ["decode", *data, "--recipe", "pixels", "--out", str(out)],
+        ["roi-optimal", "--run", str(out), "--roi", "FFA", "--roi", "visual", "--roi", "category",
+         "--roi", "eccentricity"],
+    ):  # fmt: skip
+        result = CliRunner().invoke(cli, words)
+        assert result.exit_code == 0, result.output
+    scores = json.loads((out / "steps/sub-01/score/scores.json").read_text())
+    found = {s["metric"]: s["mean"] for s in scores if s["source"] == "decoded"}
+    assert found["identification-pixels"] > 0.75
+    page = next(out.glob("roi-optimal/*/index.html")).read_text()
+    assert "; left out." not in page
