@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -38,9 +39,16 @@ def environment() -> jinja2.Environment:
         penalty=wording.penalty,
         stage_label=wording.stage_label,
         metric_label=wording.metric_label,
+        over_subjects=over_subjects,
     )
     made.globals.update(interval=wording.interval, version=__version__, style=inlined("report.css"))
     return made
+
+
+def over_subjects(name: str, subjects: Sequence[Any]) -> str:
+    """Return the mean of a metric's last stage over subjects ± its standard error, in words."""
+    found = [m.cells[-1] for view in subjects for m in view.metrics if m.name == name]
+    return wording.mean_and_sem([cell.row.mean for cell in found if cell is not None])
 
 
 def filled(template: str, **values: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,17 @@ def interval(low: float, high: float, digits: int = 2) -> str:
         return ""
     dash = " to " if low < 0 or high < 0 else "\N{EN DASH}"
     return f"{number(low, digits)}{dash}{number(high, digits)}"
+
+
+def mean_and_sem(values: Sequence[float], digits: int = 3) -> str:
+    """Return ``0.254 ± 0.012``: mean and standard error of the mean (n - 1); a dash for none."""
+    values = [value for value in values if math.isfinite(value)]
+    if not values:
+        return "–"
+    mean = number(statistics.fmean(values), digits)
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {number(statistics.stdev(values) / math.sqrt(len(values)), digits)}"
 
 
 def count(value: int) -> str:

@@ -143,7 +143,8 @@ def _note(run: Run, name: str) -> str:
     card = run.registry.card("metric", part.metric)
     known = parameters(run.registry.load(card))
     options = {k: part.options.get(k, p.default) for k, p in known.items()}
-    said = ", ".join(f"{k} {v}" for k, v in options.items() if v not in ("", 0))
+    own = {k: v for k, v in options.items() if k not in ("device", "memory")}
+    said = ", ".join(f"{k} {v}" for k, v in own.items() if v not in ("", 0, None))
     return f"{card.summary} ({said})" if said else card.summary
 
 
