@@ -36,7 +36,7 @@ LARGE = Model(
         ModelFile(path=path, address=HUB + path, size=size, sha256=digest)
         for path, (size, digest) in FILES.items()
     ),
-    summary="CLIP ViT-L/14, image and text tower",
+    summary="CLIP ViT-L/14, image and text tower (1.7 GB)",
     licence=LICENCE,
     terms="https://github.com/openai/CLIP/blob/main/LICENSE",
     cite=CITE,

@@ -16,7 +16,7 @@ IMAGENET64 = Model(
             "vdvae-assets-2/imagenet64-iter-1600000-model-ema.th",
         ),
     ),
-    summary="Very deep VAE of 64 x 64 pictures trained on ImageNet, averaged weights",
+    summary="Very deep VAE of 64 x 64 pictures, ImageNet, averaged weights (about 500 MB)",
     licence=LICENCE,
     terms="https://github.com/openai/vdvae/blob/main/LICENSE.md",
     cite=CITE,

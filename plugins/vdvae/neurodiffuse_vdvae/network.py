@@ -57,7 +57,7 @@ class Encoder(nn.Module):
         x = self.in_conv(x)
         activations = {x.shape[2]: x}
         for block, rate in zip(self.enc_blocks, self.rates, strict=True):
-            x = x + block(x)
+            x = block(x).add_(x)
             if rate is not None:
                 x = functional.avg_pool2d(x, rate)
             activations[x.shape[2]] = x
@@ -99,7 +99,7 @@ class Layer(nn.Module):
             mean, log_sd = found[:, : self.zdim], found[:, self.zdim : 2 * self.zdim]
             z = draw(mean, log_sd, normal, temperature)
         x = x + found[:, 2 * self.zdim :] + self.z_proj(z.to(x.dtype))
-        return x + self.resnet(x)
+        return self.resnet(x).add_(x)
 
 
 class Output(nn.Module):
