@@ -30,7 +30,7 @@ class Grid:
     label (``T1w``, ``MNI152NLin2009cAsym``, ``func1pt8mm`` …), empty when unknown.
 
     Vertices of a surface are a grid of shape (n, 1, 1) in the space ``fsaverage``: those of the
-    left hemisphere, then those of the right. They can be decoded from and are not drawn.
+    left hemisphere, then those of the right.
     """
 
     shape: Shape

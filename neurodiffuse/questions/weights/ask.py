@@ -69,7 +69,7 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     found = _project(run, plan)
     regions = _compare(run, plan, found) if question.whole else ()
     with said_clearly(place), run.writing(place) as folder:
-        rows = [statmaps.write_map(run, folder, made) for made in found.maps]
+        rows = [row for made in found.maps for row in statmaps.write_map(run, folder, made)]
         drawn = found.maps if question.pictures else []
         shown = [
             _picture(run, plan, folder, made)
@@ -128,18 +128,23 @@ def _picture(run: Run, plan: Plan, folder: Path, made: BrainValues) -> page.Show
     """Write the pictures of a map beside it and return what the page shows."""
     func = folder / f"sub-{made.subject}" / "func"
     grid = run.subject(made.subject).grid
-    slices = pictures.save(func / f"{made.stem}_slices.png", pictures.slices(run, made))
+    slices = b""
+    if not grid.is_surface:
+        slices = pictures.save(func / f"{made.stem}_slices.png", pictures.slices(run, made))
     template, views = [], []
     first = next(m for m in PICTURED[made.part.signed] if m in plan.question.measures)
     interactive = plan.question.view and made.measure == first
-    if interactive:
+    if interactive and not grid.is_surface:
         views.append(("Slices", pictures.viewer(run, made)))
     if pictures.on_template(grid):
         glass = pictures.save(func / f"{made.stem}_glass.png", pictures.glass_brain(run, made))
+        template.append(("Glass brain", glass))
+    if pictures.on_template(grid) or surface.on_fsaverage(grid):
         cortex = surface.project(run, made)
-        surface.write(func, made, cortex)
+        if not grid.is_surface:
+            surface.write(func, made, cortex)
         inflated = pictures.save(func / f"{made.stem}_surface.png", surface.picture(made, cortex))
-        template = [("Glass brain", glass), ("fsaverage5, inflated and flat", inflated)]
+        template.append(("fsaverage5, inflated and flat", inflated))
         if interactive:
             views.append(("Cortex", surface.viewer(made, cortex)))
     for name, view in views:

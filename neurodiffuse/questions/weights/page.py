@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from neurodiffuse.questions.weights.pictures import on_template
 from neurodiffuse.questions.weights.question import Plan
 from neurodiffuse.questions.weights.region_table import STATS, RegionResult
@@ -142,6 +144,8 @@ def _subject(run: Run, label: str, shown: Sequence[Shown]) -> SubjectView:
     facts = (
         f"{voxels} voxels, on {ground}. Nothing is drawn where the value is 0, as outside the mask."
     )
+    if about.grid.is_surface:
+        facts = f"{voxels} vertices of {about.grid.space}; grey is outside the mask."
     return SubjectView(label, facts, list(views.values()), why_not(about.grid))
 
 
@@ -151,10 +155,12 @@ def _plates(one: Shown) -> list[Plate]:
     words = SIGNED if made.part.signed else CAPTIONS
     caption = words[made.measure].format(targets=targets)
     alt = f"sub-{made.subject}: {made.title}"
-    if not one.slices:
-        return [Plate("", alt, f"{caption} It is 0 everywhere.")]
-    plates = [Plate(data_uri(one.slices), f"{alt}, slices", caption)]
+    if not one.slices and not one.template:
+        nothing = "" if np.any(made.values) else " It is 0 everywhere."
+        return [Plate("", alt, f"{caption}{nothing}")]
+    plates = [Plate(data_uri(one.slices), f"{alt}, slices", caption)] if one.slices else []
     for name, picture in one.template:
+        name = name if one.slices else f"{caption} {name}"
         plates.append(Plate(data_uri(picture), f"{alt}, {name}", f"{name}.", dark=False))
     return plates
 

@@ -52,18 +52,20 @@ def project(
     Notes
     -----
     Memory is P = Xc' (K + αI)^-1, as large as the betas, and one block of weights; where targets
-    have penalties of their own, also the betas' singular vectors.
+    have penalties of their own, also the betas' singular vectors. Where betas were scaled in bands,
+    weights and patterns are those of the betas before.
     """
-    projection = fitted.weight_map()
+    projection, scale = fitted.weight_map(), fitted.scale
     shape = (len(parts), len(projection.outer))
     weight, pattern = np.zeros(shape), np.zeros(shape) if patterns else None
     blocks = progress(
         _needed(fitted, parts), label, total=len(fitted.targets.columns()), quiet=quiet
     )
     for columns, weights in ridge.weight_blocks(projection, blocks):
-        _add(weight, weights, columns, parts)
         if pattern is not None:
-            _add(pattern, haufe_pattern(fitted.gram, weights), columns, parts)
+            found = haufe_pattern(fitted.gram, weights)
+            _add(pattern, found if scale is None else found / scale[:, None], columns, parts)
+        _add(weight, weights if scale is None else weights * scale[:, None], columns, parts)
     return [
         Projection(weight[k], None if pattern is None else pattern[k]) for k in range(len(parts))
     ]

@@ -84,12 +84,6 @@ def plan_of(run: Run, question: Question) -> Plan:
                 f"{run.path}: sub-{subject} has no fitted maps yet. Finish the run with the "
                 "decode command that began it."
             )
-        if run.subject(subject).grid.is_surface:
-            raise ConfigError(
-                f"weights: the betas of sub-{subject} are on the surface "
-                f"{run.subject(subject).grid.space}, and maps of weights are drawn of volumes. "
-                "Decode a volume, such as --set datasets.nsd.space=func1pt8mm."
-            )
     parts = {f: _parts(run, subjects[0], f, question) for f in features}
     return Plan(question, subjects, parts, _against(question, features))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from neurodiffuse.questions.weights.parts import Part
 from neurodiffuse.run import Run, write_json
 from neurodiffuse.store import labels
 from neurodiffuse.types import Grid
+
+HEMISPHERES = {"left": "L", "right": "R"}
+"""Hemispheres and the value of the BIDS entity ``hemi``, in the order of a surface's vertices."""
 
 STATS = {"l1": "weight", "percentile": "percentile", "pattern": "pattern"}
 """Label of the BIDS entity ``stat`` for each measure."""
@@ -100,19 +104,53 @@ def stem_of(run: Run, subject: str, feature: str, part: Part, measure: str) -> s
     )
 
 
-def write_map(run: Run, folder: Path, made: BrainValues) -> dict[str, str]:
+def write_map(run: Run, folder: Path, made: BrainValues) -> list[dict[str, str]]:
     """Write ``sub-XX/func/…_statmap.nii.gz`` and its sidecar; return its row of the table.
 
-    Shape and affine are those of the betas; voxels outside are 0.
+    Shape and affine are those of the betas; voxels outside are 0. A map on a surface becomes a
+    GIFTI file, ``…_hemi-L_…_statmap.shape.gii``, and a row for each hemisphere.
     """
-    func = folder / f"sub-{made.subject}" / "func"
+    func, grid = folder / f"sub-{made.subject}" / "func", run.subject(made.subject).grid
     func.mkdir(parents=True, exist_ok=True)
-    file = func / f"{made.stem}_statmap.nii.gz"
-    rois.to_image(made.values, made.inside, run.subject(made.subject).grid).to_filename(file)
+    if not grid.is_surface:
+        file = func / f"{made.stem}_statmap.nii.gz"
+        rois.to_image(made.values, made.inside, grid).to_filename(file)
+        _write_sidecar(run, func / f"{made.stem}_statmap.json", made)
+        return [_row(folder, file, made, made.values)]
+    rows = []
+    everywhere = np.zeros(grid.size, np.float32)
+    everywhere[made.inside] = made.values
+    halves = zip(HEMISPHERES, np.split(everywhere, 2), np.split(made.inside, 2), strict=True)
+    for name, values, inside in halves:
+        stem = of_hemisphere(made.stem, name)
+        file = func / f"{stem}_statmap.shape.gii"
+        write_gifti(file, values, name, made.title)
+        _write_sidecar(run, func / f"{stem}_statmap.json", made)
+        if inside.any():
+            rows.append(_row(folder, file, made, values[inside]))
+    return rows
+
+
+def of_hemisphere(stem: str, name: str) -> str:
+    """Return the name of a hemisphere's file: ``hemi`` comes before ``space`` and ``stat``."""
+    return re.sub(r"(?=_space-|_stat-)", f"_hemi-{HEMISPHERES[name]}", stem, count=1)
+
+
+def write_gifti(file: Path, values: np.ndarray, name: str, title: str) -> None:
+    """Write one value a vertex of the ``left`` or ``right`` hemisphere, float32."""
+    from nibabel.gifti.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
+
+    data = np.asarray(values, np.float32)
+    array = GiftiDataArray(data, "NIFTI_INTENT_SHAPE", "NIFTI_TYPE_FLOAT32")
+    meta = GiftiMetaData(AnatomicalStructurePrimary=f"Cortex{name.title()}", Name=title)
+    GiftiImage(darrays=[array], meta=meta).to_filename(file)
+
+
+def _write_sidecar(run: Run, file: Path, made: BrainValues) -> None:
     targets = made.part.stop - made.part.start
     part = run.config.features[made.feature]
     write_json(
-        func / f"{made.stem}_statmap.json",
+        file,
         {
             "Description": made.title,
             "Units": made.units,
@@ -127,6 +165,9 @@ def write_map(run: Run, folder: Path, made: BrainValues) -> dict[str, str]:
             "Sources": ["bids:betas:."],
         },
     )
+
+
+def _row(folder: Path, file: Path, made: BrainValues, values: np.ndarray) -> dict[str, str]:
     return {
         "file": file.relative_to(folder).as_posix(),
         "subject": made.subject,
@@ -135,11 +176,11 @@ def write_map(run: Run, folder: Path, made: BrainValues) -> dict[str, str]:
         "stat": STATS[made.measure],
         "formula": made.formula,
         "units": made.units,
-        "targets": str(targets),
-        "voxels": str(len(made.values)),
-        "minimum": f"{made.values.min():.6g}",
-        "median": f"{np.median(made.values):.6g}",
-        "maximum": f"{made.values.max():.6g}",
+        "targets": str(made.part.stop - made.part.start),
+        "voxels": str(len(values)),
+        "minimum": f"{values.min():.6g}",
+        "median": f"{np.median(values):.6g}",
+        "maximum": f"{values.max():.6g}",
     }
 
 

@@ -1,4 +1,4 @@
-"""Maps on the fsaverage surface, for data in MNI space only.
+"""Maps on the fsaverage surface, for data that are on it or in MNI space.
 
 A subject's own volume has no known place on fsaverage: without the study's registration a
 projection would be a guess.
@@ -6,18 +6,26 @@ projection would be a guess.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neurodiffuse.questions.weights.pictures import DPI, on_template, png, steady
-from neurodiffuse.questions.weights.statmaps import BrainValues
+from neurodiffuse.questions.weights.statmaps import (
+    HEMISPHERES,
+    BrainValues,
+    of_hemisphere,
+    write_gifti,
+)
 from neurodiffuse.run import Run
 from neurodiffuse.types import Grid
 
 MESH = "fsaverage5"
-HEMISPHERES = {"left": "L", "right": "R"}
+VERTICES = 10_242
+"""Vertices of a hemisphere of that mesh: in FreeSurfer's order the first ones of finer meshes."""
+
 VIEWS = ("lateral", "medial", "ventral")
 DEPTHS = 6
 
@@ -27,8 +35,13 @@ LEAST = 1e-4
 
 def why_not(grid: Grid) -> str:
     """Return why maps on this grid are not drawn on a surface; empty where they can be."""
-    if on_template(grid):
+    if on_template(grid) or on_fsaverage(grid):
         return ""
+    if grid.is_surface:
+        return (
+            f"No pictures: {grid.size // 2:,} vertices a hemisphere are fewer than the "
+            f"{VERTICES:,} of {MESH}, on which maps are drawn."
+        )
     space = f"the space {grid.space!r}" if grid.space else "an unnamed space"
     return (
         f"No surface and no glass brain: the data are in {space}, the subject's own volume, "
@@ -36,12 +49,18 @@ def why_not(grid: Grid) -> str:
     )
 
 
+def on_fsaverage(grid: Grid) -> bool:
+    """Whether the grid is the vertices of fsaverage5 or of a finer fsaverage."""
+    return grid.is_surface and grid.size % 2 == 0 and grid.size // 2 >= VERTICES
+
+
 def project(run: Run, made: BrainValues) -> Any:
     """Return the map on fsaverage5 as nilearn's SurfaceImage; NaN off the mask.
 
-    Each vertex takes the mean of the mask's voxels at six depths from white matter to pia, one
-    by one and without interpolation, which would mix in what is outside. MNI space and fsaverage
-    agree to some millimetres only.
+    Of data on fsaverage, the vertices that both meshes have. Of data in MNI space, each vertex
+    takes the mean of the mask's voxels at six depths from white matter to pia, one by one and
+    without interpolation, which would mix in what is outside; MNI space and fsaverage agree to
+    some millimetres only.
     """
     from nilearn.datasets import load_fsaverage
     from nilearn.surface import SurfaceImage
@@ -51,6 +70,9 @@ def project(run: Run, made: BrainValues) -> Any:
     volume = np.full(grid.size, np.nan)
     volume[made.inside] = made.values
     data = {}
+    if grid.is_surface:
+        halves = (half[:VERTICES].astype(np.float32) for half in np.split(volume, 2))
+        return SurfaceImage(mesh["pial"], dict(zip(HEMISPHERES, halves, strict=True)))
     for side in HEMISPHERES:
         inner, outer = (mesh[m].parts[side].coordinates for m in ("white_matter", "pial"))
         depths = [inner + d * (outer - inner) for d in np.linspace(0, 1, DEPTHS)]
@@ -78,16 +100,10 @@ def _mean(values: list[np.ndarray]) -> np.ndarray:
 
 def write(folder: Path, made: BrainValues, surface: Any) -> None:
     """Write ``…_hemi-L_space-fsaverage5_stat-…_statmap.shape.gii`` for both hemispheres."""
-    from nibabel.gifti.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
-
-    before, _, after = made.stem.partition("_space-")
-    stat = after[after.index("_stat-") :]
-    for name, letter in HEMISPHERES.items():
-        values = np.asarray(surface.data.parts[name], np.float32)
-        array = GiftiDataArray(values, "NIFTI_INTENT_SHAPE", "NIFTI_TYPE_FLOAT32")
-        meta = GiftiMetaData(AnatomicalStructurePrimary=f"Cortex{name.title()}", Name=made.title)
-        file = f"{before}_hemi-{letter}_space-{MESH}{stat}_statmap.shape.gii"
-        GiftiImage(darrays=[array], meta=meta).to_filename(folder / file)
+    stem = re.sub(r"_space-[^_]*", f"_space-{MESH}", made.stem)
+    for name in HEMISPHERES:
+        file = folder / f"{of_hemisphere(stem, name)}_statmap.shape.gii"
+        write_gifti(file, surface.data.parts[name], name, made.title)
 
 
 def picture(made: BrainValues, surface: Any) -> bytes:

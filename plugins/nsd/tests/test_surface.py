@@ -12,9 +12,10 @@ from nibabel.freesurfer.mghformat import MGHImage
 
 from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
-from neurodiffuse.errors import ConfigError, DataError
+from neurodiffuse.errors import DataError
 from neurodiffuse.plugins import Registry
-from neurodiffuse.questions.weights.question import Question, plan_of
+from neurodiffuse.questions.weights.ask import weights
+from neurodiffuse.questions.weights.question import Question
 from neurodiffuse.run import Run, opened
 from neurodiffuse_nsd.dataset import NsdDataset
 
@@ -105,8 +106,12 @@ def test_decoding_to_the_report(flat, tmp_path):
     assert image.shape == (2 * N, 1, 1)
     assert np.array_equal(np.asarray(image.dataobj).ravel() == 1, both(flat, "nsdgeneral") == 1)
     assert (run.path / "report.html").exists()
-    with pytest.raises(ConfigError, match="on the surface fsaverage"):
-        plan_of(run, Question())
+    answer = weights(run, Question(measures=("l1",), pictures=False))
+    files = sorted((answer.folder / "sub-01" / "func").glob("*.shape.gii"))
+    found = np.concatenate([nib.load(file).darrays[0].data for file in files])
+    assert [file.name.split("_")[2] for file in files] == ["hemi-L", "hemi-R"]
+    assert not found[both(flat, "nsdgeneral") != 1].any()
+    assert np.count_nonzero(found) > 300
 
 
 def test_a_truncated_file(flat, tmp_path):
