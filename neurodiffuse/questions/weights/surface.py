@@ -120,7 +120,7 @@ def picture(made: BrainValues, surface: Any) -> bytes:
     for row, hemisphere in enumerate(HEMISPHERES):
         for column, view in enumerate((*VIEWS, "dorsal")):
             kind = "flat" if view == "dorsal" else "inflated"
-            place = (0.235 * column, 0.5 - 0.5 * row, 0.235, 0.5)
+            place = (0.23 * column, 0.5 - 0.5 * row, 0.23, 0.5)
             axes = figure.add_axes(place, projection="3d")
             plotting.plot_surf_stat_map(
                 surf_mesh=mesh[kind],
@@ -178,7 +178,7 @@ def _colour_bar(figure: Any, top: float, signed: bool) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    axes = figure.add_axes((0.948, 0.25, 0.012, 0.5))
+    axes = figure.add_axes((0.935, 0.25, 0.012, 0.5))
     colours = "RdBu_r" if signed else "viridis"
     bar = figure.colorbar(ScalarMappable(Normalize(-top if signed else 0, top), colours), cax=axes)
     bar.ax.tick_params(labelsize=8)
