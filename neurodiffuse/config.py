@@ -41,6 +41,8 @@ class FeatureConfig:
 
     ``alpha`` is a penalty, or how to choose one among ``alphas`` (empty: around the mean
     eigenvalue of the betas): once for each ``alpha_per``. See `neurodiffuse.ridge.select_alphas`.
+    ``bands`` are ROI expressions: groups of voxels that are shrunk differently, and all other
+    voxels one more (`neurodiffuse.ridge.choose_bands`).
     """
 
     encoder: str
@@ -48,12 +50,14 @@ class FeatureConfig:
     roi: str = ""
     alphas: tuple[float, ...] = ()
     alpha_per: Literal["feature", "token", "target"] = "feature"
+    bands: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make the penalties a tuple; TOML and JSON give lists."""
-        if isinstance(self.alphas, list):
-            object.__setattr__(self, "alphas", tuple(self.alphas))
+        """Make lists tuples; TOML and JSON give lists."""
+        for name in ("alphas", "bands"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @property
     def penalty(self) -> str:
@@ -61,7 +65,10 @@ class FeatureConfig:
         if not isinstance(self.alpha, str):
             return f"penalty {self.alpha:g}"
         ways = {"gcv": "generalised cross-validation", "loo": "leaving out images"}
-        return f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
+        said = f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
+        if self.bands:
+            said += f", voxels scaled in bands: {', '.join(self.bands)} and all others"
+        return said
 
 
 @dataclass(frozen=True)
@@ -476,9 +483,8 @@ def _check_alpha(where: str, given: Mapping[str, Any]) -> list[str]:
             f"{where}.alpha: the ridge penalty must be a number above 0, or 'gcv' or 'loo' to have "
             f"it chosen; {said}."
         ]
-    idle = [
-        key for key in ("alphas", "alpha_per") if given.get(key) not in (None, [], (), "feature")
-    ]
+    unset: tuple[object, ...] = (None, [], (), "feature")
+    idle = [key for key in ("alphas", "alpha_per", "bands") if given.get(key) not in unset]
     return [
         f"{where}.{key}: only matters when alpha is chosen; write alpha = 'gcv' or leave it out."
         for key in idle
@@ -610,7 +616,7 @@ def _step_of(key: str) -> str:
     """Return the first step whose result depends on a setting."""
     section, last = key.split(".")[0], key.split(".")[-1]
     if section == "features":
-        return "fit" if last in ("alpha", "alphas", "alpha_per", "roi") else "encode"
+        return "fit" if last in ("alpha", "alphas", "alpha_per", "bands", "roi") else "encode"
     owner = {
         "encode": "encode",
         "predict": "predict",

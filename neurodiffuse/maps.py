@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse import ridge
+from neurodiffuse.errors import DataError
 from neurodiffuse.run import Run, read_json
 from neurodiffuse.store import LatentFile, load_betas
 
@@ -26,6 +27,7 @@ class Map:
     There is one factor, or one for each penalty that targets have chosen: ``choice`` intp (t,)
     then says which. ``voxels`` are indices into the mask's voxels; ``rows`` says which latent
     belongs to each training row (several rows share one when repetitions are kept single).
+    ``scale`` (n_voxels,) is what the betas were multiplied with, where they are in bands.
     """
 
     factors: tuple[ridge.Factor, ...]
@@ -33,6 +35,7 @@ class Map:
     voxels: np.ndarray
     rows: np.ndarray
     targets: LatentFile
+    scale: np.ndarray | None = None
 
     @property
     def gram(self) -> ridge.Gram:
@@ -45,7 +48,8 @@ class Map:
 
     def cross(self, betas: np.ndarray) -> np.ndarray:
         """Return what `hat_of` needs of patterns over the mask, (m, n_voxels)."""
-        return ridge.cross_gram(self.gram, _part(betas, self.voxels))
+        part = _part(betas, self.voxels)
+        return ridge.cross_gram(self.gram, part if self.scale is None else part * self.scale)
 
     def hat_of(self, cross: np.ndarray) -> np.ndarray | ridge.Hats:
         """Return the hat matrix of `cross`, which maps of the same voxels and type share."""
@@ -57,7 +61,7 @@ class Map:
         return self._each(lambda factor: ridge.leave_out_hat(factor, chosen, self.rows))
 
     def weight_map(self) -> ridge.WeightMap:
-        """Return what `ridge.weight_blocks` forms weights with."""
+        """Return what `ridge.weight_blocks` forms weights with, of the scaled betas."""
         if self.choice is None:
             return ridge.weight_map(self.factors[0])
         return ridge.weight_map_of_each(self.factors, self.choice)
@@ -94,6 +98,29 @@ def feature_voxels(run: Run, subject: str, feature: str) -> np.ndarray:
     roi = run.config.features[feature].roi
     chosen = run.select(subject, roi) if roi else inside
     return np.flatnonzero(chosen[inside])
+
+
+def bands_of(run: Run, subject: str, feature: str, voxels: np.ndarray) -> np.ndarray:
+    """Return the band of each voxel, counted from 0; a voxel belongs to the first that has it.
+
+    Raises
+    ------
+    DataError
+        If a band has no voxel of its own.
+    """
+    with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
+        inside = stored["voxels"]
+    expressions = run.config.features[feature].bands
+    band = np.full(len(voxels), len(expressions), np.intp)
+    for k, expression in reversed(list(enumerate(expressions))):
+        band[run.select(subject, expression)[inside][voxels]] = k
+    for k, expression in enumerate(expressions):
+        if not (band == k).any():
+            raise DataError(
+                f"features.{feature}.bands: {expression!r} has no voxel of sub-{subject}'s that is "
+                "in the mask and in no earlier band. Leave it out, or widen --mask."
+            )
+    return band
 
 
 def training_betas(run: Run, subject: str, voxels: np.ndarray) -> np.ndarray:
@@ -134,13 +161,16 @@ def open_map(run: Run, subject: str, feature: str) -> Map:
     folder = run.folder("fit", subject)
     about = read_json(folder / "fit.json")[feature]
     voxels = np.load(folder / f"{about['voxels']}.npy")
-    x = training_betas(run, subject, voxels)
+    x, scale = training_betas(run, subject, voxels), None
+    if about.get("scale"):
+        scale = np.load(folder / f"{about['scale']}.npy")
+        x = x * scale
     chosen = isinstance(about["alpha"], str)
     each = np.load(folder / f"{feature}_alpha.npy") if chosen else np.array([about["alpha"]])
     alphas, choice = np.unique(each, return_inverse=True)
     factors = tuple(load_factor(folder, about, float(alpha), x) for alpha in alphas)
     targets, rows = training_latents(run, subject, feature)
-    return Map(factors, choice if len(factors) > 1 else None, voxels, rows, targets)
+    return Map(factors, choice if len(factors) > 1 else None, voxels, rows, targets, scale)
 
 
 def penalty_table(run: Run, subject: str, feature: str) -> np.ndarray | None:

@@ -172,6 +172,8 @@ def execute(run: Run, *, until: str = "report") -> None:
         Before anything is computed, if weights that these steps need are not there.
     """
     _require_weights(run, until)
+    (run.path / "logs").mkdir(exist_ok=True)
+    run.machine.executor.note(run.path / "logs")
     for label in run.config.subjects:
         _check_input(run, label)
         if not run.folder("encode", label).exists():
@@ -212,8 +214,9 @@ def _plan_subject(run: Run, label: str) -> SubjectPlan:
     ids = (*about.trials.images("train"), *about.trials.images("test"))
     stimuli = run.dataset.stimuli(ids)
     for feature, part in run.config.features.items():
-        if part.roi:
-            run.select(label, part.roi)
+        for expression in (part.roi, *part.bands):
+            if expression:
+                run.select(label, expression)
         reads = run.registry.card("encoder", part.encoder).reads
         if "captions" in reads:
             remedy = run.dataset.about().get("captions", "Add captions to the data set")

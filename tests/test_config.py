@@ -57,7 +57,7 @@ def test_old_configurations_have_the_defaults_of_what_came_later(registry):
     config = good(registry)
     stored = config.to_dict()
     del stored["encode"]
-    for key in ("alphas", "alpha_per"):
+    for key in ("alphas", "alpha_per", "bands"):
         del stored["features"]["colour"][key]
     assert config.first_difference(stored) is None
     assert Config.from_dict(stored) == config
@@ -107,6 +107,7 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ("features.colour.alpha=[1, 2]", "[1, 2] is not one"),
         ("features.colour.alphas=[1, 2]", "features.colour.alphas: only matters when alpha is"),
         ("features.colour.alpha_per=token", "features.colour.alpha_per: only matters when alpha"),
+        ("features.colour.bands=['V1']", "features.colour.bands: only matters when alpha is"),
         ("encode.dtype=float8", "encode.dtype: 'float8' is not one of: 'float32', 'float16'"),
         ("stages.recon.grain=-1", "stages.recon: grain must be 0 or more, not -1"),
         ("stages.recon.init=later", "no earlier stage is called 'later'"),

@@ -304,3 +304,43 @@ def test_himalaya_chooses_as_well():
     scores = [ridge.r_squared(y[700:], np.asarray(made)).mean() for made in (theirs, ours)]
     assert scores[1] > 0.2
     assert abs(scores[0] - scores[1]) < 1e-3
+
+
+def test_bands_of_noise_are_scaled_down():
+    """Two of three bands carry nothing: the choice predicts held-out rows better than no bands."""
+    rng = np.random.default_rng(4)
+    bands = np.repeat([0, 1, 2], [20, 200, 200])
+    x = rng.normal(size=(400, 420)).astype(np.float32)
+    y = (x[:, :20] @ rng.normal(size=(20, 50)) + 6 * rng.normal(size=(400, 50))).astype(np.float32)
+    train, test = slice(0, 200), slice(200, 400)
+    found = ridge.choose_bands(x[train], bands, blocks(y[train]), 50, candidates=12)
+    scores = []
+    for scale in (1.0, found.scale):
+        model = ridge.MultiTargetRidge("gcv", alpha_per="all").fit(x[train] * scale, y[train])
+        scores.append(ridge.r_squared(y[test], model.predict(x[test] * scale)).mean())
+    assert scores[1] > scores[0] + 0.1
+    share = found.shares[found.r2.argmax()]
+    assert share[0] == share.max()
+    np.testing.assert_allclose(found.scale, np.sqrt(share)[bands], rtol=1e-6)
+    np.testing.assert_allclose(found.shares.mean(axis=1), 1.0)
+    np.testing.assert_array_equal(found.shares[0], 1.0)
+    again = ridge.choose_bands(x[train], bands, blocks(y[train]), 50, candidates=12)
+    np.testing.assert_array_equal(found.r2, again.r2)
+
+
+def test_a_candidate_scores_as_the_scaled_betas_do():
+    x, y = problem(40, 60, t=10)
+    bands = np.arange(60) % 2
+    found = ridge.choose_bands(x, bands, blocks(y), 10, candidates=3, alphas=GRID, method="loo")
+    for share, r2 in zip(found.shares, found.r2, strict=True):
+        scaled = x.astype(float) * np.sqrt(share)[bands]
+        model = RidgeCV(GRID, store_cv_results=True)
+        model.fit(scaled, standardised(y)[:, np.arange(10) != 3])
+        assert r2 == pytest.approx(1 - model.cv_results_.mean(axis=(0, 1)).min(), abs=1e-4)
+
+
+def test_bands_that_do_not_fit_are_told():
+    x, y = problem(20, 30)
+    for wrong in (np.zeros(29, np.intp), np.repeat([0, 2], 15)):
+        with pytest.raises(DataError, match="counted from 0 without gaps"):
+            ridge.choose_bands(x, wrong, blocks(y), 14)

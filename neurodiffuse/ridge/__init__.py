@@ -16,6 +16,7 @@ Memory is a Gram matrix, a factor and a block, however many targets there are. A
 out: nothing here knows of files, recipes or runs.
 """
 
+from neurodiffuse.ridge.bands import Bands, choose_bands
 from neurodiffuse.ridge.columns import Columns, column_stats, standardise
 from neurodiffuse.ridge.estimator import MultiTargetRidge
 from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat
@@ -28,6 +29,7 @@ from neurodiffuse.ridge.stream import Hats, Predicted, above, predict_blocks, r_
 from neurodiffuse.ridge.weights import WeightMap, weight_blocks, weight_map, weight_map_of_each
 
 __all__ = [
+    "Bands",
     "Columns",
     "Factor",
     "Gram",
@@ -40,6 +42,7 @@ __all__ = [
     "WeightMap",
     "above",
     "check_alpha",
+    "choose_bands",
     "column_stats",
     "cross_gram",
     "decompose",

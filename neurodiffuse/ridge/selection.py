@@ -105,6 +105,12 @@ def select_alphas(
     return Selection(alphas, curves, groups, _best(curves)[groups])
 
 
+def sketch(blocks: Blocks, targets: int, seed: int = 0) -> np.ndarray:
+    """Return few columns (n, k) that stand for all targets, standardised first."""
+    parts = _sketches(blocks, np.zeros(targets, np.intp), seed)
+    return np.concatenate([probes for _, probes in parts], axis=1)
+
+
 def _each_target(error: Error, alphas: np.ndarray, blocks: Blocks) -> Selection:
     curves = []
     for _, targets in blocks:

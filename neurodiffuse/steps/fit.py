@@ -20,25 +20,61 @@ def fit(run: Run, subject: str) -> None:
     one factor, however many targets they have. Penalties that are chosen share one
     eigendecomposition. ``fit.json`` says which feature uses which.
     """
-    groups: dict[bytes, list[str]] = {}
-    for feature in run.config.features:
+    groups: dict[tuple[bytes, str], list[str]] = {}
+    for feature, part in run.config.features.items():
         voxels = maps.feature_voxels(run, subject, feature)
-        groups.setdefault(voxels.tobytes(), []).append(feature)
+        alone = feature if part.bands else ""
+        groups.setdefault((voxels.tobytes(), alone), []).append(feature)
     about: dict[str, dict[str, Any]] = {}
     work = progress(groups.items(), f"sub-{subject} fit", total=len(groups), quiet=run.quiet)
     with run.writing(run.folder("fit", subject)) as folder:
-        for number, (key, features) in enumerate(work):
+        for number, ((key, alone), features) in enumerate(work):
             voxels = np.frombuffer(key, np.intp)
+            same: dict[str, Any] = {"voxels": f"voxels{number}", "n_voxels": len(voxels)}
             np.save(folder / f"voxels{number}.npy", voxels)
-            gram = ridge.gram(maps.training_betas(run, subject, voxels))
+            x = maps.training_betas(run, subject, voxels)
+            if alone:
+                scale = _scale(run, subject, alone, voxels, x, folder)
+                same["scale"] = f"scale{number}"
+                np.save(folder / f"scale{number}.npy", scale)
+                x = x * scale
+            gram = ridge.gram(x)
             found = _given(run, features, gram, folder, f"factor{number}")
             chosen = [f for f in features if isinstance(run.config.features[f].alpha, str)]
             if chosen:
                 found |= _chosen(run, subject, chosen, gram, folder, f"spectrum{number}")
             for feature, said in found.items():
-                size = {"n_voxels": len(voxels), "n_rows": len(gram.x)}
-                about[feature] = said | size | {"voxels": f"voxels{number}"}
+                about[feature] = said | same | {"n_rows": len(x)}
         write_json(folder / "fit.json", about)
+
+
+def _scale(
+    run: Run, subject: str, feature: str, voxels: np.ndarray, x: np.ndarray, folder: Path
+) -> np.ndarray:
+    """Choose the scales of a feature's bands, write what was tried and return the best."""
+    part = run.config.features[feature]
+    latents, rows = maps.training_latents(run, subject, feature)
+    found = ridge.choose_bands(
+        x,
+        maps.bands_of(run, subject, feature, voxels),
+        maps.latent_blocks(latents, rows),
+        latents.targets,
+        alphas=np.array(part.alphas) if part.alphas else None,
+        method=str(part.alpha),
+        leave_out=_siblings(rows),
+    )
+    names = [*part.bands, "others"][: found.shares.shape[1]]
+    lines = ["\t".join([*names, "r2"])]
+    for shares, r2 in zip(found.shares, found.r2, strict=True):
+        lines.append("\t".join(f"{value:.6f}" for value in (*shares, r2)))
+    text = "\n".join(lines) + "\n"
+    (folder / f"{feature}_bands.tsv").write_text(text, encoding="utf-8")
+    return found.scale
+
+
+def _siblings(rows: np.ndarray) -> np.ndarray | None:
+    """Return labels of rows that are left out together: several trials of an image."""
+    return rows if len(np.unique(rows)) < len(rows) else None
 
 
 def _given(
@@ -82,7 +118,6 @@ def _choose(
 ) -> ridge.Selection:
     part = run.config.features[feature]
     latents, rows = maps.training_latents(run, subject, feature)
-    several = len(np.unique(rows)) < len(rows)
     blocks = progress(
         maps.latent_blocks(latents, rows),
         f"sub-{subject} {feature} alpha",
@@ -95,7 +130,7 @@ def _choose(
         blocks,
         method=str(part.alpha),
         groups=groups_of(latents.shapes, part.alpha_per),
-        leave_out=rows if several else None,
+        leave_out=_siblings(rows),
     )
 
 

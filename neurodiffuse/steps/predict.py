@@ -44,7 +44,8 @@ def _rows(run: Run, subject: str) -> Callable[[str], Rows]:
 
     def rows_of(feature: str) -> Rows:
         fitted = maps.open_map(run, subject, feature)
-        key = (fitted.voxels.tobytes(), fitted.gram.dtype.char)
+        # betas scaled in bands are a feature's own
+        key = (fitted.voxels.tobytes(), fitted.gram.dtype.char if fitted.scale is None else feature)
         if key not in crosses:
             crosses[key] = fitted.cross(test)
         rows = fitted.hat_of(crosses[key])

@@ -8,7 +8,10 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import r2_score
 
 from neurodiffuse import maps, pipeline, ridge
+from neurodiffuse.errors import DataError
 from neurodiffuse.questions.roi_optimal.answers import answer
+from neurodiffuse.questions.weights.parts import Part
+from neurodiffuse.questions.weights.project import project
 from neurodiffuse.run import opened, read_json
 from neurodiffuse.steps.encode import encode
 from neurodiffuse.steps.fit import fit, groups_of
@@ -214,3 +217,42 @@ def test_report_shows_which_penalties_were_chosen(make_run):
     assert "100% of the targets of colour chose the largest penalty" in page
     assert "5 (gcv)" in page
     assert "penalty chosen for each target by generalised cross-validation" in page
+
+
+def test_bands_scale_betas_patterns_and_weights(make_run):
+    run = make_run(
+        "features.colour.alpha=gcv",
+        "features.colour.bands=['V1', 'FFA1+V1']",
+        "predict.rescale=none",
+        "datasets.toy.noise=3.0",
+    )
+    found = predicted(run)
+    x, y, new, _ = problem(run)
+    folder = run.folder("fit", "01")
+    tried = np.loadtxt(folder / "colour_bands.tsv", skiprows=1)
+    best = tried[tried[:, 3].argmax(), :3]
+    band = np.where(np.arange(60) < 20, 0, np.where(np.arange(60) < 30, 1, 2))
+    scale = np.sqrt(best)[band]
+    alpha = np.load(folder / "colour_alpha.npy")[0]
+    model = Ridge(alpha).fit(x * scale, y)
+    expected = model.predict(new * scale)
+    np.testing.assert_allclose(found, expected, atol=2e-4 * expected.std(axis=0).max())
+
+    pattern = np.zeros((1, 60), np.float32)
+    pattern[0, 15:35] = 1
+    said = answer(run, "01", "colour", pattern)
+    truth = model.predict(pattern * scale) - y.mean(0)
+    np.testing.assert_allclose(said.deviations, truth, atol=1e-4)
+    fitted = maps.open_map(run, "01", "colour")
+    (whole,) = project(fitted, [Part(0, 4)], patterns=True, quiet=True)
+    coef = model.coef_ * scale
+    np.testing.assert_allclose(whole.weight, np.abs(coef).sum(0), rtol=2e-3)
+    read = (x - x.mean(0)) @ coef.T[:, :3]
+    pattern = (x - x.mean(0)).T @ read / (len(x) - 1) / read.std(0, ddof=1)
+    np.testing.assert_allclose(whole.pattern, np.abs(pattern).sum(1), rtol=2e-3)
+
+
+def test_a_band_without_a_voxel_is_told(make_run):
+    run = make_run("features.colour.alpha=gcv", "features.colour.bands=['V1', 'V1']")
+    with pytest.raises(DataError, match=r"features.colour.bands: 'V1' has no voxel of sub-01"):
+        predicted(run)
