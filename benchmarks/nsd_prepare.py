@@ -33,7 +33,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import h5py
-import nibabel as nib
 import numpy as np
 from isal import igzip
 from scipy.io import savemat
@@ -45,7 +44,7 @@ from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run
 from neurodiffuse.steps.mask import mask
 from neurodiffuse_nsd.dataset import NsdDataset
-from neurodiffuse_nsd.nifti import fortran
+from neurodiffuse_nsd.nifti import fortran, volume
 from neurodiffuse_nsd.simulate.volumes import header, write_series, write_volume, write_voxelwise
 from neurodiffuse_nsd.tree import Tree
 
@@ -110,16 +109,31 @@ def responses(brain: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     series = np.zeros((TRIALS, *SHAPE[::-1]), np.int16)
     inside = brain.T
     count = int(inside.sum())
-    for volume in series:
-        volume[inside] = rng.standard_normal(count, np.float32) * 600
+    for one in series:
+        one[inside] = rng.standard_normal(count, np.float32) * 600
     return series
+
+
+Seconds = tuple[float, float]
+"""Of the clock, and of the processor: what matters on a machine that does other work too."""
+
+
+def now() -> Seconds:
+    """Return the two clocks."""
+    return time.perf_counter(), time.process_time()
+
+
+def since(start: Seconds) -> Seconds:
+    """Return what has passed on the two clocks."""
+    wall, processor = now()
+    return wall - start[0], processor - start[1]
 
 
 # --- what is measured --------------------------------------------------------------------------
 
 
-def prepare(root: Path, form: str, out: str) -> float:
-    """Run the mask step on all sessions; return its seconds."""
+def prepare(root: Path, form: str, out: str) -> Seconds:
+    """Run the mask step on all sessions."""
     registry = Registry.installed()
     config = resolve(
         registry,
@@ -132,20 +146,21 @@ def prepare(root: Path, form: str, out: str) -> float:
     config, dataset = pipeline.open_subjects(config, registry)
     run = Run(root.parent / out, config, registry, dataset, quiet=True)
     run.subject("01")
-    start = time.perf_counter()
+    start = now()
     mask(run, "01")
-    return time.perf_counter() - start
+    return since(start)
 
 
-def cold(root: Path, form: str, distinct: int) -> float:
-    """Read the distinct sessions after dropping them from memory; return seconds of one."""
+def cold(root: Path, form: str, distinct: int) -> Seconds:
+    """Read the distinct sessions after dropping them from memory; return what one takes."""
     data = NsdDataset(str(root), format=form, n_sessions=distinct)  # type: ignore[arg-type]
     voxels = data.roi("01", "nsdgeneral")
     drop(data.files("01"))
-    start = time.perf_counter()
+    start = now()
     for block in data.betas("01", voxels):
         block.sum()
-    return (time.perf_counter() - start) / distinct
+    wall, processor = since(start)
+    return wall / distinct, processor / distinct
 
 
 def drop(paths: tuple[Path, ...]) -> None:
@@ -156,16 +171,15 @@ def drop(paths: tuple[Path, ...]) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def floor(root: Path, form: str, kind: str) -> float:
-    """Return the seconds of the least work for one session, read from the system's memory."""
+def floor(root: Path, form: str, kind: str) -> Seconds:
+    """Do the least work for one session, read from the system's memory."""
     tree = Tree(root)
-    volume = nib.load(tree.volumes("01", "func1pt8mm") / "roi/nsdgeneral.nii.gz")
-    voxels = (np.asarray(volume.dataobj) > 0).ravel()
+    voxels = volume(tree.volumes("01", "func1pt8mm") / "roi/nsdgeneral.nii.gz")[0] > 0
     places = fortran(voxels, SHAPE)
     path = tree.betas("01", "func1pt8mm", "b3") / f"betas_session01{FORMATS[form]}"
     where = chunk_places(path, voxels) if kind == "pieces" else None
     path.read_bytes()
-    start = time.perf_counter()
+    start = now()
     if where is not None:
         with path.open("rb") as file:
             pieces = [os.pread(file.fileno(), 2 * TRIALS, int(at)) for at in where]
@@ -174,7 +188,7 @@ def floor(root: Path, form: str, kind: str) -> float:
     else:
         taken = whole(path, places)
         assert taken.shape == (TRIALS, VOXELS)
-    return time.perf_counter() - start
+    return since(start)
 
 
 def whole(path: Path, places: np.ndarray) -> np.ndarray:
@@ -210,12 +224,12 @@ def chunk_places(path: Path, voxels: np.ndarray) -> list[int]:
 # --- the table ---------------------------------------------------------------------------------
 
 
-def measured(*words: str) -> tuple[float, float]:
-    """Run one measurement in a process of its own; return its seconds and peak memory in GiB."""
+def measured(*words: str) -> tuple[Seconds, float]:
+    """Run one measurement in a process of its own; return seconds and peak memory in GiB."""
     command = [sys.executable, __file__, *words]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     seconds, peak = json.loads(said.splitlines()[-1])
-    return seconds, peak
+    return tuple(seconds), peak
 
 
 def measure(words: list[str]) -> None:
@@ -235,27 +249,30 @@ def report(root: Path, distinct: int) -> None:
     """Measure everything and print it as a table, row by row."""
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     sizes = f"{SESSIONS} sessions of {TRIALS} trials, {VOXELS:,} of {np.prod(SHAPE):,} voxels"
-    print(f"{machine}; {sizes}\n")
+    print(f"{machine}, load {os.getloadavg()[0]:.0f}; {sizes}; seconds of the clock (processor)\n")
     print("| format | file | prepare | again | peak memory | a session | floor | ratio | cold |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
-    folder = Tree(root).betas("01", "func1pt8mm", "b3")
+    folder, place = Tree(root).betas("01", "func1pt8mm", "b3"), str(root)
     for form, suffix in FORMATS.items():
-        place = str(root)
-        seconds, peak = measured("prepare", place, form, f"run-{form}")
+        whole, peak = measured("prepare", place, form, f"run-{form}")
         again, _ = measured("prepare", place, form, f"again-{form}")
         slow, _ = measured("cold", place, form, str(distinct))
-        floors = {"whole": measured("floor", place, form, "whole")[0]}
-        if form == "hdf5":
-            floors["pieces"] = measured("floor", place, form, "pieces")[0]
+        kinds = ("whole", "pieces") if form == "hdf5" else ("whole",)
+        floors = {kind: measured("floor", place, form, kind)[0] for kind in kinds}
         size = (folder / f"betas_session01{suffix}").stat().st_size / 2**20
-        one = seconds / SESSIONS
-        least = ", ".join(f"{kind} {value:.2f} s" for kind, value in floors.items())
-        ratio = ", ".join(f"{one / value:.2f}" for value in floors.values())
+        one = (whole[0] / SESSIONS, whole[1] / SESSIONS)
+        least = ", ".join(f"{kind} {said(value)}" for kind, value in floors.items())
+        ratio = ", ".join(f"{one[1] / value[1]:.1f}" for value in floors.values())
         print(
-            f"| {form} | {size:.0f} MiB | {seconds:.1f} s | {again:.2f} s | {peak:.2f} GiB | "
-            f"{one:.2f} s | {least} | {ratio} | {slow:.2f} s |",
+            f"| {form} | {size:.0f} MiB | {said(whole)} | {said(again)} | {peak:.2f} GiB | "
+            f"{said(one)} | {least} | {ratio} | {said(slow)} |",
             flush=True,
         )
+
+
+def said(seconds: Seconds) -> str:
+    """Return both clocks as text."""
+    return f"{seconds[0]:.2f} ({seconds[1]:.2f})"
 
 
 def main() -> None:

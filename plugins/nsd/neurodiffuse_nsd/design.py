@@ -89,7 +89,7 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
 
     try:
         if h5py.is_hdf5(path):
-            with h5py.File(path) as file:
+            with h5py.File(path, locking=False) as file:
                 found: dict[str, Any] = {
                     name: item[()].T
                     for name, item in file.items()

@@ -28,7 +28,7 @@ def shape_of(path: Path) -> tuple[Shape, int]:
     DataError
         If the file is cut off, or holds no betas.
     """
-    with said_clearly(path), h5py.File(path) as file:
+    with said_clearly(path), h5py.File(path, locking=False) as file:
         data = _betas(file, path)
         return data.shape[:0:-1], data.shape[0]
 
@@ -38,7 +38,7 @@ def masked(path: Path, voxels: np.ndarray) -> Iterator[np.ndarray]:
 
     ``voxels`` is bool (x * y * z,) in C order; columns come in that order.
     """
-    with said_clearly(path), h5py.File(path) as file:
+    with said_clearly(path), h5py.File(path, locking=False) as file:
         data = _betas(file, path)
         x, y, z = np.unravel_index(np.flatnonzero(voxels), data.shape[:0:-1])
         if data.chunks is not None and np.prod(data.chunks[1:]) < APART:
@@ -80,7 +80,7 @@ def _ends(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 def check_integers(path: Path) -> None:
     """Refuse betas that are not stored as NSD's integers, whose unit would be a guess."""
-    with said_clearly(path), h5py.File(path) as file:
+    with said_clearly(path), h5py.File(path, locking=False) as file:
         data = _betas(file, path)
         if data.dtype.kind not in "iu":
             raise WrongFileError(

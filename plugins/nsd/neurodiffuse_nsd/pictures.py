@@ -70,7 +70,7 @@ def check(path: Path) -> None:
 
 
 def _open(path: Path) -> h5py.Dataset:
-    file = h5py.File(path)
+    file = h5py.File(path, locking=False)  # folders may be read-only, or on a network
     data = file.get(NAME)
     good = isinstance(data, h5py.Dataset) and data.ndim == 4 and data.shape[3] == 3
     if not good or data.dtype != np.uint8:
