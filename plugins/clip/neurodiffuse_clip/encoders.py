@@ -12,7 +12,7 @@ from neurodiffuse.types import Download, Encoder, Latents, Shape, Stimuli
 from neurodiffuse_clip.folders import Kind, Tower, tower
 from neurodiffuse_clip.models import LARGE, TEXT, VISION
 
-TOKENS = 16
+TOKENS = 48
 """Arrays of the size of all tokens that are in memory at once while one input is computed."""
 
 MOST = {"cpu": 8, "mps": 32, "cuda": 64}

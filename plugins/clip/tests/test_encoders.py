@@ -171,7 +171,7 @@ def test_weights_that_are_not_whole_are_refused(wrong, tmp_path, folder, stimuli
 
 
 def test_memory(folder, stimuli):
-    small = vision(folder, memory=80_000)
+    small = vision(folder, memory=200_000)
     assert small.encode(stimuli).values.shape == (2, 17 * 12)
     assert 1 <= small._at_once < 8
     with pytest.raises(ConfigError, match=r"memory: .* is not enough"):
