@@ -41,14 +41,15 @@ class VersatileDiffusion(Generator):
     strength
         How much of the first guess is forgotten: 0 keeps its picture, 1 begins from noise.
     steps
-        Steps of the whole way from noise; a share ``strength`` of them is taken.
+        Steps of the whole way from noise, at most 500; a share ``strength`` of them is taken. For
+        ``ddim`` a divisor of 1000, else the way begins at a lower level of noise.
     guidance
         Classifier-free guidance: 1 is none and half the work.
     mix
         Share of the vision latents; the text latents have the rest. At 0 and 1, and where one
         kind is not given, the other is heard alone.
     scheduler
-        ``"ddim"`` as published; ``"dpm++"`` and ``"unipc"`` need fewer steps (15 to 25).
+        ``"ddim"`` as published; ``"dpm++"`` and ``"unipc"`` are of higher order, for fewer steps (20).
     noise_convention
         How noisy the first guess is made, see `schedule.Schedule`: ``"reference"`` as
         Brain-Diffuser's code has it, ``"diffusers"`` one level less.
@@ -86,7 +87,7 @@ class VersatileDiffusion(Generator):
         for name, value, low, high in (
             ("strength", strength, 0, 1),
             ("mix", mix, 0, 1),
-            ("steps", steps, 1, 1000),
+            ("steps", steps, 1, 500),
             ("guidance", guidance, 0, 100),
             ("size", size, 8, 4096),
         ):

@@ -28,8 +28,7 @@ VERSATILE_DIFFUSION = Model(
         _file(VAE_CONFIG),
         _file(VAE),
     ),
-    summary="Versatile Diffusion, 512 x 512 pixels: image and text U-Nets, autoencoder "
-    "(about 10.6 GB to fetch, 2.4 GB once compact)",
+    summary="Versatile Diffusion: image and text U-Net, autoencoder (about 10.6 GB)",
     licence=LICENCE,
     terms="https://github.com/SHI-Labs/Versatile-Diffusion/blob/master/LICENSE",
     cite=CITE,

@@ -73,11 +73,11 @@ class Mixed(nn.Module):
         return (mixed + hidden_states,)
 
 
-def make_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
+def make_unet(config: Mapping[str, Any]) -> Any:  # diffusers tells type checkers too little
     """Return the U-Net with two attention blocks at every place, without memory (``meta``)."""
     with torch.device("meta"), _quiet():
-        unet = UNet2DConditionModel.from_config(dict(config))
-        text = UNet2DConditionModel.from_config(dict(config))
+        unet: Any = UNet2DConditionModel.from_config(dict(config))
+        text: Any = UNet2DConditionModel.from_config(dict(config))
     for (blocks, k), (others, _) in zip(
         attention_places(unet), attention_places(text), strict=True
     ):
@@ -85,18 +85,17 @@ def make_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
     return unet
 
 
-def make_vae(config: Mapping[str, Any]) -> AutoencoderKL:
+def make_vae(config: Mapping[str, Any]) -> Any:
     """Return the autoencoder, without memory (``meta``)."""
     with torch.device("meta"), _quiet():
         return AutoencoderKL.from_config(dict(config))
 
 
-def attention_places(unet: UNet2DConditionModel) -> Iterator[tuple[nn.ModuleList, int]]:
+def attention_places(unet: Any) -> Iterator[tuple[nn.ModuleList, int]]:
     """Yield every list of attention blocks and the index in it."""
     for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-        attentions = getattr(block, "attentions", None)
-        for k in range(len(attentions or ())):
-            yield attentions, k
+        for k in range(len(getattr(block, "attentions", ()))):
+            yield block.attentions, k
 
 
 def branched(name: str, branch: str) -> str:
@@ -107,7 +106,7 @@ def branched(name: str, branch: str) -> str:
 
 
 def predict_noise(
-    unet: UNet2DConditionModel, z: Tensor, time: Tensor, tokens: Tensor, parts: tuple[Part, ...]
+    unet: Any, z: Tensor, time: Tensor, tokens: Tensor, parts: tuple[Part, ...]
 ) -> Tensor:
     """Return the noise that the U-Net finds in ``z`` (n, 4, h, w) at a time, as float32."""
     found = unet(
@@ -117,7 +116,8 @@ def predict_noise(
         cross_attention_kwargs={"parts": parts},
         return_dict=False,
     )
-    return found[0].float()
+    noise: Tensor = found[0]
+    return noise.float()
 
 
 class _quiet:  # noqa: N801 (a context, used like a function)

@@ -247,6 +247,7 @@ def test_half_precision_s_overflow_is_decoded_in_single(make, latents, first, mo
         ({"strength": 1.5}, "strength"),
         ({"mix": -0.1}, "mix"),
         ({"steps": 0}, "steps"),
+        ({"steps": 501}, "steps"),
         ({"guidance": -1.0}, "guidance"),
         ({"batch": -1}, "batch"),
         ({"memory": 0}, "memory"),
