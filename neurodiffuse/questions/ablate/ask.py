@@ -88,8 +88,13 @@ def _variants(run: Run, asked: Sequence[Asked], structure: bool) -> tuple[list[V
             raise ConfigError(f"--variant {name!r}: two rows have this name; choose another.")
     if not variants:
         raise ConfigError(
-            f"recipe {run.config.name!r}: nothing can be left out. {' '.join(notes)} Change a "
-            "setting: --vary section.key=value,value."
+            " ".join(
+                [
+                    f"recipe {run.config.name!r}: there is no row beside the full method.",
+                    *notes,
+                    "Change a setting: --vary section.key=value,value.",
+                ]
+            )
         )
     return variants, notes
 
