@@ -552,3 +552,15 @@ def test_describing_a_report_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_noise_is_shown_like_any_picture():
+    """Pillow's optimised JPEG runs out of room on noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+    assert pictures.picture(noise, 256).uri.startswith("data:image/jpeg")
+
+
+def test_mean_over_subjects_with_its_standard_error():
+    assert wording.mean_and_sem([0.2, 0.3, 0.4]) == "0.300 ± 0.058"
+    assert wording.mean_and_sem([0.25]) == "0.250"
+    assert wording.mean_and_sem([float("nan")]) == "–"
