@@ -20,7 +20,6 @@ from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import RunError
 from neurodiffuse.report.wording import anchor
 from neurodiffuse.run import Run, said_clearly, say
-from neurodiffuse.types import Subject
 
 Step = Callable[[Run, str], None]
 
@@ -32,7 +31,6 @@ def branch(
     *,
     config: Config | None = None,
     said: Any = None,
-    subjects: Mapping[str, Subject] | None = None,
 ) -> Run:
     """Return a branch of a run; `grow` computes it.
 
@@ -48,8 +46,6 @@ def branch(
         Its settings, where they differ. A branch never paints from true latents.
     said
         What its results depend on besides the settings, as JSON can hold it.
-    subjects
-        Subjects as the branch knows them, where that differs.
     """
     config = config or run.config
     config = dataclasses.replace(config, score=dataclasses.replace(config.score, oracle=False))
@@ -61,7 +57,6 @@ def branch(
         config=config,
         trunk=run,
         own=tuple(own),
-        _subjects=dict(subjects) if subjects is not None else run._subjects,
     )
 
 
