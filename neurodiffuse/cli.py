@@ -13,7 +13,7 @@ from neurodiffuse import __version__
 from neurodiffuse.config import STEPS, Config, resolve
 from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near
 from neurodiffuse.flags import common
-from neurodiffuse.machine import Machine, machine_flags
+from neurodiffuse.machine import Machine, executor_flag, machine_flags
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Dataset
 
@@ -106,6 +106,7 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
 @click.option("--average", is_flag=True, help="Also decode the subjects' averaged latents.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
 @machine_flags
+@executor_flag
 @common
 @click.pass_context
 def decode(

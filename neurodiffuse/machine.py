@@ -1,4 +1,4 @@
-"""What a run may use of the machine: the device of the networks and the memory to stay within.
+"""What a run may use: the device of the networks, the memory to stay within, the executor.
 
 None of it is part of a run's identity: the same recipe may be continued elsewhere.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
+from neurodiffuse.errors import ConfigError
+from neurodiffuse.executor import Executor, InProcess, read_executor
 from neurodiffuse.options import parameters
 
 UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -19,15 +21,20 @@ UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 @dataclass(frozen=True)
 class Machine:
-    """``device`` is a torch device or ``auto``; ``memory`` is in bytes, None is what there is."""
+    """``device`` is a torch device or ``auto``; ``memory`` is in bytes, None is what there is.
+
+    ``executor`` does the work of steps; see `neurodiffuse.work`.
+    """
 
     device: str = "auto"
     memory: int | None = None
+    executor: Executor = field(default_factory=InProcess, compare=False)
 
     @classmethod
     def asked(cls, given: Mapping[str, Any]) -> Machine:
-        """Return what the flags of `machine_flags` left in the click context's ``obj``."""
-        return cls(given.get("device") or "auto", given.get("memory"))
+        """Return what `machine_flags` and `executor_flag` left in the click context's ``obj``."""
+        executor = given.get("executor") or InProcess()
+        return cls(given.get("device") or "auto", given.get("memory"), executor)
 
     def given_to(self, cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return a plugin's options with the machine's, where its constructor names them.
@@ -67,6 +74,34 @@ class _Memory(click.ParamType):
             return read_memory(value)
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+class _Executor(click.ParamType):
+    name = "WHERE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Executor:
+        try:
+            return value if isinstance(value, Executor) else read_executor(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+def executor_flag(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--executor`` to a command; what it starts is ended with the command."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: Executor) -> None:
+        context.ensure_object(dict)["executor"] = context.with_resource(value)
+
+    return click.option(
+        "--executor",
+        type=_Executor(),
+        default="local",
+        envvar="NEURODIFFUSE_EXECUTOR",
+        metavar="WHERE",
+        expose_value=False,
+        callback=keep,
+        help="Who works: local, local:N processes, dask:ADDRESS, slurm:CONFIG. [default: local]",
+    )(function)
 
 
 def machine_flags(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse.errors import PluginError
-from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, say, write_json
 from neurodiffuse.store import LatentFile, content, link_files
-from neurodiffuse.types import Encoder, Stimuli
+from neurodiffuse.types import Encoder
+from neurodiffuse.work import Site, spread
 
 BATCH = 64
 """Stimuli that an encoder is given at once."""
@@ -50,37 +50,59 @@ def encode(run: Run, subject: str) -> None:
 def _encode_feature(run: Run, feature: str, ids: dict[str, tuple[str, ...]], place: Path) -> None:
     encoder = run.encoder(feature)
     with run.writing(place) as folder:
-        train = run.dataset.stimuli(ids["train"])
-        encoder.fit(train)
+        encoder.fit(run.dataset.stimuli(ids["train"]))
         np.savez(folder / "state.npz", **encoder.state())  # type: ignore[arg-type]
-        for split in ("train", "test"):
-            stimuli = train if split == "train" else run.dataset.stimuli(ids["test"])
+        for split, names in ids.items():
             path, dtype = folder / f"{split}.npy", run.config.encode.dtype
-            file = LatentFile.create(path, ids[split], encoder.shapes(), dtype)
-            write_rows(file, encoder, stimuli, f"{feature} {split}", quiet=run.quiet)
+            LatentFile.create(path, names, encoder.shapes(), dtype)
+        del encoder  # each process restores its own
+        where = folder.resolve()
+        tasks = [
+            (feature, where, split, start, min(start + BATCH, len(names)))
+            for split, names in ids.items()
+            for start in range(0, len(names), BATCH)
+        ]
+        for some in _in_turn(run, tasks):
+            for _ in spread(run, encode_batch, some, f"{feature}"):
+                pass
 
 
-def write_rows(
-    file: LatentFile, encoder: Encoder, stimuli: Stimuli, label: str, *, quiet: bool
-) -> None:
-    """Encode stimuli batch by batch into a file, checking what the encoder returns."""
-    starts: Sequence[int] = range(0, len(stimuli), BATCH)
-    for start in progress(starts, label, quiet=quiet):
-        part = stimuli.part(start, start + BATCH)
-        values = np.asarray(encoder.encode(part).values)
-        if values.shape != (len(part), file.targets):
-            raise PluginError(
-                f"encoder {type(encoder).__name__}: returned latents of shape {values.shape} for "
-                f"{len(part)} stimuli; its shapes() promise {(len(part), file.targets)}."
-            )
-        if not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-            raise PluginError(
-                f"encoder {type(encoder).__name__}: latents of {part.ids[row]} are not finite."
-            )
-        if start == 0:
-            file.settle(values)
-        file.write(start, values)
+def _in_turn(run: Run, tasks: list[tuple[str, Path, str, int, int]]) -> list[list[Any]]:
+    """Return tasks that may be done at once: float16 needs the first rows before all others."""
+    if run.config.encode.dtype == "float32" or not run.machine.executor.apart:
+        return [tasks]
+    first = [task for task in tasks if task[3] == 0]
+    return [first, [task for task in tasks if task[3] > 0]]
+
+
+def encode_batch(site: Site, feature: str, folder: Path, split: str, start: int, stop: int) -> None:
+    """Encode one batch of stimuli into its rows, checking what the encoder returns."""
+    run = site.run
+    encoder = site.keep(feature, lambda: _restored(run, feature, folder))
+    file = site.keep(folder / split, lambda: LatentFile.open(folder / f"{split}.npy"))
+    stimuli = site.keep(split, lambda: run.dataset.stimuli(file.ids))
+    part = stimuli.part(start, stop)
+    values = np.asarray(encoder.encode(part).values)
+    if values.shape != (len(part), file.targets):
+        raise PluginError(
+            f"encoder {type(encoder).__name__}: returned latents of shape {values.shape} for "
+            f"{len(part)} stimuli; its shapes() promise {(len(part), file.targets)}."
+        )
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise PluginError(
+            f"encoder {type(encoder).__name__}: latents of {part.ids[row]} are not finite."
+        )
+    if start == 0:
+        file.settle(values)
+    file.write(start, values)
+
+
+def _restored(run: Run, feature: str, folder: Path) -> Encoder:
+    encoder = run.encoder(feature)
+    with np.load(folder / "state.npz") as stored:
+        encoder.restore(dict(stored))
+    return encoder
 
 
 def _elsewhere(run: Run, name: str) -> Path | None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neurodiffuse import painting
-from neurodiffuse.progress import progress
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, labels, load_images, sample_folder, save_image, seed_of
-from neurodiffuse.types import Generator, Images
+from neurodiffuse.types import Images
+from neurodiffuse.work import Site, spread
 
 BATCH = 16
 """Images that a generator is given at once, and the most that a kill can cost."""
@@ -26,11 +26,27 @@ def generate(run: Run, subject: str) -> None:
     """
     sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
     with run.writing(run.folder("generate", subject), resume=True) as folder:
-        for source in sources:
-            files = {f: _latents(run, subject, f, source) for f in run.config.features}
-            for stage, part in run.config.stages.items():
-                for sample in range(part.samples):
-                    _paint_stage(run, subject, stage, sample, files, folder / source)
+        names = labels(_latents(run, subject, next(iter(run.config.features)), "decoded").ids)
+        for stage, part in run.config.stages.items():
+            tasks = [
+                (subject, stage, folder.resolve() / source, sample, start, start + BATCH)
+                for source in sources
+                for sample in range(part.samples)
+                for start in _missing(sample_folder(folder / source / stage, sample), names)
+            ]
+            for _ in spread(run, paint_batch, tasks, f"sub-{subject} {stage}"):
+                pass
+
+
+def _missing(place: Path, names: Sequence[str]) -> list[int]:
+    """Return where the batches begin of which a picture is missing."""
+    place.mkdir(parents=True, exist_ok=True)
+    there = {path.name for path in place.iterdir()}
+    return [
+        start
+        for start in range(0, len(names), BATCH)
+        if not all(f"{name}.png" in there for name in names[start : start + BATCH])
+    ]
 
 
 def _latents(run: Run, subject: str, feature: str, source: str) -> LatentFile:
@@ -39,31 +55,25 @@ def _latents(run: Run, subject: str, feature: str, source: str) -> LatentFile:
     return LatentFile.open(run.folder("predict", subject) / f"{feature}.npy")
 
 
-def _paint_stage(
-    run: Run, subject: str, stage: str, sample: int, files: dict[str, LatentFile], folder: Path
+def paint_batch(
+    site: Site, subject: str, stage: str, folder: Path, sample: int, start: int, stop: int
 ) -> None:
-    """Paint what is missing of one sample of a stage, a batch at a time."""
-    part, place = run.config.stages[stage], sample_folder(folder / stage, sample)
-    place.mkdir(parents=True, exist_ok=True)
+    """Paint one batch of a sample of a stage; ``folder`` is the source's."""
+    run, part = site.run, site.run.config.stages[stage]
+    generator = site.keep(stage, lambda: painting.restored_generator(run, subject, stage))
+    given = painting.given_to(run, stage).items()
+    used = {read: _latents(run, subject, feature, folder.name) for read, feature in given}
+    every = next(iter(used.values())).ids
+    chosen = slice(start, stop)
+    ids, names = every[chosen], site.keep(every, lambda: labels(every))[chosen]
+    latents = {read: file.rows(start, start + len(ids)) for read, file in used.items()}
     before = _before(run, part.init, sample, folder)
-    used = {read: files[feature] for read, feature in painting.given_to(run, stage).items()}
-    ids = next(iter(files.values())).ids
-    names = labels(ids)
-    generator: Generator | None = None
-    label = f"{folder.name} {stage}" + (f" {sample + 1} of {part.samples}" if sample else "")
-    for start in progress(range(0, len(ids), BATCH), label, quiet=run.quiet):
-        batch = range(start, min(start + BATCH, len(ids)))
-        if all((place / f"{names[i]}.png").exists() for i in batch):
-            continue
-        generator = generator or painting.restored_generator(run, subject, stage)
-        latents = {read: file.rows(batch.start, batch.stop) for read, file in used.items()}
-        chosen = slice(batch.start, batch.stop)
-        init = _init(before, ids[chosen], names[chosen]) if before else None
-        seeds = tuple(seed_of(run.config.seed, ids[i], sample) for i in batch)
-        made = generator.generate(latents, init=init, seeds=seeds)
-        made = painting.checked(part.generator, made, ids[chosen])
-        for i, picture in zip(batch, made.values, strict=True):
-            save_image(place / f"{names[i]}.png", picture)
+    init = _init(before, ids, names) if before else None
+    seeds = tuple(seed_of(run.config.seed, image, sample) for image in ids)
+    made = generator.generate(latents, init=init, seeds=seeds)
+    made = painting.checked(part.generator, made, ids)
+    for name, picture in zip(names, made.values, strict=True):
+        save_image(sample_folder(folder / stage, sample) / f"{name}.png", picture)
 
 
 def _before(run: Run, init: str, sample: int, folder: Path) -> Path | None:

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from neurodiffuse import metrics
-from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
 from neurodiffuse.store import LatentFile, labels, load_images, sample_folder
 from neurodiffuse.types import Encoder, Images, Latents, Stimuli
+from neurodiffuse.work import Site, spread
 
 
 def score(run: Run, subject: str) -> None:
@@ -27,23 +27,38 @@ def score(run: Run, subject: str) -> None:
     """
     ids = run.subject(subject).trials.images("test")
     sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
+    work = [
+        (subject, s, stage, m)
+        for s in sources
+        for stage in run.config.stages
+        for m in run.config.metrics
+    ]
+    found = dict(spread(run, score_one, work, f"sub-{subject} scores"))
     rows: list[dict[str, Any]] = []
     table: dict[str, np.ndarray] = {}
-    work = [
-        (s, stage, m) for s in sources for stage in run.config.stages for m in run.config.metrics
-    ]
-    seen: Images | None = None
-    for source, stage, name in progress(work, f"sub-{subject} scores", quiet=run.quiet):
-        place = run.folder("generate", subject) / source / stage
-        if seen is None:
-            first = load_images(place, labels(ids[:1]))
-            seen = seen_images(run.dataset.stimuli(ids), first.shape[1:3])
-        row, values = _compare(run, subject, name, seen, _samples(run, stage, place, ids))
+    for k, (_, source, stage, name) in enumerate(work):
+        row, table[f"{source}/{stage}/{name}"] = found[k]
         rows.append({"source": source, "stage": stage, "metric": name, **row})
-        table[f"{source}/{stage}/{name}"] = values
     with run.writing(run.folder("score", subject)) as folder:
         write_json(folder / "scores.json", rows)
         _write_table(folder / "images.tsv", ids, table)
+
+
+def score_one(
+    site: Site, subject: str, source: str, stage: str, name: str
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Return a metric's row of the summary and its value for every image, of one stage."""
+    run = site.run
+    ids = run.subject(subject).trials.images("test")
+    seen = site.keep("seen", lambda: _seen(run, subject, ids))
+    place = run.folder("generate", subject) / source / stage
+    return _compare(run, subject, name, seen, _samples(run, stage, place, ids))
+
+
+def _seen(run: Run, subject: str, ids: tuple[str, ...]) -> Images:
+    """Return what was seen, beside which every stage is held, as `seen_images`."""
+    first = run.folder("generate", subject) / "decoded" / next(iter(run.config.stages))
+    return seen_images(run.dataset.stimuli(ids), load_images(first, labels(ids[:1])).shape[1:3])
 
 
 def seen_images(stimuli: Stimuli, size: tuple[int, ...]) -> Images:

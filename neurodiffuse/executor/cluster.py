@@ -1,0 +1,153 @@
+"""Executor on a Dask cluster that is there already."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+
+from neurodiffuse.errors import PluginError, RunError
+from neurodiffuse.executor.execute import RETRIES, Executor, Work
+
+WAIT = 30
+"""Seconds to wait for the scheduler to answer."""
+
+
+class Dask(Executor):
+    """The workers of a Dask scheduler.
+
+    They see the run folder, the data set and the weights under the same paths as this process,
+    and have the same packages installed. The memory budget is that of each worker.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler (``tcp://HOST:8786``), or the path of its scheduler file.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._client: Any = None
+
+    def run(
+        self, work: Work, tasks: Sequence[tuple[Any, ...]], *, quiet: bool = False
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield results as they are finished; Dask gives a lost worker's tasks to others."""
+        left = dict(enumerate(tasks))
+        for _ in range(RETRIES + 1):
+            for number, result in self._pass(work, left, quiet):
+                del left[number]
+                yield number, result
+            if not left:
+                return
+            # the workers that held the work are gone: it is sent again to those there are now
+        raise RunError(
+            f"{self}: workers were lost {RETRIES + 1} times. What was finished is kept; run the "
+            "same command again."
+        )
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def __str__(self) -> str:
+        return f"dask:{self.address}"
+
+    def _pass(
+        self, work: Work, tasks: dict[int, tuple[Any, ...]], quiet: bool
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield results of tasks until all are done, or those left are lost."""
+        from distributed import KilledWorker, as_completed
+        from distributed.comm.core import CommClosedError
+
+        client = self._connected(quiet)
+        under_way: dict[Any, int] = {}
+        try:
+            sent = client.scatter(work, broadcast=True, hash=False)
+            for number, task in tasks.items():
+                under_way[client.submit(_do, sent, task, pure=False)] = number
+            for future in as_completed(list(under_way)):
+                try:
+                    result = future.result()
+                except CancelledError:
+                    continue
+                yield under_way.pop(future), result
+        except KilledWorker as error:
+            raise RunError(
+                f"{self}: a task has cost several workers; perhaps memory was short "
+                f"({error.last_worker.address}). What was finished is kept; give workers more "
+                "memory, or --memory less."
+            ) from error
+        except CommClosedError as error:
+            raise self._lost() from error
+        finally:
+            if under_way and client.status == "running":
+                client.cancel(list(under_way))
+        if client.status != "running":
+            raise self._lost()
+
+    def _lost(self) -> RunError:
+        return RunError(
+            f"{self}: the scheduler is gone. What was finished is kept; start it again and run "
+            "the same command."
+        )
+
+    def _connected(self, quiet: bool) -> Any:
+        if self._client is None:
+            try:
+                import distributed  # noqa: F401
+            except ImportError as error:
+                raise missing("dask") from error
+            for name in ("distributed", "distributed.client", "distributed.core"):
+                # what goes wrong is said by us, in one line
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+            self._client = self._connect(quiet)
+            self._await_workers(quiet)
+            if not quiet:
+                count = len(self._client.scheduler_info(n_workers=-1)["workers"])
+                print(
+                    f"{self}: {count} workers; dashboard: {self._client.dashboard_link}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        return self._client
+
+    def _connect(self, quiet: bool) -> Any:
+        from distributed import Client
+
+        try:
+            if Path(self.address).is_file():
+                return Client(scheduler_file=self.address, timeout=WAIT)
+            return Client(self.address, timeout=WAIT)
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"--executor {self}: no Dask scheduler answers there ({_first_line(error)}). Start "
+                "one with `dask scheduler`, or give the path of its scheduler file."
+            ) from error
+
+    def _await_workers(self, quiet: bool) -> None:
+        """Wait for the first worker; a scheduler without any may get some."""
+        if not self._client.scheduler_info(n_workers=-1)["workers"]:
+            if not quiet:
+                print(f"{self}: waiting for a worker", file=sys.stderr, flush=True)
+            self._client.wait_for_workers(1)
+
+
+def missing(package: str) -> PluginError:
+    """Return what to say where Dask is not installed."""
+    return PluginError(
+        f"--executor: {package} is not installed. Install it with: pip install 'neurodiffuse[dask]'"
+    )
+
+
+def _do(work: Work, task: tuple[Any, ...]) -> Any:
+    return work(task)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

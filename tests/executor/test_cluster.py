@@ -1,0 +1,154 @@
+"""A Dask cluster of real processes does what this process does, and outlives a killed worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from executor_case import files_of
+from executor_chores import Mortal, Square, Trouble
+
+from neurodiffuse.errors import DataError, RunError
+from neurodiffuse.executor import InProcess, read_executor
+
+
+class Cluster:
+    """A scheduler and workers as the command line of Dask starts them, in a folder."""
+
+    def __init__(self, folder, workers: int) -> None:
+        self.file = folder / "scheduler.json"
+        self.log = (folder / "log.txt").open("w")
+        words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0"]
+        self.scheduler = self._start(*words, "--scheduler-file", str(self.file))
+        words = ["worker", "--scheduler-file", str(self.file), "--nthreads", "1"]
+        words += ["--local-directory", str(folder), "--dashboard-address", ":0"]
+        self.workers = [self._start(*words) for _ in range(workers)]
+
+    def _start(self, *words: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "dask", *words]
+        return subprocess.Popen(
+            command, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def await_workers(self) -> None:
+        from distributed import Client
+
+        while not self.file.exists():
+            time.sleep(0.05)
+        with Client(scheduler_file=str(self.file)) as client:
+            client.wait_for_workers(len(self.workers), timeout=60)
+
+    def end(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.log.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(installed_toy, tmp_path_factory):
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), workers=2)
+    try:
+        cluster.await_workers()
+        yield cluster
+    finally:
+        cluster.end()
+
+
+@pytest.fixture
+def dask(cluster):
+    with read_executor(f"dask:{cluster.file}") as executor:
+        yield executor
+
+
+def test_results_belong_to_their_tasks(dask, capsys):
+    assert dict(dask.run(Square("so"), [(k,) for k in range(7)])) == {
+        k: (k * k, "so") for k in range(7)
+    }
+    said = capsys.readouterr().err
+    assert "2 workers; dashboard: http" in said
+    assert dict(dask.run(Square("else"), [(3,)], quiet=True)) == {0: (9, "else")}
+
+
+def test_an_error_arrives_as_it_was_raised(dask):
+    with pytest.raises(DataError, match="stimulus i3: damaged"):
+        dict(dask.run(Trouble(), [(k,) for k in range(6)], quiet=True))
+
+
+def test_same_bytes_as_in_this_process(dask, decode, monkeypatch):
+    from neurodiffuse.steps import encode, generate
+
+    monkeypatch.setattr(encode, "BATCH", 16)
+    monkeypatch.setattr(generate, "BATCH", 4)
+    here = decode(InProcess(), "encode.dtype=float16", where="here")
+    there = decode(dask, "encode.dtype=float16", where="there")
+    one, other = files_of(here), files_of(there)
+    assert len(one) > 40
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+def test_a_worker_that_is_killed_costs_its_task_alone(dask, tmp_path):
+    found = dict(dask.run(Mortal(tmp_path), [(k,) for k in range(8)], quiet=True))
+    assert found == {k: k for k in range(8)}
+    begun = Counter(p.name.split("-")[0] for p in tmp_path.iterdir())
+    assert begun.pop("2") == 2
+    # what a worker had finished and not told yet may be done again with it
+    assert sum(begun.values()) <= 8
+
+
+def test_nobody_there_is_one_line(monkeypatch):
+    from neurodiffuse.executor import cluster
+
+    monkeypatch.setattr(cluster, "WAIT", 1)
+    with (
+        read_executor("dask:tcp://127.0.0.1:9") as executor,
+        pytest.raises(RunError, match="no Dask scheduler answers there") as told,
+    ):
+        dict(executor.run(Square(), [(1,)], quiet=True))
+    assert "\n" not in str(told.value)
+
+
+def test_a_lost_scheduler_is_one_line_and_the_same_command_resumes(
+    installed_toy, decode, tmp_path_factory, monkeypatch
+):
+    from neurodiffuse.steps import generate
+
+    monkeypatch.setattr(generate, "BATCH", 2)
+    lost = Cluster(tmp_path_factory.mktemp("lost"), workers=1)
+    monkeypatch.setattr(generate, "_missing", ending(lost, generate._missing))
+    try:
+        lost.await_workers()
+        with (
+            read_executor(f"dask:{lost.file}") as executor,
+            pytest.raises(RunError, match=r"scheduler is gone.*same command") as told,
+        ):
+            decode(executor, where="there")
+        assert "\n" not in str(told.value)
+    finally:
+        lost.end()
+    monkeypatch.undo()
+    resumed = decode(InProcess(), where="there")
+    assert files_of(resumed) == files_of(decode(InProcess(), where="here"))
+
+
+def ending(cluster: Cluster, function):
+    """Return a function that kills the scheduler when it is called a second time."""
+    calls = []
+
+    def called(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            os.killpg(cluster.scheduler.pid, signal.SIGKILL)
+        return function(*given)
+
+    return called

@@ -1,0 +1,103 @@
+"""Processes of one machine do what this process does, and outlive a worker that is killed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from executor_case import files_of
+from executor_chores import Mortal, Square, Trouble
+
+from neurodiffuse.errors import ConfigError, DataError, RunError
+from neurodiffuse.executor import InProcess, Processes, read_executor
+
+
+@pytest.fixture
+def two(installed_toy):
+    with Processes(2) as executor:
+        yield executor
+
+
+def test_results_belong_to_their_tasks(two):
+    tasks = [(k,) for k in range(7)]
+    for executor in (InProcess(), two):
+        found = dict(executor.run(Square("so"), tasks))
+        assert found == {k: (k * k, "so") for k in range(7)}
+        assert dict(executor.run(Square("else"), tasks[:2])) == {0: (0, "else"), 1: (1, "else")}
+
+
+def test_an_error_arrives_as_it_was_raised(two):
+    with pytest.raises(DataError, match="stimulus i3: damaged"):
+        dict(two.run(Trouble(), [(k,) for k in range(6)]))
+    assert dict(two.run(Square(), [(2,)])) == {0: (4, "")}
+
+
+def test_a_worker_that_is_killed_costs_its_task_alone(two, tmp_path, capsys):
+    found = dict(two.run(Mortal(tmp_path), [(k,) for k in range(6)]))
+    assert found == {k: k for k in range(6)}
+    begun = Counter(p.name.split("-")[0] for p in tmp_path.iterdir())
+    assert begun == {"2": 2, **{str(k): 1 for k in (0, 1, 3, 4, 5)}}
+    assert "a worker process was lost" in capsys.readouterr().err
+
+
+def test_a_task_that_kills_every_worker_is_one_line(two, tmp_path):
+    with pytest.raises(RunError, match="ended 4 times at the same task") as told:
+        dict(two.run(Mortal(tmp_path, times=9), [(2,)], quiet=True))
+    assert "\n" not in str(told.value)
+
+
+def test_the_budget_is_shared(two):
+    assert two.share(8 * 2**30) == 4 * 2**30
+    assert two.share(None) is None
+    assert InProcess().share(5) == 5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_same_bytes_as_in_this_process(two, decode, monkeypatch, dtype):
+    from neurodiffuse.steps import encode, generate
+
+    monkeypatch.setattr(encode, "BATCH", 16)
+    monkeypatch.setattr(generate, "BATCH", 4)
+    both = {"subjects": ("01", "02"), "until": "report" if dtype == "float32" else "score"}
+    settings = (f"encode.dtype={dtype}", "stages.recon.samples=2", "datasets.toy.test=18")
+    here = decode(InProcess(), *settings, where="here", **both)
+    there = decode(two, *settings, where="there", **both)
+    one, other = files_of(here), files_of(there)
+    assert len(one) > 80
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "locale", "local:", "local:0", "local:-2", "local:x", "dask", "dask:", "slurm:"]
+)
+def test_other_executors_are_refused(text):
+    with pytest.raises(ConfigError, match=r"write local, local:N, dask:ADDRESS or slurm:CONFIG"):
+        read_executor(text)
+
+
+def test_the_flag_is_read_and_what_it_started_is_ended():
+    import click
+    from click.testing import CliRunner
+
+    from neurodiffuse.machine import Machine, executor_flag
+
+    found = []
+
+    @click.command()
+    @executor_flag
+    @click.pass_context
+    def command(context):
+        executor = Machine.asked(context.obj).executor
+        found.append((str(executor), executor))
+        if executor.apart:
+            dict(executor.run(Square(), [(1,)]))
+
+    run = CliRunner().invoke
+    assert run(command, []).exit_code == 0
+    assert run(command, ["--executor", "local:2"], catch_exceptions=False).exit_code == 0
+    assert [text for text, _ in found] == ["local", "local:2"]
+    assert all(worker._pool is None for worker in found[1][1]._all)
+    wrong = run(command, ["--executor", "cloud"])
+    assert wrong.exit_code == 2
+    assert "dask:ADDRESS" in wrong.output
