@@ -53,6 +53,7 @@ METRICS = ("pixcorr", "ssim", "identification")
 
 
 def score(name: str) -> str:
+    """Score one set and return the table that the command prints."""
     words = ["--recon", str(work / name), "--seen", str(work / "seen")]
     words += [word for metric in METRICS for word in ("--metric", metric)]
     words += ["--null", "999", "--out", str(work / "scores" / name)]
