@@ -57,8 +57,8 @@ def batch_size(
     fitting = (budget - fixed) // each
     if memory is not None and fitting < 1:
         raise ConfigError(
-            f"memory: {memory / 2**20:,.0f} MiB is not enough: the weights need "
-            f"{fixed / 2**20:,.0f} MiB and one image {each / 2**20:,.0f} MiB more."
+            f"memory: {memory / 2**20:,.2f} MiB is not enough: the weights need "
+            f"{fixed / 2**20:,.2f} MiB and one image {each / 2**20:,.2f} MiB more."
         )
     return max(1, min(fitting, most))
 
