@@ -220,3 +220,20 @@ def test_hdf5_in_other_chunks(small):
     voxels = small.roi[1, "nsdgeneral"] == 1
     found = np.vstack(list(NsdDataset(str(small.root), n_sessions=1).betas("01", voxels.ravel())))
     assert np.allclose(found, small.betas[1, 1][voxels].T / 300, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["nifti", "hdf5"])
+def test_the_space_of_one_millimetre(small, form):
+    for part in ("nsddata", "nsddata_betas"):
+        folder = small.root / part / "ppdata/subj01/func1pt8mm"
+        folder.rename(folder.with_name("func1mm"))
+    data = NsdDataset(str(small.root), space="func1mm", format=form)
+    grid = data.subject("01").grid
+    assert grid.space == "func1mm"
+    if form == "hdf5":  # it has no affine, and gets that of NSD's volumes
+        assert np.allclose(grid.affine[:3], [[1, 0, 0, -3], [0, 1, 0, -2.5], [0, 0, 1, -2]])
+    voxels = data.roi("01", "V1")
+    assert np.array_equal(voxels, np.isin(small.roi[1, "prf-visualrois"], [1, 2]).ravel())
+    found = np.vstack(list(data.betas("01", voxels)))
+    wanted = [small.betas[1, s].reshape(210, 14)[voxels].T / 300 for s in (1, 2)]
+    assert np.allclose(found, np.vstack(wanted), atol=1e-6)
