@@ -281,7 +281,8 @@ def run_one(method: str, folder: Path, size: Size) -> dict[str, float]:
     made = np.lib.format.open_memmap(_made(folder, method), "w+", np.float32, (size.m, size.t))
     with cost() as found:
         extrapolated = METHODS[method][1](folder, size, made)
-    return found | (extrapolated or {}) | {"gemm": gemm_rate(size.m, size.n, seconds=0.3)}
+    rate = gemm_rate(size.m, size.n)
+    return found | (extrapolated or {}) | {"gemm": rate["wall"], "gemm_cpu": rate["cpu"]}
 
 
 def _made(folder: Path, method: str) -> Path:
@@ -334,8 +335,9 @@ def _row(folder: Path, method: str, size: Size, seen: list[dict[str, float]]) ->
         return row | {"r2": seen[0]["r2"]}
     row["error"] = worst_error(folder, method, size)
     if method in flop(size):
-        rates = [flop(size)[method] / run["seconds"] / run["gemm"] for run in seen]
-        row["of_gemm"] = statistics.median(rates)
+        for name, spent, rate in (("of_gemm", "seconds", "gemm"), ("of_cpu", "cpu", "gemm_cpu")):
+            shares = [flop(size)[method] / run[spent] / run[rate] for run in seen]
+            row[name] = statistics.median(shares)
     return row
 
 
@@ -345,7 +347,7 @@ def shown(result: dict[str, Any]) -> str:
     own: dict[str, float] = {}
     for method, row in result["table"].items():
         first = own.setdefault(row["group"], row["seconds"])
-        more = [f"{k} {row[k]:.2g}" for k in ("error", "of_gemm") if k in row]
+        more = [f"{k} {row[k]:.2g}" for k in ("error", "of_gemm", "of_cpu") if k in row]
         more += [f"R² {row['r2']:.5f}"] if "r2" in row else []
         lines.append(
             f"{method:40} {row['seconds']:8.3f} {row['cpu']:8.3f} "

@@ -124,12 +124,13 @@ def open_run(folder: Path, size: Size, rescale: str) -> Run:
 def run_steps(folder: Path, size: Size, rescale: str) -> dict[str, Any]:
     """Run both steps in this process and return what each cost, and the machine's ceiling."""
     run, found = open_run(folder, size, rescale), {}
-    before = gemm_rate(size.m, size.n)
+    before = gemm_rate(size.m, size.n, seconds=2.0)
     for step in (fit, predict):
         with cost() as found[step.__name__]:
             step(run, "01")
-    after = gemm_rate(size.m, size.n)
-    return found | {"gemm": [before, after], "load": os.getloadavg()[0]}
+    rates = [before, gemm_rate(size.m, size.n, seconds=2.0)]
+    gemm = {f"gemm{k}": [r[w] for r in rates] for k, w in (("", "wall"), ("_cpu", "cpu"))}
+    return found | gemm | {"load": os.getloadavg()[0]}
 
 
 def reference_token(folder: Path, size: Size) -> dict[str, float]:
@@ -182,10 +183,12 @@ def summary(size: Size, results: dict[str, Any]) -> dict[str, Any]:
     for rescale in ("test", "train"):
         runs = results[rescale]
         seconds = runs["fit"]["seconds"] + runs["predict"]["seconds"]
+        cpu = runs["fit"]["cpu"] + runs["predict"]["cpu"]
         rate = flop(size, rescale) / seconds
         out[rescale] = {
             "seconds": seconds,
-            "cpu": runs["fit"]["cpu"] + runs["predict"]["cpu"],
+            "cpu": cpu,
+            "of_gemm_cpu": flop(size, rescale) / cpu / float(np.mean(runs["gemm_cpu"])),
             "of_gemm": rate / float(np.mean(runs["gemm"])),
             "gflops": rate / 1e9,
             "gemm_gflops": float(np.mean(runs["gemm"])) / 1e9,
