@@ -10,9 +10,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from neurodiffuse import __version__
@@ -65,7 +68,45 @@ def grow(run: Run, instead: Mapping[str, Step] | None = None) -> None:
     for subject in run.config.subjects:
         for step in STEPS[:-1]:
             if step in run.own and not run.folder(step, subject).exists():
-                _do(run, step, subject, (instead or {}).get(step))
+                other = (instead or {}).get(step)
+                if step == "generate" and not other and "predict" not in run.own:
+                    _share_pictures(run, subject)
+                _do(run, step, subject, other)
+
+
+def _share_pictures(run: Run, subject: str) -> None:
+    """Hand the trunk's pictures of stages that do not change to the generate step.
+
+    It keeps what it finds in its partial folder, as after a kill.
+    """
+    trunk = run.trunk
+    if trunk is None or trunk.config.seed != run.config.seed:
+        return
+    place = run.folder("generate", subject)
+    for stage in run.config.stages:
+        source = trunk.folder("generate", subject) / "decoded" / stage
+        for file in source.rglob("*.png") if _same_road(run, trunk, stage) else ():
+            there = place.with_name(place.name + ".partial") / "decoded" / stage
+            target = there / file.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                _link(file, target)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        beside = target.with_name(target.name + ".partial")
+        shutil.copyfile(source, beside)
+        beside.replace(target)
+
+
+def _same_road(run: Run, trunk: Run, stage: str) -> bool:
+    """Return whether a stage and all it begins from are the same in both."""
+    mine, theirs = run.config.stages[stage], trunk.config.stages.get(stage)
+    return mine == theirs and (not mine.init or _same_road(run, trunk, mine.init))
 
 
 def check_finished(run: Run) -> None:

@@ -139,6 +139,15 @@ def test_a_further_variant_is_the_only_one_painted(two, monkeypatch):
     assert [name.rpartition("-")[0] for name in painted] == ["heavy"]
 
 
+def test_stages_that_do_not_change_are_not_painted_again(decode_two, monkeypatch):
+    import toy
+
+    whole = ablate(decode_two(out="whole"), [("heavy", ("stages.recon.weight=0.9",))])
+    monkeypatch.setattr(toy.Paint, "generate", None)  # the first stage's; any call would fail
+    run = decode_two(out="shared")
+    assert digest(ablate(run, [("heavy", ("stages.recon.weight=0.9",))])) == digest(whole)
+
+
 def test_a_setting_of_the_fit_is_fitted_again_for_its_row_alone(two):
     place = ablate(two, varied("features.colour.alpha=1,5000"), structure=False)
     rows = table(place)
