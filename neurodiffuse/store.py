@@ -172,6 +172,13 @@ class LatentFile:
                     pending.append(reader.submit(self._read, file, offset, block + 1))
                 yield columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
 
+    def block(self, number: int) -> tuple[slice, np.ndarray]:
+        """Return what `blocks` yields at one place."""
+        columns = self.columns()[number]
+        with self.path.open("rb") as file:
+            values = self._read(file, _data_offset(file), number)
+        return columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
+
     def rows(self, start: int = 0, stop: int | None = None) -> Latents:
         """Return latents of images ``start`` to ``stop`` in memory."""
         stored = np.load(self.path, mmap_mode="r")[:, start:stop]

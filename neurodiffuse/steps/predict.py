@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from neurodiffuse.metrics import running
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
 from neurodiffuse.store import LatentFile, load_betas
+from neurodiffuse.work import Site, spread
 
 Rows = np.ndarray | ridge.Hats
 
@@ -64,19 +65,61 @@ def _predict_feature(
     made = LatentFile.create(folder / f"{feature}.npy", ids, true.shapes)
     order = np.array([true.ids.index(image) for image in ids])
     tally = Tally(made, order, run.config.predict.rescale)
-    seen = progress(true.blocks(), f"{feature}", total=len(true.columns()), quiet=run.quiet)
-    training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
+    if run.machine.executor.apart:
+        tasks = [(subject, feature, made.path.resolve(), k) for k in range(len(made.columns()))]
+        for k, said in spread(run, predict_block, tasks, feature, shared=(rows, order)):
+            tally.note(made.columns()[k], *said)
+        for (_, truth), (_, values) in zip(true.blocks(), made.blocks(), strict=True):
+            tally.likeness.add(truth[order], values)
+    else:
+        seen = progress(true.blocks(), f"{feature}", total=len(true.columns()), quiet=run.quiet)
+        training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
+        _predict_here(tally, ridge.predict_blocks(rows, training), seen)
+    np.save(folder / f"{feature}_r2.npy", tally.r2.astype(np.float32))
+    return tally.said()
+
+
+def _predict_here(tally: Tally, blocks: Iterator[ridge.Predicted], seen: Iterator[Any]) -> None:
+    """Take in blocks; one is rescaled, scored and written while the next is multiplied."""
     with ThreadPoolExecutor(1) as finisher:
         last: Future[None] | None = None
-        for block, (_, truth) in zip(ridge.predict_blocks(rows, training), seen, strict=True):
-            # one block is rescaled, scored and written while the next is multiplied
+        for block, (_, truth) in zip(blocks, seen, strict=True):
             if last:
                 last.result()
             last = finisher.submit(tally.add, block, truth)
         if last:
             last.result()
-    np.save(folder / f"{feature}_r2.npy", tally.r2.astype(np.float32))
-    return tally.said()
+
+
+def predict_block(
+    site: Site, subject: str, feature: str, path: Path, number: int
+) -> tuple[np.ndarray, int, int]:
+    """Predict one block of targets in another process and write it; return what `finish` does."""
+    run, (rows, order) = site.run, site.shared
+    training, which = site.keep("train", lambda: maps.training_latents(run, subject, feature))
+    columns, values = training.block(number)
+    if not np.array_equal(which, np.arange(len(training.ids))):
+        values = values[which]
+    block = next(ridge.predict_blocks(rows, [(columns, values)]))
+    true = LatentFile.open(run.latents(subject, feature) / "test.npy")
+    truth = true.block(number)[1][order]
+    return finish(LatentFile.open(path), block, truth, run.config.predict.rescale)[1:]
+
+
+def finish(
+    made: LatentFile, block: ridge.Predicted, truth: np.ndarray, rescale: str
+) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Rescale a block and write it.
+
+    Return its values, the R² of each target before rescaling, and how many targets are constant
+    or, while varying, have no spread to rescale.
+    """
+    n = len(truth)
+    r2 = ridge.r_squared(truth, block.first(n).values)
+    done = ridge.rescale_block(block, n, kind=rescale)
+    made.write_columns(block.columns, done.values)
+    flat = int((done.flat & ~block.constant).sum())
+    return np.asarray(done.values, np.float32), r2, int(block.constant.sum()), flat
 
 
 @dataclass(eq=False)
@@ -98,14 +141,17 @@ class Tally:
         self.likeness = metrics.RunningCorrelation()
 
     def add(self, block: ridge.Predicted, truth: np.ndarray) -> None:
-        """Take in the next block."""
-        n, truth = len(self.order), truth[self.order]
-        self.r2[block.columns] = ridge.r_squared(truth, block.first(n).values)
-        done = ridge.rescale_block(block, n, kind=self.rescale)
-        self.made.write_columns(block.columns, done.values)
-        self.likeness.add(truth, done.values)
-        self.constant += int(block.constant.sum())
-        self.flat += int((done.flat & ~block.constant).sum())
+        """Take in the next block: `finish` it and hold it against the truth."""
+        truth = truth[self.order]
+        values, r2, constant, flat = finish(self.made, block, truth, self.rescale)
+        self.note(block.columns, r2, constant, flat)
+        self.likeness.add(truth, values)
+
+    def note(self, columns: slice, r2: np.ndarray, constant: int, flat: int) -> None:
+        """Take in what `finish` says of a block."""
+        self.r2[columns] = r2
+        self.constant += constant
+        self.flat += flat
 
     def said(self) -> dict[str, Any]:
         """Return the scores over all targets."""

@@ -89,8 +89,9 @@ def test_same_bytes_as_in_this_process(dask, decode, monkeypatch):
 
     monkeypatch.setattr(encode, "BATCH", 16)
     monkeypatch.setattr(generate, "BATCH", 4)
-    here = decode(InProcess(), "encode.dtype=float16", where="here")
-    there = decode(dask, "encode.dtype=float16", where="there")
+    settings = ("encode.dtype=float16", "features.colour.copies=1500")
+    here = decode(InProcess(), *settings, where="here")
+    there = decode(dask, *settings, where="there")
     one, other = files_of(here), files_of(there)
     assert len(one) > 40
     assert one.keys() == other.keys()

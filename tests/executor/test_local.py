@@ -11,6 +11,11 @@ from executor_chores import Mortal, Square, Trouble
 from neurodiffuse.errors import ConfigError, DataError, RunError
 from neurodiffuse.executor import InProcess, Processes, read_executor
 
+WIDE = ("features.colour.copies=1500", "mask.repetitions=single")
+"""Three blocks of target columns, and rows that share their latents."""
+
+CHOSEN = ("features.colour.alpha='loo'", "features.colour.alpha_per='target'")
+
 
 @pytest.fixture
 def two(installed_toy):
@@ -59,7 +64,8 @@ def test_same_bytes_as_in_this_process(two, decode, monkeypatch, dtype):
     monkeypatch.setattr(encode, "BATCH", 16)
     monkeypatch.setattr(generate, "BATCH", 4)
     both = {"subjects": ("01", "02"), "until": "report" if dtype == "float32" else "score"}
-    settings = (f"encode.dtype={dtype}", "stages.recon.samples=2", "datasets.toy.test=18")
+    settings = (f"encode.dtype={dtype}", "stages.recon.samples=2", "datasets.toy.test=18", *WIDE)
+    settings += CHOSEN if dtype == "float32" else ()
     here = decode(InProcess(), *settings, where="here", **both)
     there = decode(two, *settings, where="there", **both)
     one, other = files_of(here), files_of(there)
