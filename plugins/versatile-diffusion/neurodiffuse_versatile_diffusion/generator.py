@@ -49,7 +49,7 @@ class VersatileDiffusion(Generator):
         Share of the vision latents; the text latents have the rest. At 0 and 1, and where one
         kind is not given, the other is heard alone.
     scheduler
-        ``"ddim"`` as published; ``"dpm++"`` and ``"unipc"`` are of higher order, for fewer steps (20).
+        ``"ddim"`` as published; ``"dpm++"`` and ``"unipc"`` are of higher order: 20 steps do.
     noise_convention
         How noisy the first guess is made, see `schedule.Schedule`: ``"reference"`` as
         Brain-Diffuser's code has it, ``"diffusers"`` one level less.

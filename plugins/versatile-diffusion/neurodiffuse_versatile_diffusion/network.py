@@ -12,6 +12,7 @@ the attention blocks are therefore needed, 267 M of 1,709 M parameters.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,11 +78,8 @@ def make_unet(config: Mapping[str, Any]) -> Any:  # diffusers tells type checker
     """Return the U-Net with two attention blocks at every place, without memory (``meta``)."""
     with torch.device("meta"), _quiet():
         unet: Any = UNet2DConditionModel.from_config(dict(config))
-        text: Any = UNet2DConditionModel.from_config(dict(config))
-    for (blocks, k), (others, _) in zip(
-        attention_places(unet), attention_places(text), strict=True
-    ):
-        blocks[k] = Mixed(blocks[k], others[k])
+    for blocks, k in list(attention_places(unet)):
+        blocks[k] = Mixed(blocks[k], copy.deepcopy(blocks[k]))
     return unet
 
 
