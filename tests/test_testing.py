@@ -153,6 +153,16 @@ def test_each_broken_promise_is_told_and_no_other(found, broken):
     assert {finding.promise for finding in found() if not finding.kept} == broken
 
 
+def test_what_a_generator_says_it_can_do_without_is_left_out():
+    (found,) = [
+        f for f in examine_generator(toy.Paint(), colours(), optional=("colour",)) if not f.kept
+    ]
+    assert str(found) == "it paints without colour: KeyError: 'colour'"
+    init = Images(colours()["colour"].ids, np.zeros((6, 8, 8, 3), np.uint8))
+    found = examine_generator(toy.Paint(), colours(), init=init, optional=("init",))
+    assert "it paints without init" in {f.promise for f in found if f.kept}
+
+
 def test_a_crash_is_one_finding_with_its_cause():
     class Crash(toy.Colour):
         def encode(self, stimuli):

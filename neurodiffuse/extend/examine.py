@@ -96,7 +96,9 @@ def examine(
         )
     latents, states = _latents(registry, config, card, key, machine)
     init = _painted(registry, config, config.stages[key].init, machine)
-    return found + examine_generator(part, latents, init=init, states=states)
+    return found + examine_generator(
+        part, latents, init=init, states=states, optional=card.optional
+    )
 
 
 def _section(registry: Registry, card: Card, recipe: str) -> tuple[Config | None, str]:

@@ -13,7 +13,7 @@ Use it in the tests of a plugin::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -50,9 +50,10 @@ def check_generator(
     *,
     init: Images | None = None,
     states: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    optional: Collection[str] = (),
 ) -> None:
     """Raise `AssertionError` with the promises that a generator breaks."""
-    _raise(examine_generator(generator, latents, init=init, states=states))
+    _raise(examine_generator(generator, latents, init=init, states=states, optional=optional))
 
 
 def check_metric(metric: Metric, seen: Images | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -23,8 +23,12 @@ def examine_generator(
     *,
     init: Images | None = None,
     states: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    optional: Collection[str] = (),
 ) -> list[Finding]:
-    """Look at dtype, shape, seeds, memory, and whether picture i depends on row i alone."""
+    """Look at dtype, shape, seeds, memory, and whether picture i depends on row i alone.
+
+    ``optional`` is what the generator's card says it can do without: each is then left out once.
+    """
     found = constructor(generator, Generator)
     first = next(iter(latents.values()))
     n, seeds = len(first.ids), tuple(range(11, 11 + len(first.ids)))
@@ -61,6 +65,12 @@ def examine_generator(
             "generate leaves the latents alone",
         )
         memory(found, lambda: generator.generate(latents, init=init, seeds=seeds))
+    for name in optional:
+        with found.trying(f"it paints without {name}"):
+            less = {key: part for key, part in latents.items() if key != name}
+            start = None if name == "init" else init
+            made = generator.generate(less, init=start, seeds=seeds)
+            found.that(len(made.values) == n, f"it paints without {name}", made.values.shape)
     refusals(
         found,
         generator,

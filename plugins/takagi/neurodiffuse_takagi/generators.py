@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from neurodiffuse import models
-from neurodiffuse.errors import ConfigError
 from neurodiffuse.types import Download, Generator, Images, Latents
 from neurodiffuse_takagi.components import load, tokenizer, words_to_tokens
 from neurodiffuse_takagi.models import STABLE_DIFFUSION
@@ -156,43 +155,40 @@ class DiffusionGenerator(Generator):
     def generate(
         self, latents: Mapping[str, Latents], *, init: Images | None, seeds: Sequence[int]
     ) -> Images:
-        """Return one picture for each row of ``c``.
+        """Return one picture for each seed.
 
-        Raises
-        ------
-        ConfigError
-            If there is no first guess and ``strength`` is below 1.
+        Without a first guess it begins from noise and takes all steps; without ``c`` nothing
+        guides it but what an empty caption says.
         """
         import torch
 
         from neurodiffuse_takagi.autoencoder import decoded
         from neurodiffuse_torch import batch_size, batches
 
-        if init is None and self.strength < 1:
-            raise ConfigError(
-                f"stable-diffusion: strength {self.strength} begins from a first guess: name its "
-                'stage with init = "…", or set strength = 1.'
-            )
         self._load()
-        (c,) = latents["c"].blocks()
+        ids = latents["c"].ids if "c" in latents else _ids(init, len(seeds))
+        c = latents["c"].blocks()[0] if "c" in latents else None
         dtype = self._unet.dtype
         each = 2 * 40 * 320 * (self.size // 8) ** 2 * dtype.itemsize
         device = self._unet.device
         at_once = batch_size(each, device, memory=self.memory, most=MOST[device.type])
         made = []
-        for part in batches(len(c), at_once):
-            tokens = torch.from_numpy(np.ascontiguousarray(c[part])).to(device, dtype)
+        for part in batches(len(seeds), at_once):
+            own = list(seeds)[part]
+            tokens = self._nothing.expand(len(own), -1, -1)
+            if c is not None:
+                tokens = torch.from_numpy(np.ascontiguousarray(c[part])).to(device, dtype)
             first = None if init is None else init.values[part]
-            z = self._denoised(tokens, first, list(seeds)[part])
-            made.append(decoded(self._vae, z))
-        return Images(latents["c"].ids, np.concatenate(made))
+            made.append(decoded(self._vae, self._denoised(tokens, first, own)))
+        return Images(ids, np.concatenate(made))
 
     def _denoised(self, tokens: Tensor, first: np.ndarray | None, seeds: Sequence[int]) -> Tensor:
         """Return the latents that DDIM leads to, float32."""
         import torch
 
         schedule = _schedule(self.steps)
-        times = schedule.timesteps[self.steps - int(self.strength * self.steps + 1e-9) :]
+        strength = 1.0 if first is None else self.strength
+        times = schedule.timesteps[self.steps - int(strength * self.steps + 1e-9) :]
         z = self._start(schedule, len(times), first, seeds)
         n = len(tokens)
         if self.guidance != 1:
@@ -243,6 +239,11 @@ class DiffusionGenerator(Generator):
         self._nothing = words_to_tokens([""], text, tokenizer(self.weights)).to(dtype)
         self._vae = load("vae", self.weights, device, dtype)
         self._unet = load("unet", self.weights, device, dtype)
+
+
+def _ids(init: Images | None, n: int) -> tuple[str, ...]:
+    """Return the images' ids where there are no latents to tell them."""
+    return init.ids if init is not None else tuple(str(k) for k in range(n))
 
 
 def _schedule(steps: int) -> Any:

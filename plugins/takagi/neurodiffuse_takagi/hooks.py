@@ -51,6 +51,7 @@ def register_generators(register: Any) -> None:
         "neurodiffuse_takagi.generators:DiffusionGenerator",
         summary="Stable Diffusion under text tokens, image to image",
         reads=("c",),
+        optional=("c", "init"),
         cite=DIFFUSION,
         licence=LICENCE,
     )

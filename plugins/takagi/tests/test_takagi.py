@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from neurodiffuse.errors import ConfigError, DataError, MissingDataError
+from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.testing import check_encoder, check_generator, example_stimuli
 from neurodiffuse.types import Images, Latents, Stimuli
 from neurodiffuse_takagi.encoders import LatentEncoder, TextEncoder
@@ -170,9 +170,22 @@ def test_the_two_conventions_differ_and_strength_1_forgets_the_first_guess(weigh
 
     one, two = (made(guess(), noise_convention=c) for c in ("reference", "diffusers"))
     assert np.abs(one - two).max() > 0
-    np.testing.assert_array_equal(made(guess(), strength=1.0), made(None, strength=1.0))
-    with pytest.raises(ConfigError, match="begins from a first guess"):
-        made(None)
+    from_noise = made(None, strength=1.0)
+    np.testing.assert_array_equal(made(guess(), strength=1.0), from_noise)
+    np.testing.assert_array_equal(made(None), from_noise)  # which then takes all steps
+
+
+def test_without_c_an_empty_caption_leads(weights, networks):
+    painter = DiffusionGenerator(weights, steps=4, size=64, device="cpu", guidance=3.0)
+    free = painter.generate({}, init=guess(), seeds=(1, 2, 3))
+    assert free.ids == IDS
+    ids = networks["tokenizer"]("").input_ids
+    ids = ids + [networks["tokenizer"].eos_token_id] * (9 - len(ids))
+    with torch.no_grad():
+        empty = networks["text"](torch.tensor([ids])).last_hidden_state.flatten().numpy()
+    given = {"c": Latents(IDS, np.tile(empty, (3, 1)), ((9, 12),))}
+    led = painter.generate(given, init=guess(), seeds=(1, 2, 3))
+    assert np.abs(free.values.astype(int) - led.values).max() <= 1
 
 
 def test_guidance_1_runs_the_network_once_a_step_and_is_the_condition_alone(weights, networks):
@@ -258,8 +271,10 @@ def test_values_that_cannot_be_are_refused(cls, options):
 
 def test_the_recipe_runs_on_the_bundled_example(weights, tmp_path):
     """From betas of the simulated brain to five samples of each image and their scores."""
+    import tomli_w
+
     from neurodiffuse import pipeline
-    from neurodiffuse.config import resolve
+    from neurodiffuse.config import read_recipe, resolve
     from neurodiffuse.plugins import Registry
     from neurodiffuse.run import Run, opened
 
@@ -281,11 +296,18 @@ def test_the_recipe_runs_on_the_bundled_example(weights, tmp_path):
         "score.oracle=false",
     ]
     registry = Registry.installed()
+    table = read_recipe(registry, "takagi")
+    nets = [k for k in table["metrics"] if k not in ("pixcorr", "ssim")]
+    assert nets == ["alexnet-2", "alexnet-5", "alexnet-7", "inception", "clip"]
+    for name in nets:  # their networks are tested where they are
+        del table["metrics"][name]
+    recipe = tmp_path / "takagi.toml"
+    recipe.write_text(tomli_w.dumps(table))
     config = resolve(
         registry,
         dataset="bids",
         subjects=["01"],
-        recipe="takagi",
+        recipe=str(recipe),
         root=str(root),
         settings=settings,
     )
