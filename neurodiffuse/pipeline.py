@@ -214,9 +214,9 @@ def _plan_subject(run: Run, label: str) -> SubjectPlan:
     ids = (*about.trials.images("train"), *about.trials.images("test"))
     stimuli = run.dataset.stimuli(ids)
     for feature, part in run.config.features.items():
-        for expression in (part.roi, *part.bands):
-            if expression:
-                run.select(label, expression)
+        for own in (part.roi, *part.bands):
+            if own:
+                run.select(label, own)
         reads = run.registry.card("encoder", part.encoder).reads
         if "captions" in reads:
             remedy = run.dataset.about().get("captions", "Add captions to the data set")

@@ -63,8 +63,9 @@ def test_captions_are_asked_for_only_when_needed(make_run):
 
 
 def test_plan_counts(make_run):
-    plan = pipeline.plan_of(make_run(mask="V1+FFA1"))
+    plan = pipeline.plan_of(make_run("features.colour.roi=V1", mask="V1+FFA1"))
     subject = plan.subjects[0]
+    assert subject.mask == "V1+FFA1"
     assert (subject.voxels, subject.train_images, subject.train_trials) == (30, 40, 60)
     assert (subject.test_images, subject.test_trials) == (6, 12)
     assert plan.targets == {"colour": 4}

@@ -125,6 +125,24 @@ def test_wrong_expressions_are_told_with_the_option(given, said):
         listing(Toy(), "01", **given)
 
 
+def test_detail_is_listed_when_asked_for_and_always_understood():
+    import dataclasses
+
+    class Detailed(Toy):
+        def subject(self, label):
+            about = super().subject(label)
+            rois = [dataclasses.replace(r, detail=r.name == "FFA1") for r in about.rois]
+            return dataclasses.replace(about, rois=tuple(rois))
+
+    few, every = (listing(Detailed(), "01", detail=d) for d in (False, True))
+    assert "FFA1" not in {r.row.name for r in few.regions}
+    assert "and 1 more in detail: --all lists them" in str(few)
+    assert "FFA1" in {r.row.name for r in every.regions}
+    assert "more in detail" not in str(every)
+    (found,) = listing(Detailed(), "01", expressions=["FFA1"]).regions
+    assert found.row.voxels == 10
+
+
 def test_an_empty_mask_is_told():
     with pytest.raises(DataError, match="no voxel of sub-01"):
         listing(Toy(), "01", mask="nothing")

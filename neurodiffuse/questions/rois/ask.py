@@ -30,13 +30,19 @@ class Listing:
     expression: str
     mask: np.ndarray
     regions: list[table.Region]
+    left_out: int = 0
 
     def __str__(self) -> str:
-        return table.describe(self.about, self.expression, self.mask, self.regions)
+        return table.describe(self.about, self.expression, self.mask, self.regions, self.left_out)
 
 
 def listing(
-    dataset: Dataset, label: str, *, mask: str = "", expressions: Sequence[str] = ()
+    dataset: Dataset,
+    label: str,
+    *,
+    mask: str = "",
+    expressions: Sequence[str] = (),
+    detail: bool = False,
 ) -> Listing:
     """Return the regions of a subject, counted on its grid and inside a mask.
 
@@ -48,6 +54,8 @@ def listing(
         ROI expression, in place of the data set's own mask.
     expressions
         ROI expressions to count in place of all that the data set lists.
+    detail
+        Also those that the data set marks as detail, such as halves of regions.
 
     Raises
     ------
@@ -61,7 +69,9 @@ def listing(
     voxels = table.inside(dataset, about, expression, "--mask")
     if not voxels.any():
         raise DataError(f"--mask {expression!r}: no voxel of sub-{label} is in it.")
-    return Listing(about, expression, voxels, table.regions(dataset, about, voxels, expressions))
+    found = table.regions(dataset, about, voxels, expressions, detail=detail)
+    left_out = 0 if expressions else len(about.rois) - len(found)
+    return Listing(about, expression, voxels, found, left_out)
 
 
 def write(found: Listing, dataset: Dataset, name: str, out: Path, *, masks: bool) -> Path:

@@ -39,6 +39,7 @@ from neurodiffuse.flags import common
     type=click.Path(path_type=Path),
     help="Folder of the table, page and masks. [default: rois/DATASET-sub-ID]",
 )
+@click.option("--all", "detail", is_flag=True, help="Also detail, such as halves of regions.")
 @click.option("--list", "only_list", is_flag=True, help="Print the table; write nothing.")
 @common
 @click.pass_context
@@ -51,6 +52,7 @@ def rois(
     expressions: tuple[str, ...],
     settings: tuple[str, ...],
     out: Path | None,
+    detail: bool,
     only_list: bool,
 ) -> None:
     """List a subject's regions, their files and voxels, and draw them.
@@ -71,7 +73,7 @@ def rois(
     data = registry.load(registry.card("dataset", dataset, "--dataset"))(**options)
     labels = match_subjects(subjects, data)
     for label in labels:
-        found = listing(data, label, mask=mask, expressions=expressions)
+        found = listing(data, label, mask=mask, expressions=expressions, detail=detail)
         click.echo(str(found))
         if not only_list:
             place = out or Path("rois") / f"{dataset}-sub-{label}"

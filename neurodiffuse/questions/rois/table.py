@@ -58,9 +58,16 @@ def inside(dataset: Dataset, about: Subject, expression: str, where: str) -> np.
 
 
 def regions(
-    dataset: Dataset, about: Subject, mask: np.ndarray, expressions: Sequence[str]
+    dataset: Dataset,
+    about: Subject,
+    mask: np.ndarray,
+    expressions: Sequence[str],
+    *,
+    detail: bool = False,
 ) -> list[Region]:
     """Return the regions that the data set lists, or those that expressions name.
+
+    Those of `Roi.detail`, which expressions know too, are left out unless asked for.
 
     Raises
     ------
@@ -77,7 +84,8 @@ def regions(
             f"sub-{about.label}: the data set has no region of this subject; its mask is "
             f"{about.mask!r}. Add segmentations or masks to the data set."
         )
-    return [_region(roi, dataset.roi(about.label, roi.name), mask) for roi in about.rois]
+    listed = [roi for roi in about.rois if detail or not roi.detail]
+    return [_region(roi, dataset.roi(about.label, roi.name), mask) for roi in listed]
 
 
 def _region(roi: Roi, values: np.ndarray, mask: np.ndarray) -> Region:
@@ -104,8 +112,10 @@ def _cell(value: object) -> str:
     return "n/a" if value in (None, "") else str(value)
 
 
-def describe(about: Subject, expression: str, mask: np.ndarray, found: Sequence[Region]) -> str:
-    """Return the table as text for the terminal."""
+def describe(
+    about: Subject, expression: str, mask: np.ndarray, found: Sequence[Region], left_out: int = 0
+) -> str:
+    """Return the table as text for the terminal; ``left_out`` regions are not in it."""
     shape = " x ".join(str(length) for length in about.grid.shape)
     space = f", space {about.grid.space}" if about.grid.space else ""
     lines = [
@@ -124,6 +134,8 @@ def describe(about: Subject, expression: str, mask: np.ndarray, found: Sequence[
     absent = [r.row.name for r in found if not r.row.inside]
     if absent:
         lines.append(f"not in the mask: {listing(absent, most=12)}")
+    if left_out:
+        lines.append(f"and {left_out:,} more in detail: --all lists them")
     return "\n".join(lines)
 
 
