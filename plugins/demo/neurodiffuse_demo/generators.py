@@ -84,7 +84,7 @@ class DiffusionGenerator(Generator):
         self,
         strength: float = 0.75,
         steps: int = 10,
-        guidance: float = 3.0,
+        guidance: float = 4.0,
         mix: float = 0.6,
         start: Literal["first-guess", "noise"] = "first-guess",
     ) -> None:

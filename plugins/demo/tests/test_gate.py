@@ -8,11 +8,12 @@ import pytest
 from neurodiffuse.simulate.scenes import scene
 from neurodiffuse.types import Images, Latents
 from neurodiffuse_demo.gate.card import write_card
-from neurodiffuse_demo.gate.decode import Decoder, alphas
+from neurodiffuse_demo.gate.decode import Decoder, alphas, encoders, recipe
 from neurodiffuse_demo.gate.regions import energies, rings
 from neurodiffuse_demo.gate.scores import area
 from neurodiffuse_demo.gate.sheets import median_rows
 from neurodiffuse_demo.gate.subjects import PLANTED, subject
+from neurodiffuse_demo.generators import DiffusionGenerator
 
 
 def test_area_is_the_share_of_pairs_in_the_right_order():
@@ -91,5 +92,10 @@ def test_a_decoder_recovers_a_linear_map_and_the_spread_of_its_targets():
     assert np.sum(away**2) == pytest.approx(target.values.var(axis=0).sum(), rel=0.01)
 
 
-def test_penalties_are_those_of_the_recipe():
-    assert set(alphas()) == {"vae", "vision", "text"}
+def test_the_gate_measures_the_recipe():
+    assert alphas() == {name: part["alpha"] for name, part in recipe()["features"].items()}
+    assert len(encoders()["vae"].shapes()) == recipe()["features"]["vae"]["layers"]
+    stage = {k: v for k, v in recipe()["stages"]["recon"].items() if k not in ("generator", "init")}
+    made = DiffusionGenerator()
+    assert stage == {name: getattr(made, name) for name in stage}
+    assert set(stage) == {"strength", "mix", "guidance", "steps"}

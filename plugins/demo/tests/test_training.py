@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from neurodiffuse_demo import shapes
+from neurodiffuse_demo.nets.denoiser import level
 from neurodiffuse_demo.nets.vae import pack, unpack
 from neurodiffuse_demo.train import main
 from neurodiffuse_demo.training import loop, vae
-from neurodiffuse_demo.training.denoiser import Ridge
+from neurodiffuse_demo.training.blur import Ridge
+from neurodiffuse_demo.training.denoiser import remainder
 from neurodiffuse_demo.training.muon import orthogonal
 from neurodiffuse_demo.training.scenes import scenes
 
@@ -90,6 +92,19 @@ def test_ridge_blur_shrinks_as_the_severity_grows():
         kept.append(np.corrcoef(blurred.flatten().numpy(), tokens.flatten().numpy())[0, 1])
     assert kept[0] > 0.7
     assert kept[1] < kept[0] - 0.2
+
+
+def test_what_is_left_of_a_start_is_what_ddim_leaves():
+    torch.manual_seed(0)
+    picture, start, noise = torch.randn(3, 50, dtype=torch.float64)
+    times = torch.linspace(0.75, 0.05, 15, dtype=torch.float64)
+    clean, dirt = level(times)
+    z = clean[0] * start + dirt[0] * noise
+    for k in range(len(times) - 1):  # a denoiser that always sees the picture
+        z = clean[k + 1] * picture + dirt[k + 1] * (z - clean[k] * picture) / dirt[k]
+    left = remainder(times[-1:], times[:1])
+    assert torch.allclose(z, clean[-1] * picture + dirt[-1] * noise + left * (start - picture))
+    assert remainder(torch.tensor([0.8]), torch.tensor([0.7])) == 0
 
 
 def test_packed_latents_come_back():

@@ -20,17 +20,24 @@ from neurodiffuse_demo.generators import DiffusionGenerator, VaeGenerator
 Given = Mapping[str, Latents]
 
 
+def recipe() -> dict[str, Any]:
+    """Return the shipped recipe."""
+    text = files("neurodiffuse_demo").joinpath("recipes/demo.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
 def alphas() -> dict[str, float]:
     """Return the recipe's ridge penalties by feature."""
-    text = files("neurodiffuse_demo").joinpath("recipes/demo.toml").read_text(encoding="utf-8")
-    return {name: float(part["alpha"]) for name, part in tomllib.loads(text)["features"].items()}
+    return {name: float(part["alpha"]) for name, part in recipe()["features"].items()}
 
 
-ENCODERS: dict[str, type[Encoder]] = {
-    "vae": VaeEncoder,
-    "vision": VisionEncoder,
-    "text": TextEncoder,
-}
+def encoders() -> dict[str, Encoder]:
+    """Return the recipe's encoders by feature."""
+    return {
+        "vae": VaeEncoder(layers=recipe()["features"]["vae"]["layers"]),
+        "vision": VisionEncoder(),
+        "text": TextEncoder(),
+    }
 
 
 def stimuli(scenes: Sequence[Scene]) -> Stimuli:
@@ -45,7 +52,7 @@ def stimuli(scenes: Sequence[Scene]) -> Stimuli:
 def encode(scenes: Sequence[Scene]) -> Given:
     """Return the true latents of scenes by feature."""
     seen = stimuli(scenes)
-    return {name: cls().encode(seen) for name, cls in progress(ENCODERS.items(), "encode")}
+    return {name: one.encode(seen) for name, one in progress(encoders().items(), "encode")}
 
 
 class Decoder:

@@ -18,8 +18,8 @@ from neurodiffuse_demo.gate.sheets import median_rows, sheet
 from neurodiffuse_demo.gate.study import Study, open_study
 from neurodiffuse_demo.gate.subjects import PLANTED
 
-ROI: dict[str, Any] = {"start": "noise", "guidance": 3.0}
-"""How patterns of regions are painted: from noise, with stronger guidance."""
+ROI: dict[str, Any] = {"start": "noise"}
+"""How patterns of regions are painted: what they show, wherever it was seen."""
 
 BAND: dict[str, Any] = {"strength": 0.0}
 """How patterns of eccentricity bands are painted: the first guess alone, where layout is."""
@@ -197,7 +197,7 @@ def sweep(study: Study) -> None:
     name = f"sub-{who.label}"
     tries: list[dict[str, Any]] = [
         *({"strength": v} for v in (0.4, 0.55, 0.9)),
-        *({"guidance": v} for v in (1.0, 2.0, 5.0)),
+        *({"guidance": v} for v in (1.0, 2.0, 3.0, 6.0)),
         *({"steps": v} for v in (6, 20)),
         *({"mix": v} for v in (1.0, 0.0)),
     ]

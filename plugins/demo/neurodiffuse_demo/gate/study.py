@@ -15,7 +15,7 @@ from neurodiffuse_demo.gate.scores import Marks, marks
 from neurodiffuse_demo.gate.subjects import Subject, subject
 from neurodiffuse_demo.metrics import Evaluator
 
-TRAIN, MAIN, PAIRS, HELD_OUT = 2000, 200, 80, 100
+TRAIN, MAIN, PAIRS, HELD_OUT = 4000, 200, 80, 100
 NOISE = (0.4, 0.6, 0.8)
 """Single-trial noise of the three subjects, over the signal's spread."""
 

@@ -34,7 +34,7 @@ def run(part: str, folder: Path, *, steps: int, small: bool = False) -> None:
         n = 200 if small else TRAIN_SCENES
         data = scenes(n, seed=TRAIN_SEED, combinations="train", cache=folder / "cache")
         if part == "denoiser":
-            course = denoiser.course(*training_latents(folder, data), steps=steps)
+            course = denoiser.course(*training_latents(folder, data), data.count, steps=steps)
         else:
             course = {"vae": vae.course, "clip": clip.course}[part](data, steps=steps)
     train(course, folder)

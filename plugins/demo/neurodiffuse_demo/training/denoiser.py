@@ -1,4 +1,4 @@
-"""Train the denoiser on the tokens that the towers give, made as uncertain as ridge makes them."""
+"""Train the denoiser on tokens and starts as uncertain as ridge regression makes them."""
 
 from __future__ import annotations
 
@@ -14,53 +14,16 @@ from neurodiffuse_demo.nets.clip import tokens
 from neurodiffuse_demo.nets.denoiser import Denoiser, level
 from neurodiffuse_demo.nets.vae import Vae, pack
 from neurodiffuse_demo.shapes import TEXT, VISION
+from neurodiffuse_demo.training.blur import Ridge, blurred
 from neurodiffuse_demo.training.loop import Course, device
 from neurodiffuse_demo.training.muon import Muon
 from neurodiffuse_demo.training.vae import pixels
 
-KEPT = 256
-"""Principal components of the tokens in which they are made uncertain."""
+PAIRS = 0.35
+"""Share of pictures with two objects."""
 
-CLEAN = 0.15
-"""Share of pictures whose tokens stay as they are."""
-
-
-class Ridge:
-    """Blur tokens the way a ridge regression from noisy voxels blurs them.
-
-    In the principal components of the training tokens, with variances v_j,
-
-        c_j -> a_j c_j + sqrt(a_j (1 - a_j) v_j) e_j,   a_j = a v_j / (v_j + tau),
-
-    which is how the prediction of a component relates to its true value when a share a_j of its
-    variance is explained; then each column's spread is partly restored, as rescaling does.
-    """
-
-    def __init__(self, values: Tensor) -> None:
-        flat = values.flatten(1)
-        self.shape = values.shape[1:]
-        self.mean = flat.mean(0)
-        _, lengths, basis = torch.linalg.svd(flat[:4000] - self.mean, full_matrices=False)
-        kept = min(KEPT, len(lengths))
-        self.variances = (lengths[:kept] ** 2 / min(len(flat), 4000)).to(device())
-        self.basis = basis[:kept].to(device())
-        self.mean = self.mean.to(device())
-        self.spread = flat.std(0).to(device())
-
-    def blur(self, values: Tensor, severity: Tensor, rng: torch.Generator) -> Tensor:
-        """Return tokens blurred by 0 (all components left) to 1 (three left), one a picture."""
-        n, kept = len(values), len(self.variances)
-        draw: dict[str, Any] = {"generator": rng, "device": values.device}
-        index = kept * (3 / kept) ** severity - 1
-        share = (0.6 + 0.4 * torch.rand(n, 1, **draw)) * self.variances
-        a = share / (self.variances + self.variances[index.long().clamp(0, kept - 1)][:, None])
-        c = (values.flatten(1) - self.mean) @ self.basis.T
-        noise = torch.randn(c.shape, **draw)
-        blurred = a * c + (a * (1 - a) * self.variances).sqrt() * noise
-        spread = ((a * self.variances) @ self.basis**2).sqrt().clamp(min=1e-6)
-        gain = (self.spread / spread).clamp(max=5) ** torch.rand(n, 1, **draw)
-        gain = gain * (0.9 + 0.25 * torch.rand(n, 1, **draw))
-        return (self.mean + gain * (blurred @ self.basis)).unflatten(1, self.shape)
+BEGUN = 0.5
+"""Share of pictures that are on their way from a blurred start, as in image to image."""
 
 
 @torch.no_grad()
@@ -105,6 +68,7 @@ def course(
     latents: Tensor,
     vision: Tensor,
     text: Tensor,
+    count: np.ndarray,
     *,
     steps: int,
     batch: int = 48,
@@ -118,6 +82,8 @@ def course(
         Packed latents of the training scenes, (n, 65, 36).
     vision, text
         Their tokens, (n, 17, 96) and (n, 18, 96).
+    count
+        Number of objects in each, (n,).
     steps, batch, rate
         Length of the course, pictures a step and highest learning rate.
     """
@@ -131,15 +97,18 @@ def course(
         Muon(matrices, lr=rate),
         torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
     )
-    ridges = {"vision": Ridge(vision), "text": Ridge(text)}
+    share = np.where(count > 1, PAIRS / np.sum(count > 1), (1 - PAIRS) / np.sum(count == 1))
+    known = {"vision": vision, "text": text, "start": latents[:4000].float()}
+    ridges = {name: Ridge(values) for name, values in known.items()}
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = torch.Generator(device()).manual_seed(1_000_000 + step)
-        rows = np.random.default_rng([13, step]).integers(len(latents), size=batch)
+        rows = np.random.default_rng([13, step]).choice(len(latents), size=batch, p=share)
         clean = latents[rows].to(device()).float()
-        given = {"vision": vision[rows].to(device()), "text": text[rows].to(device())}
-        seen, said, mix = conditions(model, ridges, given, rng)
-        return denoise(model, clean, seen, said, mix, rng)
+        given = {"vision": vision[rows], "text": text[rows], "start": clean}
+        given = blurred({k: v.to(device()) for k, v in given.items()}, ridges, rng)
+        seen, said, mix = conditions(model, given, rng)
+        return denoise(model, clean, given["start"], seen, said, mix, rng)
 
     return Course("denoiser", model, loss, optimisers, steps, average=0.9985)
 
@@ -167,7 +136,7 @@ def prepared(latents: Tensor, vision: Tensor, text: Tensor) -> Denoiser:
 
 
 def conditions(
-    model: Denoiser, ridges: dict[str, Ridge], given: dict[str, Tensor], rng: torch.Generator
+    model: Denoiser, given: dict[str, Tensor], rng: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the tokens a batch is trained with, and their mix.
 
@@ -176,13 +145,10 @@ def conditions(
     """
     n = len(given["vision"])
     draw: dict[str, Any] = {"generator": rng, "device": device()}
-    severity, lots = torch.rand(n, **draw), torch.rand(n, **draw)
-    clean = (torch.rand(n, **draw) < CLEAN)[:, None, None]
+    lots = torch.rand(n, **draw)
     out = []
     for name, lacks in (("vision", lots < 0.125), ("text", (lots < 0.1) | (lots > 0.975))):
-        jitter = (severity + 0.1 * torch.randn(n, **draw)).clamp(0, 1)
-        blurred = ridges[name].blur(given[name], jitter, rng)
-        values = model.tokens(torch.where(clean, given[name], blurred), name)
+        values = model.tokens(given[name], name)
         out.append(torch.where(lacks[:, None, None], getattr(model, f"{name}_none"), values))
     lot = torch.rand(n, **draw)
     mix = torch.where(lot < 0.6, 0.6, torch.rand(n, **draw))
@@ -191,7 +157,13 @@ def conditions(
 
 
 def denoise(
-    model: Denoiser, latents: Tensor, seen: Tensor, said: Tensor, mix: Tensor, rng: torch.Generator
+    model: Denoiser,
+    latents: Tensor,
+    start: Tensor,
+    seen: Tensor,
+    said: Tensor,
+    mix: Tensor,
+    rng: torch.Generator,
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss of a batch: squared error of the clean latents by signal to noise."""
     n = len(latents)
@@ -199,8 +171,22 @@ def denoise(
     t = (torch.arange(n, device=latents.device) + torch.rand(n, **draw)) / n
     clean, dirt = level(t)
     z = model.scaled(latents)
-    noisy = clean[:, None, None] * z + dirt[:, None, None] * torch.randn(z.shape, **draw)
+    begun = (torch.rand(n, **draw) < BEGUN) * remainder(t, 0.5 + 0.45 * torch.rand(n, **draw))
+    left = begun[:, None, None] * (model.scaled(start) - z)
+    noise = torch.randn(z.shape, **draw)
+    noisy = clean[:, None, None] * z + dirt[:, None, None] * noise + left
     error = ((model(noisy, t, seen, said, mix) - z) ** 2).mean(dim=(1, 2))
     weight = ((clean / dirt.clamp(min=1e-3)) ** 2).clamp(0.35, 5)
     late = error[2 * n // 3 :].mean().item()
     return (weight * error).mean(), {"error": error.mean().item(), "error from noise": late}
+
+
+def remainder(t: Tensor, begin: Tensor) -> Tensor:
+    """Return which share of a start's error is left at times t, 0 before it was begun.
+
+    Image to image begins at a time s with clean(s) of the start, dirt(s) of noise. With a perfect
+    denoiser a step of DDIM from t to t' multiplies what is neither picture nor noise by
+    dirt(t') / dirt(t), so a share clean(s) dirt(t) / dirt(s) of the start's error is left at t.
+    """
+    clean, dirt = level(begin)
+    return torch.where(t <= begin, clean * level(t)[1] / dirt, 0.0)
