@@ -18,7 +18,6 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, said_clearly, say, stored_config
-from neurodiffuse.store import content
 from neurodiffuse.types import Dataset, Download, Role, Stimuli, Subject
 
 
@@ -37,13 +36,14 @@ class SubjectPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will compute, fetch and write; ``disk`` in bytes."""
+    """What a run will compute, fetch and write; ``disk``, and each step's ``memory``, in bytes."""
 
     subjects: tuple[SubjectPlan, ...]
     targets: dict[str, int]
     steps: tuple[tuple[str, str, bool], ...]
     downloads: tuple[tuple[str, Download], ...]
     disk: int
+    memory: dict[str, int]
 
 
 def default_recipe(registry: Registry, dataset: str) -> str:
@@ -143,6 +143,8 @@ def plan_of(run: Run) -> Plan:
         both sides of the split, or the mask is empty.
     ConfigError
         If an ROI expression cannot be read.
+    RunError
+        If a step would need more memory than the machine settings allow.
     """
     subjects = tuple(_plan_subject(run, label) for label in run.config.subjects)
     targets = {}
@@ -158,7 +160,8 @@ def plan_of(run: Run) -> Plan:
         for label in run.config.subjects
         for step in STEPS[:-1]
     )
-    return Plan(subjects, targets, steps, tuple(_downloads(run)), disk)
+    memory = _memory(run, subjects)
+    return Plan(subjects, targets, steps, tuple(_downloads(run)), disk, memory)
 
 
 def execute(run: Run, *, until: str = "report") -> None:
@@ -183,6 +186,17 @@ def execute(run: Run, *, until: str = "report") -> None:
                 _timed(run, step, label)
     if until == "report" and not (run.path / "report.html").exists():
         _timed(run, "report", "")
+
+
+def _memory(run: Run, subjects: Collection[SubjectPlan]) -> dict[str, int]:
+    """Return what each step needs, of the subject that needs most, if it is within the budget."""
+    from neurodiffuse import budget  # numpy is not needed to read a command line
+
+    memory = run.machine.memory and run.machine.executor.share(run.machine.memory)
+    each = [budget.peaks(budget.counts_of(run, s.label, s.voxels), memory) for s in subjects]
+    most = {step: max(needed[step] for needed in each) for step in each[0]}
+    budget.check(run, most)
+    return most
 
 
 def _check_input(run: Run, label: str) -> None:
@@ -267,6 +281,8 @@ def _read_every_image(run: Run, label: str) -> None:
 
     What the images hold is noted for the encode step, which names latents by it.
     """
+    from neurodiffuse.store import content  # brings numpy, which a command's help does without
+
     trials = run.subject(label).trials
     stimuli = run.dataset.stimuli((*trials.images("train"), *trials.images("test")))
     for k in progress(range(len(stimuli)), f"sub-{label} checking images", quiet=run.quiet):

@@ -44,6 +44,11 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         lines.append(f"done       {', '.join(done)}")
     if start_from:
         lines.append(f"redo       from {start_from}")
+    needs = ", ".join(f"{step} {_bytes(size)}" for step, size in plan.memory.items())
+    given = run.machine.memory
+    lines.append(f"memory     at most {needs}" + (f"; of {_bytes(given)}" if given else ""))
+    if run.machine.executor.apart:
+        lines.append(f"executor   {run.machine.executor}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")
     return "\n".join(lines)
 

@@ -292,4 +292,8 @@ def save_image(path: Path, values: np.ndarray) -> None:
 
 def load_images(folder: Path, names: Sequence[str]) -> np.ndarray:
     """Return uint8 (n_images, height, width, 3) of the files ``NAME.png``."""
-    return np.stack([np.asarray(Image.open(folder / f"{name}.png")) for name in names])
+    first = np.asarray(Image.open(folder / f"{names[0]}.png"))
+    values = np.empty((len(names), *first.shape), first.dtype)
+    for k, name in enumerate(names):
+        values[k] = np.asarray(Image.open(folder / f"{name}.png"))
+    return values

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodiffuse import budget
 from neurodiffuse.errors import PluginError
 from neurodiffuse.run import Run, say, write_json
 from neurodiffuse.store import LatentFile, content, link_files
@@ -56,15 +57,25 @@ def _encode_feature(run: Run, feature: str, ids: dict[str, tuple[str, ...]], pla
             path, dtype = folder / f"{split}.npy", run.config.encode.dtype
             LatentFile.create(path, names, encoder.shapes(), dtype)
         del encoder  # each process restores its own
-        where = folder.resolve()
+        where, size = folder.resolve(), _batch(run, feature, ids["train"])
         tasks = [
-            (feature, where, split, start, min(start + BATCH, len(names)))
+            (feature, where, split, start, min(start + size, len(names)))
             for split, names in ids.items()
-            for start in range(0, len(names), BATCH)
+            for start in range(0, len(names), size)
         ]
         for some in _in_turn(run, tasks):
             for _ in spread(run, encode_batch, some, f"{feature}"):
                 pass
+
+
+def _batch(run: Run, feature: str, ids: tuple[str, ...]) -> int:
+    """Return how many images an encoder is given at once."""
+    if run.machine.memory is None:
+        return BATCH
+    image = int(run.dataset.stimuli(ids[:1]).images[0].nbytes)
+    targets = budget.targets_of(run.encoder(feature).shapes())
+    share = run.machine.executor.share(run.machine.memory)
+    return budget.batch_within(share, image, targets, BATCH)
 
 
 def _in_turn(run: Run, tasks: list[tuple[str, Path, str, int, int]]) -> list[list[Any]]:
