@@ -1,21 +1,25 @@
-"""What the demo generator paints for regions of five simulated brains, read by its evaluator.
+"""The demo on five simulated brains: what regions are painted as, and where features are read from.
 
 The evaluator guided no picture. Categories are compared with what the same generators paint for
-voxels drawn at random, bands of eccentricity with one another.
+voxels drawn at random, bands of eccentricity with one another, maps with what was planted.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from scipy import stats
 
 from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.roi_optimal.command import roi_optimal
+from neurodiffuse.questions.weights.command import weights
 from neurodiffuse.simulate.command import simulate
 from neurodiffuse.simulate.scenes import CATEGORIES
 
@@ -27,20 +31,26 @@ BANDS = ("0-0.5", "0.5-1", "1-2", "2-4", "over4")
 NULLS = ("random:130", "random:130/1", "random:130/2", "random:130/3")
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A simulated study, the run fitted on it and the folder with pictures of its regions."""
+
+    study: Path
+    run: Path
+    place: Path
+
+
 def answer(folder, seed):
-    """Return where the pictures of one simulated brain are, and its mean stimulus."""
-    study = folder / f"brain-{seed}"
+    study, run = folder / f"brain-{seed}", folder / f"run-{seed}"
     options = ["--subjects", "1", "--train", "1000", "--test", "10", "--seed", str(seed)]
     made = CliRunner().invoke(simulate, [str(study), *options])
     assert made.exit_code == 0, made.output
     words = [word for name in ("category", "eccentricity", *NULLS) for word in ("--roi", name)]
     source = ["--dataset", "bids", "--root", str(study), "--sub", "01", "--recipe", "demo"]
-    out = ["--out", str(folder / f"run-{seed}"), "--seeds", "3"]
+    out = ["--out", str(run), "--seeds", "3"]
     result = CliRunner().invoke(roi_optimal, [*source, *out, *words], obj={"quiet": True})
     assert result.exit_code == 0, result.output
-    stimuli = sorted((study / "stimuli").glob("*.png"))
-    mean = np.mean([np.asarray(Image.open(file).convert("RGB")) for file in stimuli], axis=0)
-    return Path(result.output.strip().removeprefix("page: ")).parent, mean
+    return Answer(study, run, Path(result.output.strip().removeprefix("page: ")).parent)
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +61,14 @@ def answers(tmp_path_factory):
     return [answer(folder, seed) for seed in SEEDS]
 
 
-def pictures(place, group):
-    """Return the pictures (n, height, width, 3) of each region of a group."""
+def pictures(place, group, stage="recon"):
+    """Return what a stage made (n, height, width, 3) of each region of a group."""
     found: dict[str, list[np.ndarray]] = {}
     with (place / "images.tsv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             if row["group"] == group:
-                picture = np.asarray(Image.open(place / row["file"]))
-                found.setdefault(row["region"], []).append(picture)
+                name = row["file"].replace("stage-recon", f"stage-{stage}")
+                found.setdefault(row["region"], []).append(np.asarray(Image.open(place / name)))
     return {region: np.stack(those) for region, those in found.items()}
 
 
@@ -67,25 +77,76 @@ def test_the_planted_category_is_raised_most(answers):
 
     evaluator = Evaluator()
     right = dict.fromkeys(PLANTED, 0)
-    for place, _ in answers:
-        null = np.concatenate(list(pictures(place, "n/a").values()))
+    for one in answers:
+        null = np.concatenate(list(pictures(one.place, "n/a").values()))
         floor = evaluator.scores(null).mean(axis=0)
-        for region, those in pictures(place, "category").items():
+        for region, those in pictures(one.place, "category").items():
             raised = evaluator.scores(those).mean(axis=0) - floor
             right[region] += CATEGORIES[int(raised.argmax())] == PLANTED[region]
     assert min(right.values()) >= 4, right
 
 
-def test_energy_peaks_in_the_planted_band(answers):
-    peaks = []
-    for place, mean in answers:
-        size = mean.shape[0]
-        axis = ((np.arange(size) + 0.5) / size - 0.5) * 8.4
-        ring = np.digitize(np.hypot(axis[:, None], axis[None]), (0.5, 1, 2, 4))
-        shown = list(pictures(place, "eccentricity").values())
-        # the mean over seeds leaves what the region says and not what the generator draws
-        gap = [((those.mean(axis=0) - mean) ** 2).mean(axis=2) for those in shown]
-        energy = np.array([[g[ring == k].mean() for k in range(5)] for g in gap])
-        peaks.append((energy / energy.mean(axis=0)).argmax(axis=1))
-    assert np.abs(np.median(peaks, axis=0) - np.arange(5)).max() <= 1, peaks
-    assert (np.diff(np.median(peaks, axis=0)) >= 0).all(), peaks
+def energies(one):
+    """Return the energy over the mean stimulus of each band's first guesses in each ring."""
+    stimuli = sorted((one.study / "stimuli").glob("*.png"))
+    mean = np.mean([np.asarray(Image.open(file).convert("RGB")) for file in stimuli], axis=0)
+    axis = ((np.arange(len(mean)) + 0.5) / len(mean) - 0.5) * 8.4
+    ring = np.digitize(np.hypot(axis[:, None], axis[None]), (0.5, 1, 2, 4))
+    shown = pictures(one.place, "eccentricity", "first-guess").values()
+    # the mean over seeds leaves what the region says and not what the generator draws
+    gap = [((those.mean(axis=0) - mean) ** 2).mean(axis=2) for those in shown]
+    return np.array([[g[ring == k].mean() for k in range(5)] for g in gap])
+
+
+def test_energy_moves_outwards_with_the_planted_band(answers):
+    """One brain is too noisy to tell neighbouring bands; the median of five is not."""
+    tables = [energies(one) for one in answers]
+    peaks = np.median([(t / t.mean(axis=0)).argmax(axis=1) for t in tables], axis=0)
+    assert (peaks == np.arange(5)).sum() >= 4, peaks
+    assert np.abs(peaks - np.arange(5)).max() <= 1, peaks
+    assert (np.diff(peaks) >= 0).all(), peaks
+
+
+def read_from(one, feature, stat, *more):
+    """Return the percentile of each planted voxel, by the map that ``weights`` writes."""
+    out = one.run.parent / f"{one.run.name}-{feature}-{stat}"
+    words = ["--run", str(one.run), "--feature", feature, *more, "--no-pictures"]
+    measure = {"weight": "l1", "pattern": "pattern"}[stat]
+    asked = [*words, "--measure", measure, "--permutations", "9", "--out", str(out)]
+    result = CliRunner().invoke(weights, asked, obj={"quiet": True})
+    assert result.exit_code == 0, result.output
+    (path,) = out.glob(f"sub-01/func/*stat-{stat}_*.nii.gz")
+    at = tuple(planted(one, name).astype(int) for name in "ijk")
+    values = nib.load(path).get_fdata()[at]
+    return 100 * (stats.rankdata(values) - 0.5) / len(values)
+
+
+def planted(one, column):
+    """Return a column of the table of what was planted in each voxel."""
+    with (one.study / "sourcedata" / "truth" / "sub-01_voxels.tsv").open() as file:
+        return np.array([row[column] for row in csv.DictReader(file, delimiter="\t")])
+
+
+def groups(one):
+    """Return the voxels of V1 to V4, and those of each kind of category region."""
+    region, prefers = planted(one, "region"), planted(one, "prefers")
+    early = [np.char.startswith(region, name) for name in ("V1", "V2", "V3", "hV4")]
+    return early, [prefers == label for label in ("face", "word", "place", "body")]
+
+
+def test_layout_is_read_from_v1_to_v4(answers):
+    for one in answers:
+        early, category = groups(one)
+        level = read_from(one, "vae", "weight")
+        assert min(level[m].mean() for m in early) > max(level[m].mean() for m in category)
+
+
+@pytest.mark.parametrize("feature", ["vision", "text"])
+def test_the_pooled_token_follows_category_regions(answers, feature):
+    for one in answers:
+        early, category = groups(one)
+        level = read_from(one, feature, "pattern", "--token", "0")
+        assert min(level[m].mean() for m in category) > max(level[m].mean() for m in early)
+        share = planted(one, "share").astype(float)
+        assert stats.spearmanr(level, share).statistic > 0.6
+        assert level[planted(one, "ncsnr").astype(float) == 0].max() < 25
