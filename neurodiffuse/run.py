@@ -34,7 +34,14 @@ from neurodiffuse.types import Dataset, Encoder, Generator, Metric, Subject
 if TYPE_CHECKING:
     import numpy as np
 
-FOLLOWS = ("report.html", "sub-*", "steps/sub-average", "branches", "ablate*", "compare*")
+FOLLOWS: tuple[str, ...] = (
+    "report.html",
+    "sub-*",
+    "steps/sub-average",
+    "branches",
+    "ablate*",
+    "compare*",
+)
 FOLLOWS += ("controls*", "roi-optimal*", "weights*")
 """What is made of the steps' results and goes when one of them is computed again."""
 
