@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,13 +94,11 @@ class Slurm(Dask):
     def _connect(self, quiet: bool) -> Any:
         from distributed import Client
 
-        cluster = self._built()
-        try:
-            cluster.scale(jobs=self.jobs)
-            cluster.sync(cluster._correct_state)  # so that a missing sbatch is told here
-        except (OSError, RuntimeError) as error:
+        if shutil.which("sbatch") is None:
             raise RunError(
-                f"--executor {self}: the jobs cannot be handed to SLURM "
-                f"({str(error).splitlines()[0]})."
-            ) from error
+                f"--executor {self}: there is no sbatch on this machine, so no jobs can be handed "
+                "to SLURM. Run the command where SLURM takes jobs."
+            )
+        cluster = self._built()
+        cluster.scale(jobs=self.jobs)
         return Client(cluster)
