@@ -100,7 +100,7 @@ def test_clip_equals_transformers(dialect, files):
         x = torch.stack([shown(p) for p in (*SEEN, *MADE)])
         whole = model.vision_model(pixel_values=x).pooler_output
         expected = model.visual_projection(whole).numpy()
-    metric = metrics.Clip(dialect, str(files["clip"]), "cpu")
+    metric = metrics.Clip(dialect, str(files["clip"]), device="cpu")
     np.testing.assert_allclose(
         rows(metric, SEEN, MADE), expected, atol=1e-4 * np.abs(expected).max()
     )
