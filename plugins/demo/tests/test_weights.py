@@ -14,7 +14,8 @@ from neurodiffuse.errors import DataError
 from neurodiffuse.simulate.scenes import CATEGORIES, scene
 from neurodiffuse.types import Stimuli
 from neurodiffuse_demo import weights
-from neurodiffuse_demo.encoders import TextEncoder, VaeEncoder, VisionEncoder
+from neurodiffuse_demo.encoders import VaeEncoder
+from neurodiffuse_demo.gate.decode import encoders
 from neurodiffuse_demo.generators import DiffusionGenerator, VaeGenerator
 from neurodiffuse_demo.metrics import Evaluator
 
@@ -34,13 +35,13 @@ def made(scenes):
         [s.image for s in scenes],
         tuple(s.captions for s in scenes),
     )
-    latents = {
-        "vae": VaeEncoder().encode(seen),
-        "vision": VisionEncoder().encode(seen),
-        "text": TextEncoder().encode(seen),
-    }
-    first = VaeGenerator().generate(latents, init=None, seeds=range(N))
-    return first, DiffusionGenerator().generate(latents, init=first, seeds=range(N))
+    latents = {name: encoder.encode(seen) for name, encoder in encoders().items()}
+    vague = {**latents, "vae": VaeEncoder(layers=6).encode(seen)}
+    stages = []
+    for given in (latents, vague):
+        stages.append(VaeGenerator().generate(given, init=None, seeds=range(N)))
+        stages.append(DiffusionGenerator().generate(given, init=stages[-1], seeds=range(N)))
+    return stages
 
 
 def test_every_file_is_the_one_in_the_manifest():
@@ -83,21 +84,32 @@ def correlations(scenes, pictures):
 
 
 def test_the_first_guess_looks_like_what_was_seen(scenes, made):
-    assert np.mean(correlations(scenes, made[0])) > 0.9
+    assert np.mean(correlations(scenes, made[0])) > 0.85
 
 
 def test_both_stages_look_like_what_was_seen(scenes, made):
-    assert np.mean(correlations(scenes, made[1])) > 0.85
+    assert np.mean(correlations(scenes, made[1])) > 0.83
+
+
+def hits(scenes, pictures):
+    """Return how often the category of a single object has the highest score."""
+    scores = Evaluator().scores(pictures.values)
+    return np.mean(
+        [
+            CATEGORIES[row.argmax()] == s.objects[0].category
+            for s, row in zip(scenes, scores, strict=True)
+            if len(s.objects) == 1
+        ]
+    )
 
 
 def test_the_category_is_there(scenes, made):
-    scores = Evaluator().scores(made[1].values)
-    hits = [
-        CATEGORIES[row.argmax()] == s.objects[0].category
-        for s, row in zip(scenes, scores, strict=True)
-        if len(s.objects) == 1
-    ]
-    assert np.mean(hits) > 0.9
+    assert hits(scenes, made[1]) > 0.95
+
+
+def test_the_second_stage_names_what_a_vague_first_guess_does_not(scenes, made):
+    assert hits(scenes, made[2]) < 0.9
+    assert hits(scenes, made[3]) > 0.95
 
 
 def test_the_evaluator_knows_real_scenes(scenes):
