@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -163,11 +164,11 @@ def _enlarged(values: np.ndarray) -> Image.Image:
 
 
 def _folded(name: str, width: int = 17) -> str:
-    """Return a name in lines that fit a column."""
+    """Return a name in lines that fit a column; settings break after dots and before ``=``."""
     lines: list[str] = []
-    for word in name.split():
-        if lines and len(lines[-1]) + len(word) < width:
-            lines[-1] += f" {word}"
+    for piece in re.findall(r"\s*(?:[^\s.=]+\.?|=\S*|\.)", name):
+        if lines and len(lines[-1]) + len(piece) <= width:
+            lines[-1] += piece
         else:
-            lines.append(word)
+            lines.append(piece.strip())
     return "\n".join(lines)
