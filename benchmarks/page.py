@@ -63,11 +63,14 @@ def compared(found: dict[str, Any]) -> str:
     for method, row in found["table"].items():
         groups.setdefault(row["group"], {})[method] = row
     for group, rows in groups.items():
-        lines += _group(group, rows)
+        lines += _group(group, rows, found["rounds"])
     return "\n".join(lines)
 
 
-def _group(group: str, rows: dict[str, Any]) -> list[str]:
+def _group(group: str, rows: dict[str, Any], rounds: int) -> list[str]:
+    partly = [method for method, row in rows.items() if "measured_targets" in row]
+    if rounds < 3:  # a slope between two single runs is mostly noise
+        rows = {method: row for method, row in rows.items() if method not in partly}
     own = next(iter(rows.values()))
     last = "R²" if "r2" in own else "largest error, SD"
     columns = ["seconds", "processor s", "times ours", "(processor)", "peak, MiB", last]
@@ -93,6 +96,12 @@ def _group(group: str, rows: dict[str, Any]) -> list[str]:
         lines += [
             "",
             f"\\* extrapolated in the number of targets from two runs, the larger with {told}.",
+        ]
+    elif partly:
+        lines += [
+            "",
+            f"{' and '.join(partly)} ran on a few targets only; extrapolating takes three rounds "
+            "or more, so no number is given.",
         ]
     return [*lines, ""]
 
