@@ -17,7 +17,7 @@ from neurodiffuse.run import Run, opened
 TESTS = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installed_toy(tmp_path_factory):
     """Install the toy for this process and those that it starts; return the folder."""
     site = tmp_path_factory.mktemp("site")
