@@ -203,17 +203,6 @@ def score(c: Counts) -> int:
     return 4 * c.m * c.image + 64 * 10**6 + 24 * c.m * c.m
 
 
-def weights(c: Counts) -> int:
-    """Return what the question ``weights`` holds.
-
-    The betas, mapped, and the projection P, 8 n p; the factor, mapped, 4 s²; two stored blocks
-    and one as float32, 2 (v + 4) n w; a block of weights and its absolute values, 12 p w.
-    """
-    s = min(c.n, c.p)
-    w = _width(c)
-    return 8 * c.n * c.p + 4 * s * s + (2 * c.value + 8) * c.n * w + 12 * c.p * w
-
-
 def check(run: Run, needed: Mapping[str, int]) -> None:
     """Refuse a budget that a step would not stay within.
 

@@ -182,7 +182,7 @@ _SECTIONS = {
     "score": ScoreConfig,
 }
 _TABLES = {"features": FeatureConfig, "stages": StageConfig, "metrics": MetricConfig}
-_TOP = ("name", "summary", "cite", "extends", "seed", "datasets", *_SECTIONS, *_TABLES)
+_TOP = ("name", "summary", "cite", "needs", "extends", "seed", "datasets", *_SECTIONS, *_TABLES)
 _ROLE = {"features": "encoder", "stages": "generator", "metrics": "metric"}
 
 
@@ -289,7 +289,7 @@ def _checked(
     if type(seed) is not int or seed < 0:
         problems.append(f"seed: {seed!r} is not a whole number of 0 or more.")
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError(*problems, *_to_install(recipe, table))
     return Config(
         recipe=recipe,
         name=str(table["name"]),
@@ -374,8 +374,26 @@ def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) ->
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not valid TOML: {error}.") from error
     if parent := table.get("extends"):
-        return _merge(read_recipe(registry, str(parent), (*_seen, recipe)), table)
+        try:
+            return _merge(read_recipe(registry, str(parent), (*_seen, recipe)), table)
+        except ConfigError as error:
+            raise ConfigError(str(error), *_to_install(where, table)) from error
     return table
+
+
+def _to_install(recipe: str, table: Mapping[str, Any]) -> list[str]:
+    """Return a line with the distributions of a recipe's ``needs`` that are not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    lacking = []
+    for name in table.get("needs", ()):
+        try:
+            version(str(name))
+        except PackageNotFoundError:
+            lacking.append(str(name))
+    if not lacking:
+        return []
+    return [f"{recipe}: needs what is not installed: pip install {' '.join(lacking)}."]
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

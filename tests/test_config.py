@@ -224,3 +224,18 @@ def test_settings_that_a_later_version_added_are_no_difference(registry):
     stored = base.to_dict()
     del stored["stages"]["recon"]["without"]
     assert base.first_difference(stored) is None
+
+
+def test_what_a_recipe_needs_and_is_not_installed_is_told_when_a_plugin_lacks(registry, tmp_path):
+    recipe = tmp_path / "strange.toml"
+    text = 'needs = ["neurodiffuse", "neurodiffuse-strange"]\nextends = "toy"\n'
+    recipe.write_text(text + '[stages.last]\ngenerator = "strange"\n')
+    with pytest.raises(ConfigError) as error:
+        resolve(registry, dataset="toy", subjects=("01",), recipe=str(recipe))
+    last = str(error.value).splitlines()[-1]
+    assert last.endswith("pip install neurodiffuse-strange.")
+    recipe.write_text(text)  # nothing lacks: what else might be needed does not matter
+    assert resolve(registry, dataset="toy", subjects=("01",), recipe=str(recipe)).stages
+    recipe.write_text(text.replace('"toy"', '"absent"'))
+    with pytest.raises(ConfigError, match="pip install neurodiffuse-strange"):
+        resolve(registry, dataset="toy", subjects=("01",), recipe=str(recipe))

@@ -71,3 +71,33 @@ def test_flags_leave_settings_in_the_context() -> None:
     wrong = run(command, ["--memory", "much"])
     assert wrong.exit_code == 2
     assert "write 8GiB" in wrong.output
+
+
+def test_the_flags_reach_the_networks_of_a_run(registry, monkeypatch, tmp_path):
+    """From the command line through the run into the constructors of all three roles."""
+    import toy
+
+    from neurodiffuse import cli
+
+    found = {}
+
+    def asking(role: str, cls: type) -> type:
+        class Asking(cls):
+            def __init__(self, device: str = "auto", memory: int | None = None) -> None:
+                super().__init__()
+                found[role] = device, memory
+
+        return Asking
+
+    for role, name in (("encoder", "Colour"), ("generator", "Paint"), ("metric", "Nearness")):
+        monkeypatch.setattr(toy, name, asking(role, getattr(toy, name)))
+    recipe = tmp_path / "plain.toml"
+    recipe.write_text(
+        '[features.colour]\nencoder = "colour"\nalpha = 1.0\n'
+        '[stages.recon]\ngenerator = "paint"\n[metrics.nearness]\nmetric = "nearness"\n'
+    )
+    monkeypatch.setattr(cli, "registry", lambda: registry)
+    words = ["decode", "--dataset", "toy", "--sub", "1", "--recipe", str(recipe), "--dry-run"]
+    done = CliRunner().invoke(cli.cli, [*words, "--device", "cpu", "--memory", "4GiB"])
+    assert done.exit_code == 0, done.output
+    assert found == dict.fromkeys(("encoder", "generator", "metric"), ("cpu", 2**32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from neurodiffuse.config import leaves, read_recipe
 from neurodiffuse.plugins import Registry
 
-WORDS = ("name", "summary", "cite", "extends")
+WORDS = ("name", "summary", "cite", "needs", "extends")
 """Keys that say what a recipe is and change nothing."""
 
 
