@@ -115,6 +115,21 @@ class Elsewhere(toy.Paint):
         self.device, self.weights = device, weights
 
 
+class Restless(toy.Colour):
+    """Rounds away what another device would keep."""
+
+    def __init__(self, device: str = "auto"):
+        super().__init__()
+        self.device = device
+
+    def encode(self, stimuli):
+        found = super().encode(stimuli)
+        values = found.values if self.device == "auto" else np.round(found.values)
+        if self.device.startswith("cuda"):
+            raise ValueError("no such device")
+        return Latents(found.ids, values, found.shapes)
+
+
 class Jumbled(toy.Toy):
     def betas(self, label, voxels):
         for block in super().betas(label, voxels):
@@ -139,6 +154,10 @@ class Jumbled(toy.Toy):
                 "a device that is not there is refused",
                 "weights that are not there are refused in one line that names them",
             },
+        ),
+        (
+            lambda: examine_encoder(Restless()),
+            {"it gives the same on the CPU as on its device"},
         ),
         (
             lambda: examine_dataset(Jumbled()),

@@ -11,6 +11,7 @@ from neurodiffuse.testing.findings import (
     fresh,
     left_alone,
     memory,
+    moved,
     refusals,
 )
 from neurodiffuse.testing.stimuli import example_stimuli
@@ -41,6 +42,7 @@ def examine_encoder(encoder: Encoder, stimuli: Stimuli | None = None) -> list[Fi
             whole.values, np.vstack(rows), "a row does not depend on the other rows of the call"
         )
         _encoder_state(found, encoder, stimuli, whole.values)
+        moved(found, encoder, lambda other: _encoded(other, encoder, stimuli), whole.values, 1e-2)
         found.that(
             all(np.array_equal(a, b) for a, b in zip(before, stimuli.images, strict=True)),
             "encode leaves the images alone",
@@ -54,6 +56,11 @@ def examine_encoder(encoder: Encoder, stimuli: Stimuli | None = None) -> list[Fi
         )
     refusals(found, encoder, lambda other: (other.fit(stimuli), other.encode(stimuli)))
     return found
+
+
+def _encoded(other: Encoder, encoder: Encoder, stimuli: Stimuli) -> np.ndarray:
+    other.restore(encoder.state())
+    return other.encode(stimuli).values
 
 
 def _encoder_state(found: Findings, encoder: Encoder, stimuli: Stimuli, values: np.ndarray) -> None:

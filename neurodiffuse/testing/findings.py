@@ -127,6 +127,27 @@ def refusals(found: Findings, part: Any, use: Callable[[Any], object]) -> None:
             found.that(False, promise, "nothing was raised")
 
 
+def moved(
+    found: Findings, part: Any, use: Callable[[Any], np.ndarray], here: np.ndarray, most: float
+) -> None:
+    """Look at whether the CPU gives what the device in use gives, where the class has the option.
+
+    ``most`` is the mean difference that is allowed, as a part of the largest value.
+    """
+    try:
+        named = parameters(type(part))
+    except TypeError:  # which `constructor` has told
+        return
+    if "device" not in named:
+        return
+    promise = "it gives the same on the CPU as on its device"
+    with found.trying(promise):
+        there = np.asarray(use(fresh(part, device="cpu")), np.float64)
+        same = there.shape == here.shape
+        far = np.abs(there - here).mean() / max(np.abs(here).max(), 1e-6) if same else np.inf
+        found.that(far <= most, promise, f"differs by {far:.1e} of the largest value")
+
+
 def fresh(part: Any, **changed: Any) -> Any:
     """Return a new object with the same options, which the constructor has stored by name."""
     names = parameters(type(part))

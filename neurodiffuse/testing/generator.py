@@ -11,6 +11,7 @@ from neurodiffuse.testing.findings import (
     constructor,
     left_alone,
     memory,
+    moved,
     refusals,
     rows,
 )
@@ -48,6 +49,12 @@ def examine_generator(
         found.that(
             np.array_equal(values, again), "the same latents and seeds give the same pictures"
         )
+
+        def painted(other: Generator) -> np.ndarray:
+            other.restore(states or {})
+            return other.generate(latents, init=init, seeds=seeds).values
+
+        moved(found, generator, painted, values.astype(np.float64), 3e-2)
         for k in (0, n - 1):
             alone = generator.generate(
                 {name: rows(part, [k]) for name, part in latents.items()},

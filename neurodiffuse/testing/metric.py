@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodiffuse.testing.findings import Finding, constructor, left_alone, memory, refusals
+from neurodiffuse.testing.findings import Finding, constructor, left_alone, memory, moved, refusals
 from neurodiffuse.testing.stimuli import example_stimuli
 from neurodiffuse.types import Images, Metric
 
@@ -33,6 +33,7 @@ def examine_metric(metric: Metric, seen: Images | None = None) -> list[Finding]:
             np.array_equal(nulls[0], nulls[1]), "null draws from the generator that it is given"
         )
         found.that(np.array_equal(seen.values, before), "compare leaves its input alone")
+        moved(found, metric, lambda m: m.compare(seen, seen), np.asarray(same), 1e-2)
         memory(found, lambda: metric.compare(seen, seen))
     with found.trying("pictures of another size than what was seen are compared"):
         large = Images(seen.ids, seen.values.repeat(2, 1).repeat(2, 2))
