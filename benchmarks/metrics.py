@@ -1,12 +1,15 @@
-"""Scoring n pairs of pictures with all networks, against the networks' forward passes alone.
+"""Scoring n pairs of pictures with all eight metrics, against the networks' forward passes alone.
 
     python benchmarks/metrics.py --images 982
 
 Weights are random and of the published sizes; each metric runs in a process of its own, so that
-its peak memory is its own. Per metric: seconds of ``compare`` with nothing kept, seconds again
-with the features of what was seen kept, seconds of the forward passes alone on tensors that are
-there already (the floor), and the peak of resident memory. Seconds are of the processor on a
-CPU (all threads) and of the wall clock on a GPU. "Clip" has the size of ViT-L/14.
+its peak memory is its own. Per metric: seconds of ``compare`` with nothing kept; of these, the
+seconds inside the network; seconds again with the features of what was seen kept (not with
+``--once``); seconds of the forward passes alone on tensors that are there already (the floor,
+timed on ``--floor`` pictures before and after and scaled to all); and the peak of resident
+memory. PixCorr and SSIM have no network and no floor. Seconds are of the processor on a CPU (all
+threads) and of the wall clock on a GPU. "Clip" has the size of ViT-L/14. The numbers are added to
+``results/metrics-IMAGES.json`` metric by metric.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-METRICS = ("AlexNet2", "AlexNet5", "Inception", "Clip", "EffNetB1", "Swav")
+from measure import machine, peak_kib
+
+NETWORKS = ("AlexNet2", "AlexNet5", "Inception", "Clip", "EffNetB1", "Swav")
+METRICS = ("PixCorr", "Ssim", *NETWORKS)
+RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
@@ -33,28 +39,28 @@ def main() -> None:
     parser.add_argument("--metric", action="append", choices=METRICS, help="default: all")
     parser.add_argument("--dialect", default="brain-diffuser")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--floor", type=int, default=256, help="pictures that time the floor")
+    parser.add_argument("--once", action="store_true", help="leave the second time out")
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        print(json.dumps(measured(asked.one, asked.images, asked.dialect, asked.device)))
+        print(json.dumps(measured(asked)))
         return
     print(f"{asked.images} pairs of 425 and 512 pixels, dialect {asked.dialect}")
-    print(
-        f"{'metric':<10} {'first':>8} {'again':>8} {'floor':>8} {'first/floor':>11} {'peak GB':>8}"
-    )
-    total = {"first": 0.0, "again": 0.0, "floor": 0.0}
+    columns = ("first", "network", "again", "floor", "first/floor", "peak GB")
+    print(f"{'metric':<10}" + "".join(f"{name:>12}" for name in columns))
     for name in asked.metric or METRICS:
         with tempfile.TemporaryDirectory() as folder:
             found = in_a_process(name, asked, folder)
+        keep(asked, name, found)
         print(line(name, found), flush=True)
-        total = {key: total[key] + found[key] for key in total}
-    print(line("sum", total | {"peak": float("nan")}))
 
 
 def in_a_process(name: str, asked: argparse.Namespace, folder: str) -> dict[str, float]:
     """Return what `measured` finds in a fresh process."""
     words = [sys.executable, __file__, "--one", name, "--images", str(asked.images)]
-    words += ["--dialect", asked.dialect, "--device", asked.device]
+    words += ["--dialect", asked.dialect, "--device", asked.device, "--floor", str(asked.floor)]
+    words += ["--once"] if asked.once else []
     own = {"NEURODIFFUSE_FEATURES": folder, "NEURODIFFUSE_MODELS": folder}
     told = subprocess.run(
         words, env=os.environ | own, check=True, stdout=subprocess.PIPE, text=True
@@ -62,37 +68,86 @@ def in_a_process(name: str, asked: argparse.Namespace, folder: str) -> dict[str,
     return dict(json.loads(told.splitlines()[-1]))
 
 
+def keep(asked: argparse.Namespace, name: str, found: dict[str, float]) -> None:
+    """Add what was found to the results of this number of images."""
+    path = RESULTS / f"metrics-{asked.images}.json"
+    all_found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"metrics": {}}
+    all_found |= {"images": asked.images, "dialect": asked.dialect, "machine": machine()}
+    all_found["metrics"][name] = found
+    path.write_text(json.dumps(all_found, indent=1) + "\n", encoding="utf-8")
+
+
 def line(name: str, found: dict[str, float]) -> str:
     """Return a line of the table."""
-    times = " ".join(f"{found[key]:8.1f}" for key in ("first", "again", "floor"))
-    return f"{name:<10} {times} {found['first'] / found['floor']:11.2f} {found['peak']:8.2f}"
+    keys = ("first", "network", "again", "floor")
+    times = "".join(f"{found[key]:12.1f}" if key in found else f"{'-':>12}" for key in keys)
+    ratio = f"{found['first'] / found['floor']:12.2f}" if "floor" in found else f"{'-':>12}"
+    return f"{name:<10}{times}{ratio}{found['peak']:12.2f}"
 
 
-def measured(name: str, n: int, dialect: str, device: str) -> dict[str, float]:
+def measured(asked: argparse.Namespace) -> dict[str, float]:
     """Return seconds and gigabytes of one metric."""
     import numpy as np
 
     from neurodiffuse.types import Images
+
+    n, rng = asked.images, np.random.default_rng(0)
+    ids = tuple(str(k) for k in range(n))
+    network = asked.one in NETWORKS
+    clock = clock_of(asked.device) if network else time.process_time
+    metric = network_metric(asked) if network else pixel_metric(asked)
+    found: dict[str, float] = {}
+    if network:
+        before = floor(metric, asked.floor)
+        found["network"] = 0.0
+        timed(metric, clock, found)
+    seen = Images(ids, rng.integers(0, 256, (n, 425, 425, 3), dtype=np.uint8))
+    made = Images(ids, rng.integers(0, 256, (n, 512, 512, 3), dtype=np.uint8))
+    began = clock()
+    metric.compare(seen, made)
+    found["first"] = clock() - began
+    found["peak"] = peak_kib() * 1024 / 1e9
+    if network:
+        metric._loaded = None
+        after = floor(metric, asked.floor)
+        found["floor"] = (before + after) / 2 * 2 * n / asked.floor
+        if not asked.once:
+            again, began = network_metric(asked), clock()
+            again.compare(seen, made)
+            found["again"] = clock() - began
+    return found
+
+
+def pixel_metric(asked: argparse.Namespace) -> Any:
+    """Return a metric without a network."""
+    from neurodiffuse.metrics import pictures
+
+    return getattr(pictures, asked.one)(dialect=asked.dialect)
+
+
+def network_metric(asked: argparse.Namespace) -> Any:
+    """Return a metric with random weights, which are written if they are not there."""
     from neurodiffuse_metrics import metrics
 
     path = Path(os.environ["NEURODIFFUSE_FEATURES"]) / "weights.pth"
-    metric = getattr(metrics, name)(dialect=dialect, device=device, weights=str(path))
-    write_weights(metric, path)
-    clock = clock_of(device)
-    rng, ids = np.random.default_rng(0), tuple(str(k) for k in range(n))
-    seen = Images(ids, rng.integers(0, 256, (n, 425, 425, 3), dtype=np.uint8))
-    made = Images(ids, rng.integers(0, 256, (n, 512, 512, 3), dtype=np.uint8))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = clock()
-    metric.compare(seen, made)
-    first = clock() - began
-    began = clock()
-    again = getattr(metrics, name)(dialect=dialect, device=device, weights=str(path))
-    again.compare(seen, made)
-    second = clock() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{name}: {before / 1e6:.2f} GB before, {peak / 1e6:.2f} GB at most", file=sys.stderr)
-    return {"first": first, "again": second, "floor": floor(metric, 2 * n), "peak": peak / 1e6}
+    kind = getattr(metrics, asked.one)
+    metric = kind(dialect=asked.dialect, device=asked.device, weights=str(path))
+    if not path.exists():
+        write_weights(metric, path)
+    return metric
+
+
+def timed(metric: Any, clock: Callable[[], float], found: dict[str, float]) -> None:
+    """Let every call of the network add its seconds to ``found["network"]``."""
+    network, device, held = metric._ready()
+
+    def call(x: Any) -> Any:
+        began = clock()
+        y = network(x)
+        found["network"] += clock() - began
+        return y
+
+    metric._loaded = (call, device, held)
 
 
 def clock_of(device: str) -> Callable[[], float]:

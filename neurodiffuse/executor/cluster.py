@@ -68,9 +68,7 @@ class Dask(Executor):
         client = self._connected(quiet)
         under_way: dict[Any, int] = {}
         try:
-            sent = client.scatter(work, broadcast=True, hash=False)
-            for number, task in tasks.items():
-                under_way[client.submit(_do, sent, task, pure=False)] = number
+            under_way |= self._submitted(client, work, tasks)
             for future in as_completed(list(under_way)):
                 try:
                     result = future.result()
@@ -90,6 +88,21 @@ class Dask(Executor):
                 client.cancel(list(under_way))
         if client.status != "running":
             raise self._lost()
+
+    def _submitted(
+        self, client: Any, work: Work, tasks: dict[int, tuple[Any, ...]]
+    ) -> dict[Any, int]:
+        """Return the futures of the tasks; what they share is sent to every worker once."""
+        try:
+            sent = client.scatter(work, broadcast=True, hash=False)
+            return {
+                client.submit(_do, sent, task, pure=False): number for number, task in tasks.items()
+            }
+        except Exception as error:
+            # a scheduler that has just gone is a connection that times out, or a closed client
+            if client.status == "running" and not isinstance(error, OSError):
+                raise
+            raise self._lost() from error
 
     def _lost(self) -> RunError:
         return RunError(

@@ -142,6 +142,27 @@ def test_a_lost_scheduler_is_one_line_and_the_same_command_resumes(
     assert files_of(resumed) == files_of(decode(InProcess(), where="here"))
 
 
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_a_scheduler_lost_between_two_pieces_of_work_is_one_line(
+    installed_toy, tmp_path, monkeypatch, seconds
+):
+    from neurodiffuse.executor import cluster
+
+    monkeypatch.setattr(cluster, "WAIT", 2)
+    lost = Cluster(tmp_path, workers=1)
+    try:
+        lost.await_workers()
+        with read_executor(f"dask:{lost.file}") as executor:
+            assert dict(executor.run(Square("a"), [(2,)], quiet=True)) == {0: (4, "a")}
+            os.killpg(lost.scheduler.pid, signal.SIGKILL)
+            time.sleep(seconds)
+            with pytest.raises(RunError, match=r"scheduler is gone.*same command") as told:
+                dict(executor.run(Square("b"), [(3,)], quiet=True))
+        assert "\n" not in str(told.value)
+    finally:
+        lost.end()
+
+
 def ending(cluster: Cluster, function):
     """Return a function that kills the scheduler when it is called a second time."""
     calls = []
