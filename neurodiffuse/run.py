@@ -38,6 +38,7 @@ FOLLOWS: tuple[str, ...] = (
     "report.html",
     "sub-*",
     "steps/sub-average",
+    "average",
     "branches",
     "ablate*",
     "compare*",

@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from neurodiffuse.questions import sheets
 from neurodiffuse.questions.sheets import Plate, Sheet
 from neurodiffuse.questions.tables import Table
 from neurodiffuse.report.environment import filled
+from neurodiffuse.report.grid import GridView
+
+Chart = tuple[str, Markup]
+"""A chart and its title."""
 
 Blocks = list[tuple[str, list[tuple[str, list[Plate]]]]]
 
 
 @dataclass(frozen=True, eq=False)
+class Grid:
+    """A grid of pictures that a click enlarges, with the (name, colour) of its rows."""
+
+    view: GridView
+    labels: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
-    """A section: a table with what it says in words, and a picture sheet; either may lack."""
+    """A section: a grid, a table with what it says in words, charts, a sheet; each may lack.
+
+    ``file`` is the sheet or the grid as a picture for print.
+    """
 
     title: str
     anchor: str
@@ -23,6 +40,8 @@ class Part:
     said: tuple[str, ...] = ()
     sheet: Sheet | None = None
     file: str = ""
+    charts: tuple[Chart, ...] = ()
+    grid: Grid | None = None
 
     @property
     def blocks(self) -> Blocks:
@@ -50,7 +69,12 @@ class Page:
         named = [(part.anchor, part.title) for part in self.sections]
         return [*named, ("rows", "What is what"), ("methods", "Methods")]
 
+    @property
+    def zooms(self) -> bool:
+        """Whether pictures are enlarged by a click, the only script of a page."""
+        return any(part.grid for part in self.sections)
+
 
 def render(page: Page) -> str:
-    """Return the page as one HTML document without script or second file."""
+    """Return the page as one HTML document without a second file."""
     return filled("comparison.html.j2", page=page)

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.report.pictures import Picture, picture
 from neurodiffuse.report.ranking import Choice, grid_rows
+from neurodiffuse.report.wording import metric_label
 from neurodiffuse.store import labels
 
 CELL, SHOWN, LEFT, GAP, FONT = 164, 158, 110, 26, 18
@@ -57,13 +58,7 @@ def ranked(arms: Sequence[Arm], reference: Arm, subject: str, *, each: int = EAC
 
     Seen pictures are the first column. All arms must have the same test images.
     """
-    scores = list(reference.scores(subject).values())
-    choice, _ = grid_rows(scores, len(reference.ids(subject)), each=each)
-    return Sheet(
-        ("Seen", *(arm.name for arm in arms)),
-        _blocks(choice, reference, subject, [(arm, subject) for arm in arms]),
-        f"{choice.rule} The ranking is that of {reference.name}.",
-    )
+    return side_by_side([(arm, subject) for arm in arms], (reference, subject), each=each)
 
 
 def across_subjects(arm: Arm, *, each: int = EACH) -> Sheet:
@@ -77,12 +72,33 @@ def across_subjects(arm: Arm, *, each: int = EACH) -> Sheet:
     for name, score in arm.scores(subjects[0]).items():
         values = [arm.scores(s)[name].values for s in subjects]
         aligned = [v[order[s]] for s, v in zip(subjects, values, strict=True) if v is not None]
-        scores.append(dataclasses.replace(score, values=np.mean(aligned, axis=0)))
+        mean = np.mean(aligned, axis=0)
+        scores.append(dataclasses.replace(score, metric=metric_label(name), values=mean))
     choice, _ = grid_rows(scores, len(arm.ids(subjects[0])), each=each)
     return Sheet(
         ("Seen", *(f"sub-{s}" for s in subjects)),
         _blocks(choice, arm, subjects[0], [(arm, s) for s in subjects]),
         f"{choice.rule} The scores that rank are means over subjects.",
+    )
+
+
+def side_by_side(
+    columns: Sequence[tuple[Arm, str]], by: tuple[Arm, str], *, each: int = EACH
+) -> Sheet:
+    """Return images as every column made them: an arm and a subject of it.
+
+    The scores of ``by`` rank them; all subjects must have seen its test images.
+    """
+    reference, subject = by
+    scores = [
+        dataclasses.replace(score, metric=metric_label(name))
+        for name, score in reference.scores(subject).items()
+    ]
+    choice, _ = grid_rows(scores, len(reference.ids(subject)), each=each)
+    return Sheet(
+        ("Seen", *(arm.name for arm, _ in columns)),
+        _blocks(choice, reference, subject, columns),
+        f"{choice.rule} The ranking is that of {reference.name}.",
     )
 
 

@@ -113,17 +113,23 @@ def level(score: ScoreRow) -> float | None:
 def of_subject(found: Sequence[Cell], reference: Arm, subject: str) -> Table:
     """Return the table of one subject: means, intervals, tests against the reference."""
     mine = [cell for cell in found if cell.subject == subject]
-    heads = heads_of(mine)
-    n = max(cell.score.n for cell in mine)
-    chance = chance_in_words([c for c in mine if c.arm is reference])
+    return of_cells(
+        mine, reference, f"sub-{subject}", f"scores-{subject}", f"against {reference.name.lower()}"
+    )
+
+
+def of_cells(found: Sequence[Cell], reference: Arm, title: str, anchor: str, against: str) -> Table:
+    """Return a table of arms on the same images; ``against`` names the paired test."""
+    heads = heads_of(found)
+    n = max(cell.score.n for cell in found)
+    chance = chance_in_words([c for c in found if c.arm is reference])
     return Table(
-        f"sub-{subject}",
-        f"scores-{subject}",
+        title,
+        anchor,
         f"Mean over {wording.counted(n, 'test image')}; below it the 95 % bootstrap interval over "
-        f"images and the paired test against {reference.name.lower()}, uncorrected. Bold: best of "
-        f"the column. {chance}",
+        f"images and the paired test {against}, uncorrected. Bold: best of the column. {chance}",
         heads,
-        tuple(_line(arm, mine, heads, reference) for arm in arms_of(mine)),
+        tuple(_line(arm, found, heads, reference) for arm in arms_of(found)),
     )
 
 

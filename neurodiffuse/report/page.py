@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from neurodiffuse.report import charts, wording
 from neurodiffuse.report.brain import region_colour
-from neurodiffuse.report.environment import filled, inlined
+from neurodiffuse.report.environment import filled
 from neurodiffuse.report.model import ReportData, ScoreRow, StepRow
 from neurodiffuse.report.subject_view import SubjectView, subject_view
 
@@ -43,7 +41,6 @@ def render(data: ReportData) -> str:
         anchor = wording.anchor(f"sub-{subject.label}", taken)
         taken.add(anchor)
         subjects.append(subject_view(data, subject, anchor))
-    script = inlined("report.js")
     return filled(
         "report.html.j2",
         data=data,
@@ -54,8 +51,6 @@ def render(data: ReportData) -> str:
         settings=wording.settings(data.config),
         machine=wording.lines(data.machine),
         total=wording.duration(sum(step.seconds for step in data.steps)),
-        script=script,
-        script_hash=_hash(script),
         region_colour=region_colour,
         histogram=charts.histogram,
         penalties=charts.penalties,
@@ -73,12 +68,6 @@ def _named(data: ReportData) -> ReportData:
         for s in data.subjects
     )
     return replace(data, subjects=tuple(subjects))
-
-
-def _hash(script: str) -> str:
-    """Return what the content policy calls this script, so that no other one can run."""
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return "sha256-" + base64.b64encode(digest).decode("ascii")
 
 
 def _sections(data: ReportData, taken: set[str]) -> list[SectionView]:

@@ -4,67 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from neurodiffuse.report import brain, charts, wording
+from neurodiffuse.report.grid import GridView, Layer, TestImages, contact_sheet, grid
 from neurodiffuse.report.model import FeatureRow, ReportData, RoiRow, ScoreRow, SubjectReport
-from neurodiffuse.report.pictures import (
-    CONTACT_SHEET_MOST,
-    LARGE,
-    THUMBNAIL,
-    Picture,
-    picture,
-)
-from neurodiffuse.report.ranking import Choice, grid_rows, ranking_metrics
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One row of the grid: what it shows, where its pictures come from, its colour."""
-
-    label: str
-    alt: str
-    pictures: Sequence[Any]
-    colour: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One picture of a pair with its label and alternative text."""
-
-    label: str
-    alt: str
-    picture: Picture
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A test image with everything that was made of it."""
-
-    id: str
-    caption: str
-    place: str
-    shown: tuple[Shown, ...]
-    values: str
-
-
-@dataclass(frozen=True)
-class GroupView:
-    """A block of the grid."""
-
-    title: str
-    pairs: tuple[Pair, ...]
-
-
-@dataclass(frozen=True)
-class GridView:
-    """A grid of pictures and the rule that chose them."""
-
-    groups: tuple[GroupView, ...]
-    rule: str
-    columns: int
+from neurodiffuse.report.ranking import grid_rows
 
 
 @dataclass(frozen=True)
@@ -121,16 +67,16 @@ class SubjectView:
 def subject_view(data: ReportData, subject: SubjectReport, anchor: str) -> SubjectView:
     """Encode the subject's pictures and choose what is shown."""
     layers = _layers(data, subject)
-    n = len(subject.ids)
     last = [s for s in subject.scores if data.stages and s.stage == data.stages[-1]]
-    best, first = grid_rows(last, n)
+    best, first = grid_rows(last, len(subject.ids))
+    images = TestImages(subject.ids, subject.captions, tuple(last), best.rank)
     return SubjectView(
         subject=subject,
         anchor=anchor,
         labels=tuple((layer.label, layer.colour) for layer in layers),
-        best=_grid(subject, layers, best, best.rank, last),
-        first=None if first is None else _grid(subject, layers, first, best.rank, last),
-        sheet=_contact_sheet(subject, layers, best.rank, last),
+        best=grid(images, layers, best),
+        first=None if first is None else grid(images, layers, first),
+        sheet=contact_sheet(images, layers),
         metrics=_metrics(data, subject),
         brain=_mask(subject),
         maps=_maps(subject),
@@ -156,63 +102,6 @@ def _layers(data: ReportData, subject: SubjectReport) -> list[Layer]:
 def _colour(data: ReportData, stage: int) -> str:
     """Return a stage's CSS class: the reconstruction has its own, the stages before alternate."""
     return "final" if stage == len(data.stages) - 1 else f"stage-{stage % 3}"
-
-
-def _grid(
-    subject: SubjectReport,
-    layers: Sequence[Layer],
-    choice: Choice,
-    rank: Sequence[int],
-    scores: Sequence[ScoreRow],
-    side: int = LARGE,
-) -> GridView:
-    groups = tuple(
-        GroupView(
-            group.title,
-            tuple(_pair(subject, layers, row, rank, scores, side) for row in group.rows),
-        )
-        for group in choice.groups
-    )
-    columns = max((len(group.pairs) for group in groups), default=0)
-    return GridView(groups, choice.rule, columns)
-
-
-def _contact_sheet(
-    subject: SubjectReport, layers: Sequence[Layer], rank: Sequence[int], scores: Sequence[ScoreRow]
-) -> GridView:
-    n = len(subject.ids)
-    shown = min(n, CONTACT_SHEET_MOST)
-    pairs = (_pair(subject, layers, row, rank, scores, THUMBNAIL) for row in range(shown))
-    rule = "Every test image, in the order of the test set."
-    if shown < n:
-        rule = (
-            f"The first {shown} of {n} test images in the order of the test set, as thumbnails, "
-            "to keep this file small; the run folder has them all."
-        )
-    return GridView((GroupView("", tuple(pairs)),), rule, shown)
-
-
-def _pair(
-    subject: SubjectReport,
-    layers: Sequence[Layer],
-    row: int,
-    rank: Sequence[int],
-    scores: Sequence[ScoreRow],
-    side: int,
-) -> Pair:
-    name = subject.ids[row]
-    caption = subject.captions[row] if row < len(subject.captions) else ""
-    about = f"{name}, {caption}" if caption else name
-    shown = tuple(
-        Shown(layer.label, f"{layer.alt} {about}", picture(layer.pictures[row], side))
-        for layer in layers
-    )
-    values = ", ".join(
-        f"{s.metric} {wording.number(s.values[row])}"
-        for s in ranking_metrics(scores, len(subject.ids))
-        if s.values is not None
-    )
-    return Pair(name, caption, f"{rank[row]} of {len(rank)}" if rank else "", shown, values)
 
 
 def _metrics(data: ReportData, subject: SubjectReport) -> tuple[MetricView, ...]:

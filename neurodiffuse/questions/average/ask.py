@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import hashlib
 import shutil
@@ -13,6 +14,8 @@ import numpy as np
 
 from neurodiffuse import metrics
 from neurodiffuse.errors import DataError, RunError, listing
+from neurodiffuse.questions.average import page
+from neurodiffuse.questions.average.beside import AVERAGE, columns
 from neurodiffuse.questions.coordinates import other_coordinates
 from neurodiffuse.run import Run, read_json, remove_folder, say, write_json
 from neurodiffuse.steps.generate import generate
@@ -20,11 +23,11 @@ from neurodiffuse.steps.score import score
 from neurodiffuse.store import LatentFile
 from neurodiffuse.types import Trials
 
-AVERAGE = "average"
-
 
 def average(run: Run) -> Run:
     """Average the subjects' predicted latents over common test images, paint and score them.
+
+    ``RUN/average/index.html`` then shows the average beside the subjects (`page.write`).
 
     Parameters
     ----------
@@ -60,26 +63,23 @@ def average(run: Run) -> Run:
         if not view.folder(name, AVERAGE).exists():
             step(view, AVERAGE)
             say(f"average {name}: done", quiet=run.quiet)
+    page.write(view, run, columns(run, view, sources))
     return view
 
 
 def summary(run: Run) -> str:
-    """Return the scores of each subject and of the average, last stage, as a small table."""
-    stage = list(run.config.stages)[-1]
-    who = [*run.config.subjects, AVERAGE]
-    rows = [("", *(s if s == AVERAGE else f"sub-{s}" for s in who))]
-    means = {s: _means(run, s, stage) for s in who}
-    for metric in run.config.metrics:
-        rows.append((metric, *(f"{means[s][metric]:.3f}" for s in who)))
+    """Return the scores on the common images, last stage, as a small table, and the page."""
+    place = run.path / AVERAGE
+    means: dict[str, dict[str, str]] = {}
+    with (place / "scores.tsv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            means.setdefault(row["metric"], {})[row["name"]] = f"{float(row['mean']):.3f}"
+    who = [*(f"sub-{s}" for s in run.config.subjects), "Average"]
+    rows = [("", *who[:-1], AVERAGE)]
+    rows += [(metric, *(found[name] for name in who)) for metric, found in means.items()]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _means(run: Run, subject: str, stage: str) -> dict[str, float]:
-    scores = read_json(run.folder("score", subject) / "scores.json")
-    chosen = (s for s in scores if s["source"] == "decoded" and s["stage"] == stage)
-    return {s["metric"]: s["mean"] for s in chosen}
+    return "\n".join([*(line.rstrip() for line in lines), f"page: {place / 'index.html'}"])
 
 
 def _check(run: Run, subjects: Sequence[str]) -> None:
@@ -162,16 +162,33 @@ def _predict(
             files = [
                 LatentFile.open(view.folder("predict", s) / f"{feature}.npy") for s in subjects
             ]
-            rows = [[file.ids.index(image) for image in ids] for file in files]
             made = LatentFile.create(folder / f"{feature}.npy", ids, files[0].shapes)
-            for parts in zip(*(file.blocks() for file in files), strict=True):
-                blocks = [block[at] for (_, block), at in zip(parts, rows, strict=True)]
-                mean = np.stack(blocks).mean(axis=0, dtype=np.float64)
-                made.write_columns(parts[0][0], mean)
+            spread = _write_mean(made, files)
             true = LatentFile.open(view.latents(AVERAGE, feature) / "test.npy").rows()
             named = metrics.identification_from_features(true.values, made.rows().values)
-            about[feature] = {"targets": made.targets, "identification": float(np.mean(named))}
+            about[feature] = {
+                "targets": made.targets,
+                "identification": float(np.mean(named)),
+                "spread": spread,
+            }
         write_json(folder / "features.json", about)
+
+
+def _write_mean(made: LatentFile, files: Sequence[LatentFile]) -> float:
+    """Write the mean of files' rows of the same images; return how much of their spread it has.
+
+    That is the root of the variance over images, summed over targets, of the mean over that of
+    the files: 1 where they agree.
+    """
+    rows = [[file.ids.index(image) for image in made.ids] for file in files]
+    ours = theirs = 0.0
+    for parts in zip(*(file.blocks() for file in files), strict=True):
+        blocks = np.stack([block[at] for (_, block), at in zip(parts, rows, strict=True)])
+        mean = blocks.mean(axis=0, dtype=np.float64)
+        made.write_columns(parts[0][0], mean)
+        ours += float(mean.var(axis=0).sum())
+        theirs += float(blocks.var(axis=1, dtype=np.float64).sum()) / len(files)
+    return float(np.sqrt(ours / theirs)) if theirs else 1.0
 
 
 def _fingerprint(run: Run, subject: str) -> str:

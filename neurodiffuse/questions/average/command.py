@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from neurodiffuse.flags import common
-from neurodiffuse.machine import Machine, machine_flags
+from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 
 @click.command("average")
@@ -19,6 +19,7 @@ from neurodiffuse.machine import Machine, machine_flags
     help="Finished run of two subjects or more. [default: the last in runs/]",
 )
 @machine_flags
+@executor_flag
 @common
 @click.pass_context
 def average(context: click.Context, path: Path | None) -> None:
@@ -27,13 +28,14 @@ def average(context: click.Context, path: Path | None) -> None:
     \b
     neurodiffuse average --run runs/both
 
-    The subjects' predicted latents are averaged, painted and scored; pictures and scores are in
-    DIR/steps/sub-average.
+    The subjects' predicted latents are averaged, painted and scored. The page in DIR/average shows
+    the average beside each subject; all its pictures are in DIR/steps/sub-average.
     """  # noqa: D301 (click's mark for lines that stay as they are)
     from neurodiffuse.pipeline import latest_run, reopen
     from neurodiffuse.plugins import Registry
-    from neurodiffuse.questions.average.ask import AVERAGE, summary
     from neurodiffuse.questions.average.ask import average as ask
+    from neurodiffuse.questions.average.ask import summary
+    from neurodiffuse.questions.average.beside import AVERAGE
     from neurodiffuse.run import opened
 
     given = context.obj or {}
