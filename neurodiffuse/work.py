@@ -117,7 +117,7 @@ class Address:
 
     def open(self) -> Run:
         """Return the run, with what is installed here; its work is done in this process."""
-        registry = _installed()
+        registry = installed()
         cls = registry.load(registry.card("dataset", self.config.dataset))
         return Run(
             self.path,
@@ -149,5 +149,6 @@ _OPENING = threading.Lock()
 
 
 @cache
-def _installed() -> Registry:
+def installed() -> Registry:
+    """Return what is installed where this process runs, looked up once."""
     return Registry.installed()

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from neurodiffuse.flags import common
-from neurodiffuse.machine import machine_flags
+from neurodiffuse.machine import executor_flag, machine_flags
 from neurodiffuse.questions.asked import asked_run, decoded, run_flags
 
 
@@ -33,6 +33,7 @@ from neurodiffuse.questions.asked import asked_run, decoded, run_flags
     help="Also leave out each stage and each feature. [default: structure]",
 )
 @machine_flags
+@executor_flag
 @common
 @click.pass_context
 def ablate(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from neurodiffuse.flags import common
-from neurodiffuse.machine import Machine, machine_flags
+from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 _DIR = click.Path(path_type=Path)
 
@@ -29,6 +29,7 @@ _DIR = click.Path(path_type=Path)
     "--out", type=_DIR, metavar="DIR", help="Folder of the answer. [default: RUN/compare/DIGEST]"
 )
 @machine_flags
+@executor_flag
 @common
 @click.pass_context
 def compare(

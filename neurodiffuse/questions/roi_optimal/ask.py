@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from neurodiffuse.errors import RunError
-from neurodiffuse.questions.roi_optimal import figures, page
-from neurodiffuse.questions.roi_optimal.encoding import image_features
+from neurodiffuse.questions.roi_optimal import figures, page, studio
+from neurodiffuse.questions.roi_optimal.encoding import check_features, image_features
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.results import write_table
 from neurodiffuse.questions.roi_optimal.rows import rows_of
-from neurodiffuse.questions.roi_optimal.studio import Studio
 from neurodiffuse.run import Run, say, write_json
 
 
@@ -44,11 +43,12 @@ def roi_optimal(run: Run, question: Question) -> Path:
     if place.exists():
         say(f"{place}: is there already, from the same question.", quiet=run.quiet)
         return place
+    if question.method == "encoder-ranked":
+        check_features(run)
     notes = _cautions(run, question)
     rows = rows_of(run, question, notes)
-    studio = Studio(run, question)
-    with run.writing(place) as folder:
-        made = [one for row in rows for one in studio.paint(row, folder, notes)]
+    with run.writing(place, resume=True) as folder:
+        made = studio.paint(run, question, rows, folder, notes)
         write_table(folder, made)
         write_json(folder / "question.json", {**question.to_dict(), "notes": notes})
         drawn = figures.draw(folder, question, rows, made)

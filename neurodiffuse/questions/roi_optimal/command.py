@@ -9,7 +9,7 @@ import click
 
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.flags import common
-from neurodiffuse.machine import Machine, machine_flags
+from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 if TYPE_CHECKING:
     from neurodiffuse.run import Run
@@ -75,6 +75,7 @@ _DIR = click.Path(path_type=Path)
     help="Colour histograms of the pictures shown; raw ones are kept.",
 )
 @machine_flags
+@executor_flag
 @common
 @click.pass_context
 def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) -> None:

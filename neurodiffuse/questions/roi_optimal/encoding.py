@@ -40,17 +40,11 @@ class ForwardModel:
     """
 
     def __init__(self, run: Run, subject: str) -> None:
-        features = image_features(run)
-        if not features:
-            raise ConfigError(
-                f"recipe {run.config.name!r}: none of its features ({listing(run.config.features)})"
-                " is encoded from pictures, so no response to a picture can be predicted. Use "
-                "--method linear."
-            )
+        features = check_features(run)
         files = {f: LatentFile.open(run.latents(subject, f) / "train.npy") for f in features}
         self._encoders = {f: painting.restored_encoder(run, subject, f) for f in features}
         self._reductions = {f: reduction(file) for f, file in files.items()}
-        self._betas = _per_image(run, subject, next(iter(files.values())).ids)
+        self._betas = per_image(run, subject, next(iter(files.values())).ids)
         scores = [self._reductions[f].of_file(file) for f, file in files.items()]
         self._design = Design(np.hstack(scores))
 
@@ -71,6 +65,24 @@ def image_features(run: Run) -> tuple[str, ...]:
     """Return the features of a recipe that are encoded from pictures alone."""
     cards = {f: run.registry.card("encoder", p.encoder) for f, p in run.config.features.items()}
     return tuple(f for f, card in cards.items() if "captions" not in card.reads)
+
+
+def check_features(run: Run) -> tuple[str, ...]:
+    """Return `image_features`.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    features = image_features(run)
+    if not features:
+        raise ConfigError(
+            f"recipe {run.config.name!r}: none of its features ({listing(run.config.features)})"
+            " is encoded from pictures, so no response to a picture can be predicted. Use "
+            "--method linear."
+        )
+    return features
 
 
 def contrast(inside: np.ndarray) -> np.ndarray:
@@ -184,7 +196,7 @@ class Design:
         return float((error**2).mean())
 
 
-def _per_image(run: Run, subject: str, ids: tuple[str, ...]) -> np.ndarray:
+def per_image(run: Run, subject: str, ids: tuple[str, ...]) -> np.ndarray:
     """Return training betas, one row an image in the order of ``ids``, repetitions averaged."""
     betas = load_betas(run.folder("mask", subject), "train")
     if betas.ids == ids:

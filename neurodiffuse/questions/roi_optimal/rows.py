@@ -15,6 +15,7 @@ from neurodiffuse.questions.roi_optimal.regions import Region, Selection, in_mas
 from neurodiffuse.questions.roi_optimal.renormalise import reference, to_norm
 from neurodiffuse.run import Run
 from neurodiffuse.types import Latents
+from neurodiffuse.work import Site, spread
 
 AVERAGE = "average"
 
@@ -50,12 +51,8 @@ def rows_of(run: Run, question: Question, notes: list[str]) -> list[Row]:
     found = _found(run, question, inside, notes)
     rows: list[Row] = []
     answers: dict[str, dict[str, Answer]] = {}
-    for subject in question.subjects:
+    for subject, said in _answers(run, found).items():
         regions = [r for r in _distinct(question.regions) if r.key in found[subject]]
-        if not regions:
-            continue
-        patterns = np.stack([found[subject][r.key].voxels for r in regions])
-        said = {f: answer(run, subject, f, patterns) for f in run.config.features}
         _note_unread(subject, regions, said, notes)
         rows.append(_row(subject, regions, found[subject], said, question))
         answers[subject] = said
@@ -65,6 +62,22 @@ def rows_of(run: Run, question: Question, notes: list[str]) -> list[Row]:
         elif (mean := average(rows, answers, question)).latents:
             rows.append(mean)
     return rows
+
+
+def _answers(run: Run, found: dict[str, dict[str, Selection]]) -> dict[str, dict[str, Answer]]:
+    """Return what each feature's map says to the regions of each subject that has any."""
+    patterns = {s: np.stack([r.voxels for r in of.values()]) for s, of in found.items() if of}
+    tasks = [(subject, feature) for subject in patterns for feature in run.config.features]
+    said: dict[str, dict[str, Answer]] = {subject: {} for subject in patterns}
+    work = dict(spread(run, answer_one, tasks, "regions' latents", shared=(patterns,)))
+    for number, (subject, feature) in enumerate(tasks):
+        said[subject][feature] = work[number]
+    return said
+
+
+def answer_one(site: Site, subject: str, feature: str) -> Answer:
+    """Return what a feature's map says to a subject's regions."""
+    return answer(site.run, subject, feature, site.shared[0][subject])
 
 
 def average(rows: Sequence[Row], answers: dict[str, dict[str, Answer]], question: Question) -> Row:

@@ -3,131 +3,198 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse.progress import progress
 from neurodiffuse.questions.roi_optimal.display import shown
 from neurodiffuse.questions.roi_optimal.encoding import ForwardModel, image_features
 from neurodiffuse.questions.roi_optimal.paint import Painter
 from neurodiffuse.questions.roi_optimal.question import Question
-from neurodiffuse.questions.roi_optimal.regions import Region, Selection
+from neurodiffuse.questions.roi_optimal.regions import Region
 from neurodiffuse.questions.roi_optimal.results import Made
 from neurodiffuse.questions.roi_optimal.rows import AVERAGE, Row
 from neurodiffuse.run import Run
-from neurodiffuse.store import save_image, seed_of
+from neurodiffuse.store import load_images, save_image, seed_of
 from neurodiffuse.types import Images
+from neurodiffuse.work import Site, spread
+
+BATCH = 4
+"""Pictures of a region that are painted at once, and the most that a kill can cost."""
 
 SAME = (
     "All candidates of a region are the same picture: the generators of this recipe draw nothing "
     "at random, so there is nothing to rank."
 )
 
+Activation = tuple[np.ndarray, float]
+"""Predicted activation of pictures (n_pictures,), and R² of the model that predicts it."""
 
-class Studio:
-    """Generators and forward models of a run, for one question.
 
-    Raises
-    ------
-    ConfigError
-        If pictures are to be ranked and no feature of the recipe is encoded from pictures.
-    """
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A region of a row, whose pictures are files of ``folder``."""
 
-    def __init__(self, run: Run, question: Question) -> None:
-        self.run, self.question = run, question
-        self.models: dict[str, ForwardModel] = {}
-        if image_features(run) or question.method == "encoder-ranked":
-            subjects = progress(question.subjects, "forward models", quiet=run.quiet)
-            self.models = {subject: ForwardModel(run, subject) for subject in subjects}
-        # An average is only made where the encoders' states agree: any subject's will do.
-        self._painter = cache(lambda subject: Painter(run, subject))
+    row: Row
+    region: Region
+    folder: str
 
-    def paint(self, row: Row, folder: Path, notes: list[str]) -> list[Made]:
-        """Paint every region of a row, write what is kept into ``folder``, return all."""
-        regions = [region for region in self.question.regions if region.key in row.latents]
-        made: list[Made] = []
-        for region in progress(regions, f"{row.name} pictures", quiet=self.run.quiet):
-            painter = self._painter(next(iter(row.inside[region.key])))
-            seeds = self._seeds(region)
-            stages = painter.paint(row.latents[region.key], seeds)
-            last = list(stages.values())[-1]
-            if self.question.method == "encoder-ranked" and _all_equal(last):
-                _say_once(notes, SAME)
-            entries = self._entries(row, region, seeds, last)
-            self._save([one for one in entries if one.kept], stages, folder)
-            made += entries
-        return made
-
-    def _seeds(self, region: Region) -> list[int]:
+    def seeds(self, run: Run, question: Question) -> list[int]:
         """Return a seed for each picture, of the run's seed, the region and its number alone."""
-        return [
-            seed_of(self.run.config.seed, f"{region.key}/{k}") for k in range(self.question.painted)
-        ]
+        seed, key = run.config.seed, self.region.key
+        return [seed_of(seed, f"{key}/{k}") for k in range(question.painted)]
 
-    def _entries(self, row: Row, region: Region, seeds: list[int], last: Images) -> list[Made]:
-        """Return an entry for each picture, those that are kept with a file."""
-        question, key = self.question, region.key
-        activation, r2 = self._activation(row.inside[key], last)
-        order = np.argsort(-activation, kind="stable")
-        rank = {int(k): place for place, k in enumerate(order, 1)}
-        ranked = question.method == "encoder-ranked"
-        better = shown(last.values, question.display)
-        who = row.label if row.label == AVERAGE else f"sub-{row.label}"
-        folder = f"{who}/{region.group or 'regions'}/{region.label}"
-        stage = list(self.run.config.stages)[-1]
-        return [
-            Made(
-                region=region,
-                subject=row.label,
-                sample=k,
-                seed=seed,
-                expression=next(iter(row.inside[key].values())).expression,
-                voxels=tuple(int(s.voxels.sum()) for s in row.inside[key].values()),
-                norms={f: float(np.linalg.norm(x.values)) for f, x in row.latents[key].items()},
-                activation=float(activation[k]),
-                r2=r2,
-                rank=rank[k],
-                file=""
-                if ranked and rank[k] > question.seeds
-                else f"{folder}/sample-{k}_stage-{stage}.png",
-                picture=last.values[k],
-                display=better[k],
-            )
-            for k, seed in enumerate(seeds)
-        ]
 
-    def _activation(
-        self, inside: Mapping[str, Selection], pictures: Images
-    ) -> tuple[np.ndarray, float]:
-        """Return predicted activation (n_pictures,) and R², averaged over the row's subjects."""
-        if not self.models:
-            return np.full(len(pictures.ids), math.nan), math.nan
-        predicted, r2 = [], []
-        for subject, selection in inside.items():
-            model = self.models[subject]
+def panels_of(question: Question, rows: Sequence[Row]) -> list[Panel]:
+    """Return the regions of every row that are painted."""
+    return [
+        Panel(row, region, f"{_who(row)}/{region.group or 'regions'}/{region.label}")
+        for row in rows
+        for region in question.regions
+        if region.key in row.latents
+    ]
+
+
+def paint(
+    run: Run, question: Question, rows: Sequence[Row], folder: Path, notes: list[str]
+) -> list[Made]:
+    """Paint every region of every row into ``folder``, keep what is wanted, return all.
+
+    Pictures that a killed process finished are kept.
+    """
+    panels = panels_of(question, rows)
+    tasks = [
+        (number, folder.resolve() / panel.folder, start, min(start + BATCH, question.painted))
+        for number, panel in enumerate(panels)
+        for start in range(0, question.painted, BATCH)
+    ]
+    left = [task for task in tasks if not all(_files(run, *task[1:]))]
+    for _ in spread(run, paint_batch, left, "pictures", shared=(question, panels)):
+        pass
+    found = _activations(run, question, panels, folder)
+    made: list[Made] = []
+    for number, panel in enumerate(panels):
+        last = _last(run, question, panel, folder)
+        if question.method == "encoder-ranked" and _all_equal(last) and SAME not in notes:
+            notes.append(SAME)
+        entries = _entries(run, question, panel, last, *found[number])
+        _tidy(run, question, entries, folder / panel.folder)
+        made += entries
+    return made
+
+
+def paint_batch(site: Site, number: int, place: Path, start: int, stop: int) -> None:
+    """Paint some pictures of a panel, every stage of them."""
+    question, panels = site.shared
+    panel = panels[number]
+    # an average is only made where the encoders' states agree: any subject's will do
+    subject = next(iter(panel.row.inside[panel.region.key]))
+    painter = site.keep(("painter", subject), lambda: Painter(site.run, subject))
+    seeds = panel.seeds(site.run, question)[start:stop]
+    stages = painter.paint(panel.row.latents[panel.region.key], seeds)
+    place.mkdir(parents=True, exist_ok=True)
+    for stage, pictures in stages.items():
+        for k, picture in enumerate(pictures.values, start):
+            save_image(place / f"{_name(k, stage)}.png", picture)
+
+
+def predict_activation(site: Site, subject: str, folder: Path) -> dict[int, Activation]:
+    """Return what a subject's forward model says to the pictures of each panel, by its number."""
+    question, panels = site.shared
+    model = ForwardModel(site.run, subject)
+    found = {}
+    for number, panel in enumerate(panels):
+        if selection := panel.row.inside[panel.region.key].get(subject):
+            pictures = _last(site.run, question, panel, folder)
             response = model.response(selection.voxels)
-            predicted.append(response.predict(model.predictors(pictures)))
-            r2.append(response.r2)
-        return np.mean(predicted, axis=0), float(np.mean(r2))
-
-    def _save(self, kept: list[Made], stages: Mapping[str, Images], folder: Path) -> None:
-        display = self.question.display
-        for one in kept:
-            path = folder / one.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for stage, pictures in stages.items():
-                name = f"sample-{one.sample}_stage-{stage}.png"
-                save_image(path.with_name(name), pictures.values[one.sample])
-            if display != "none":
-                save_image(path.with_name(f"{path.stem}_display-{display}.png"), one.display)
+            found[number] = (response.predict(model.predictors(pictures)), response.r2)
+    return found
 
 
-def _say_once(notes: list[str], note: str) -> None:
-    if note not in notes:
-        notes.append(note)
+def _activations(
+    run: Run, question: Question, panels: Sequence[Panel], folder: Path
+) -> list[Activation]:
+    """Return each panel's activation, averaged over the row's subjects; NaN without a model."""
+    if not image_features(run):
+        return [(np.full(question.painted, math.nan), math.nan)] * len(panels)
+    tasks = [(subject, folder.resolve()) for subject in question.subjects]
+    work = spread(run, predict_activation, tasks, "forward models", shared=(question, panels))
+    by_subject = {tasks[k][0]: found for k, found in work}
+    mean = []
+    for number, panel in enumerate(panels):
+        each = [by_subject[subject][number] for subject in panel.row.inside[panel.region.key]]
+        mean.append((np.mean([a for a, _ in each], axis=0), float(np.mean([r2 for _, r2 in each]))))
+    return mean
+
+
+def _entries(
+    run: Run, question: Question, panel: Panel, last: Images, activation: np.ndarray, r2: float
+) -> list[Made]:
+    """Return an entry for each picture of a panel, those that are kept with a file."""
+    row, region = panel.row, panel.region
+    order = np.argsort(-activation, kind="stable")
+    rank = {int(k): place for place, k in enumerate(order, 1)}
+    ranked = question.method == "encoder-ranked"
+    better = shown(last.values, question.display)
+    stage = list(run.config.stages)[-1]
+    inside = row.inside[region.key].values()
+    latents = row.latents[region.key]
+    return [
+        Made(
+            region=region,
+            subject=row.label,
+            sample=k,
+            seed=seed,
+            expression=next(iter(inside)).expression,
+            voxels=tuple(int(s.voxels.sum()) for s in inside),
+            norms={f: float(np.linalg.norm(x.values)) for f, x in latents.items()},
+            activation=float(activation[k]),
+            r2=r2,
+            rank=rank[k],
+            file=""
+            if ranked and rank[k] > question.seeds
+            else f"{panel.folder}/{_name(k, stage)}.png",
+            picture=last.values[k],
+            display=better[k],
+        )
+        for k, seed in enumerate(panel.seeds(run, question))
+    ]
+
+
+def _tidy(run: Run, question: Question, entries: Sequence[Made], place: Path) -> None:
+    """Remove the pictures that are not kept; write those for display beside the others."""
+    for one in entries:
+        if not one.kept:
+            for stage in run.config.stages:
+                (place / f"{_name(one.sample, stage)}.png").unlink()
+        elif question.display != "none":
+            name = Path(one.file).stem
+            save_image(place / f"{name}_display-{question.display}.png", one.display)
+
+
+def _last(run: Run, question: Question, panel: Panel, folder: Path) -> Images:
+    """Return the pictures of a panel as the last stage made them."""
+    stage = list(run.config.stages)[-1]
+    names = [_name(k, stage) for k in range(question.painted)]
+    ids = tuple(str(seed) for seed in panel.seeds(run, question))
+    return Images(ids, load_images(folder / panel.folder, names))
+
+
+def _files(run: Run, place: Path, start: int, stop: int) -> Iterator[bool]:
+    """Tell of each file of a batch whether it is there."""
+    for k in range(start, stop):
+        for stage in run.config.stages:
+            yield (place / f"{_name(k, stage)}.png").exists()
+
+
+def _name(sample: int, stage: str) -> str:
+    return f"sample-{sample}_stage-{stage}"
+
+
+def _who(row: Row) -> str:
+    return row.label if row.label == AVERAGE else f"sub-{row.label}"
 
 
 def _all_equal(pictures: Images) -> bool:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from neurodiffuse import metrics
+from neurodiffuse.executor import Work
 from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.score import choice, folders
 from neurodiffuse.types import Images
+from neurodiffuse.work import installed
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,63 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     found = folders.pairs(settings.recon, settings.seen, settings.pair_by)
     made, about_made = folders.read(found.made, found.names)
     seen, about_seen = folders.read(found.seen, found.names)
-    rows = tuple(_row(one, seen, made, settings) for one in progress(ready, "scores", quiet=quiet))
+    executor, tasks = machine.executor, [(one.name,) for one in ready]
+    work: Work = Here(settings, ready, seen, made)
+    if executor.apart:
+        work = Elsewhere(settings, found, machine.device, executor.share(machine.memory))
+    done = executor.run(work, tasks, quiet=quiet)
+    rows = dict(progress(done, "scores", total=len(tasks), quiet=quiet))
     remarks = tuple(text for text in (about_seen, about_made) if text)
-    return Scored(settings, seen, made, rows, tuple(skipped), remarks)
+    in_order = tuple(rows[k] for k in range(len(tasks)))
+    return Scored(settings, seen, made, in_order, tuple(skipped), remarks)
+
+
+@dataclass(frozen=True, eq=False)
+class Here:
+    """The work of a metric in this process."""
+
+    settings: Settings
+    ready: Sequence[choice.Chosen]
+    seen: Images
+    made: Images
+
+    def __call__(self, task: tuple[str]) -> Row:
+        """Return the row of a metric by its name."""
+        (name,) = task
+        one = next(one for one in self.ready if one.name == name)
+        return _row(one, self.seen, self.made, self.settings)
+
+
+@dataclass(eq=False)
+class Elsewhere:
+    """The same as it is sent to another process, which reads the pictures once."""
+
+    settings: Settings
+    pairs: folders.Pairs
+    device: str
+    memory: int | None
+
+    def __post_init__(self) -> None:
+        """Name the pictures so that another process finds them."""
+        made, seen = (tuple(p.resolve() for p in of) for of in (self.pairs.made, self.pairs.seen))
+        self.pairs = replace(self.pairs, made=made, seen=seen)
+
+    def __call__(self, task: tuple[str]) -> Row:
+        """Return the row of a metric by its name."""
+        with _READING:
+            if "_here" not in self.__dict__:
+                self._here = self._opened()
+        return self._here(task)
+
+    def _opened(self) -> Here:
+        settings, machine = self.settings, Machine(self.device, self.memory)
+        ready, _ = choice.chosen(installed(), settings.metrics, settings.dialect, machine)
+        made, _ = folders.read(self.pairs.made, self.pairs.names)
+        seen, _ = folders.read(self.pairs.seen, self.pairs.names)
+        return Here(settings, ready, seen, made)
+
+
+_READING = threading.Lock()
 
 
 def _row(one: choice.Chosen, seen: Images, made: Images, settings: Settings) -> Row:

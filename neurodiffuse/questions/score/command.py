@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from neurodiffuse.flags import common
-from neurodiffuse.machine import Machine, machine_flags
+from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 _DIR = click.Path(path_type=Path)
 
@@ -56,6 +56,7 @@ _DIR = click.Path(path_type=Path)
 )
 @click.option("--out", type=_DIR, help="Folder of tables and page. [default: scores/RECON]")
 @machine_flags
+@executor_flag
 @common
 @click.pass_context
 def score(
