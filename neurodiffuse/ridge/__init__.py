@@ -12,10 +12,13 @@ Predictions never need weights. For one penalty α ::
 
 `MultiTargetRidge` is the same as a scikit-learn estimator.
 
+BLAS computes all of it unless `gram` and `placed` are handed another `Algebra`.
+
 Memory is a Gram matrix, a factor and a block, however many targets there are. Arrays in, arrays
 out: nothing here knows of files, recipes or runs.
 """
 
+from neurodiffuse.ridge.algebra import BLAS, Algebra, Product
 from neurodiffuse.ridge.bands import Bands, choose_bands
 from neurodiffuse.ridge.columns import Columns, column_stats, standardise
 from neurodiffuse.ridge.estimator import MultiTargetRidge
@@ -25,20 +28,39 @@ from neurodiffuse.ridge.leave_out import held_out_rows, leave_out_hat
 from neurodiffuse.ridge.rescaling import Rescaled, rescale, rescale_block
 from neurodiffuse.ridge.selection import Selection, select_alphas
 from neurodiffuse.ridge.spectrum import Spectrum, decompose, default_alphas, predicts
-from neurodiffuse.ridge.stream import Hats, Predicted, above, predict_blocks, r_squared
-from neurodiffuse.ridge.weights import WeightMap, weight_blocks, weight_map, weight_map_of_each
+from neurodiffuse.ridge.stream import (
+    Hats,
+    Placed,
+    Predicted,
+    above,
+    placed,
+    predict_blocks,
+    r_squared,
+)
+from neurodiffuse.ridge.weights import (
+    Weigher,
+    WeightMap,
+    weight_blocks,
+    weight_map,
+    weight_map_of_each,
+)
 
 __all__ = [
+    "BLAS",
+    "Algebra",
     "Bands",
     "Columns",
     "Factor",
     "Gram",
     "Hats",
     "MultiTargetRidge",
+    "Placed",
     "Predicted",
+    "Product",
     "Rescaled",
     "Selection",
     "Spectrum",
+    "Weigher",
     "WeightMap",
     "above",
     "check_alpha",
@@ -52,6 +74,7 @@ __all__ = [
     "hat",
     "held_out_rows",
     "leave_out_hat",
+    "placed",
     "predict_blocks",
     "predicts",
     "r_squared",

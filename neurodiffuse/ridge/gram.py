@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.linalg import blas
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.ridge.algebra import BLAS, Algebra
 from neurodiffuse.ridge.columns import column_mean
 
 CHUNK = 1024
@@ -29,6 +29,8 @@ class Gram:
     centred X sum to 0, so the vector of ones is in the matrix's null space and every solution is
     blind to it. Giving it the mean eigenvalue changes no prediction, but spares the factor an
     eigenvalue as small as alpha.
+
+    ``algebra`` is what formed it, and what its factors are computed and applied with.
     """
 
     x: np.ndarray
@@ -36,6 +38,7 @@ class Gram:
     matrix: np.ndarray | None
     dtype: np.dtype[Any]
     lift: float
+    algebra: Algebra = BLAS
 
     @property
     def dual(self) -> bool:
@@ -54,7 +57,7 @@ class Gram:
         return np.subtract(values, self.mean[part[1]], out=out, casting="same_kind")
 
 
-def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
+def gram(x: np.ndarray, *, dtype: Any = np.float32, algebra: Algebra = BLAS) -> Gram:
     """Return the Gram matrix of the betas ``x`` (n, p), centred by their own mean.
 
     Parameters
@@ -63,6 +66,8 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
         Any real type; may be mapped from disk, since it is read in stretches.
     dtype
         float32 is enough unless alpha is tiny (`factorise` sees to that by itself).
+    algebra
+        What computes, here and wherever the matrix is used.
 
     Raises
     ------
@@ -72,8 +77,7 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
     Notes
     -----
     A centred X makes the intercept exact: it is the mean of the targets, unpenalised. The sum
-    runs over stretches of columns (rows) with BLAS ``syrk``, which does half the work of a
-    general product.
+    runs over stretches of columns (rows).
     """
     if x.ndim != 2 or 0 in x.shape:
         raise DataError(f"ridge: betas of shape {x.shape}; they need (images, voxels), none empty.")
@@ -82,17 +86,13 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32) -> Gram:
     mean = column_mean(x)
     if not np.isfinite(mean).all():
         raise DataError(f"ridge: betas of {(~np.isfinite(mean)).sum()} voxels are NaN or infinite.")
-    out = Gram(x, mean, None, np.dtype(dtype), 0.0)
-    syrk = blas.get_blas_funcs("syrk", dtype=out.dtype)
-    matrix = np.zeros((size, size), dtype, order="F")
-    for part in stretches(n, p, dual=out.dual):
-        # The transpose of a C-ordered stretch is what Fortran reads without copying.
-        stretch = out.centred(part).T
-        matrix = syrk(1.0, stretch, beta=1.0, c=matrix, trans=int(out.dual), lower=1, overwrite_c=1)
+    out = Gram(x, mean, None, np.dtype(dtype), 0.0, algebra)
+    parts = (out.centred(part) for part in stretches(n, p, dual=out.dual))
+    matrix = algebra.gram(parts, size, out.dtype, dual=out.dual)
     _mirror(matrix)
     let_go(x)
     lift = float(np.trace(matrix, dtype=np.float64)) / n**2 if out.dual else 0.0
-    return Gram(x, mean, matrix, out.dtype, lift)
+    return replace(out, matrix=matrix, lift=lift)
 
 
 def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:

@@ -83,7 +83,9 @@ def _residual_rows(factor: Factor, rows: np.ndarray) -> np.ndarray:
 
 def _in_float64(factor: Factor) -> Factor:
     """Return the factor in float64: 1 - h loses what float32 has where leverages are high."""
-    return factorise(gram(factor.gram.x, dtype=np.float64), factor.alpha)
+    return factorise(
+        gram(factor.gram.x, dtype=np.float64, algebra=factor.gram.algebra), factor.alpha
+    )
 
 
 def _inverse(matrix: np.ndarray, factor: Factor) -> np.ndarray:

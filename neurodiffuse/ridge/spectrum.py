@@ -99,7 +99,7 @@ def decompose(gram_: Gram, smallest: float, *, predict: bool = False) -> Spectru
             return Spectrum(gram_, values, vectors, wanted)
         del vectors
     if wanted.char == "f":
-        gram_ = gram(gram_.x, dtype=np.float64)
+        gram_ = gram(gram_.x, dtype=np.float64, algebra=gram_.algebra)
     return Spectrum(gram_, *eigenvectors(gram_), wanted)
 
 

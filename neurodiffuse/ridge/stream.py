@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from scipy.linalg import blas
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.ridge.algebra import BLAS, Algebra, Product
 from neurodiffuse.ridge.columns import CONSTANT
-
-ROWS = 1024
-"""Training rows that are multiplied at a time."""
+from neurodiffuse.ridge.tiles import ROWS as ROWS
 
 Blocks = Iterable[tuple[slice, np.ndarray]]
 """``(columns, targets (n, width))`` for each block of target columns, any real type."""
@@ -29,6 +26,80 @@ class Hats:
 
     matrices: tuple[np.ndarray, ...]
     choice: np.ndarray
+
+
+Multiplied = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""left @ (Y - mean) (m, width), and of Y mean and sd (ddof 0), float64, and constancy, (width,)."""
+
+
+class Multiplier:
+    """Multiplies blocks of targets with ``left`` (m, n), which is sent to the device once.
+
+    One pass: targets are shifted by their first row, which costs no precision however far their
+    mean is from 0, and what the shift leaves over is taken off at the end.
+    """
+
+    def __init__(self, left: np.ndarray, algebra: Algebra) -> None:
+        self.rows, self._n = left.shape
+        self.dtype = np.result_type(left.dtype, np.float32)
+        left = np.asarray(left, self.dtype)
+        self._sums = left.sum(axis=1, dtype=np.float64)
+        self._algebra, self._left = algebra, left
+        self._product: Product | None = None
+
+    def __call__(self, targets: np.ndarray) -> Multiplied:
+        """Multiply one block, (n, width) of any real type.
+
+        Raises
+        ------
+        DataError
+            If there is nothing to multiply or the rows do not agree.
+        """
+        n, width = targets.shape
+        if 0 in (self.rows, self._n, n, width):
+            raise DataError(
+                f"ridge: {(self.rows, self._n)} rows to predict with for {targets.shape} targets; "
+                "none is empty."
+            )
+        if self._n != n:
+            raise DataError(
+                f"ridge: targets of {n} rows for betas of {self._n} images; they must agree."
+            )
+        self._product = self._product or self._algebra.product(self._left)
+        first = np.asarray(targets[0], self.dtype)
+        out, total, square = self._product(targets, first)
+        out -= np.outer(self._sums.astype(self.dtype), (total / n).astype(self.dtype))
+        mean = first + total / n
+        sd = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
+        constant = sd <= CONSTANT * np.abs(mean)
+        return out, mean, np.where(constant, 0.0, sd), constant
+
+
+class Placed:
+    """Rows that predict, where they are multiplied with targets: on a device they stay there."""
+
+    def __init__(self, rows: np.ndarray | Hats, algebra: Algebra) -> None:
+        self.choice = rows.choice if isinstance(rows, Hats) else None
+        matrices = rows.matrices if isinstance(rows, Hats) else (rows,)
+        self._products = tuple(Multiplier(matrix, algebra) for matrix in matrices)
+
+    def times(self, columns: slice, targets: np.ndarray) -> Multiplied:
+        """Return what `Multiplier` does of a block, each target's with its own matrix."""
+        if self.choice is None:
+            return self._products[0](targets)
+        choice, width = self.choice[columns], targets.shape[1]
+        out = np.empty((self._products[0].rows, width), self._products[0].dtype)
+        mean, sd, constant = np.empty(width), np.empty(width), np.empty(width, bool)
+        for k in np.unique(choice):
+            mine = np.flatnonzero(choice == k)
+            multiply = self._products[k]
+            out[:, mine], mean[mine], sd[mine], constant[mine] = multiply(targets[:, mine])
+        return out, mean, sd, constant
+
+
+def placed(rows: np.ndarray | Hats, algebra: Algebra) -> Placed:
+    """Return rows for `predict_blocks`, to be multiplied with an `Algebra`; they are sent once."""
+    return Placed(rows, algebra)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +138,7 @@ def above(rows: np.ndarray | Hats, others: np.ndarray | Hats) -> np.ndarray | Ha
     return np.vstack([rows, others])
 
 
-def predict_blocks(hat: np.ndarray | Hats, blocks: Blocks) -> Iterator[Predicted]:
+def predict_blocks(hat: np.ndarray | Hats | Placed, blocks: Blocks) -> Iterator[Predicted]:
     """Yield the predictions of each block of targets.
 
     Parameters
@@ -75,6 +146,7 @@ def predict_blocks(hat: np.ndarray | Hats, blocks: Blocks) -> Iterator[Predicted
     hat
         (m, n): rows of `hat` and `leave_out_hat`, stacked as one likes; each predicts with one
         row of the result, ``hat @ (Y - mean) + mean``. Targets of different penalties: `Hats`.
+        On another device: `placed`.
     blocks
         The training targets; float16 is multiplied as float32.
 
@@ -83,11 +155,9 @@ def predict_blocks(hat: np.ndarray | Hats, blocks: Blocks) -> Iterator[Predicted
     DataError
         If a block has not n rows.
     """
+    rows = hat if isinstance(hat, Placed) else Placed(hat, BLAS)
     for columns, targets in blocks:
-        if isinstance(hat, Hats):
-            deviation, mean, sd, constant = _multiply_each(hat, columns, targets)
-        else:
-            deviation, mean, sd, constant = multiply(hat, targets)
+        deviation, mean, sd, constant = rows.times(columns, targets)
         deviation[:, constant] = 0.0
         yield Predicted(columns, deviation, mean, sd, constant)
 
@@ -105,56 +175,3 @@ def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     total = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
     share = np.divide(residual, total, out=np.ones_like(total), where=total > 0)
     return np.where((total == 0) & (residual == 0), 1.0, 1.0 - share)
-
-
-def _multiply_each(
-    hats: Hats, columns: slice, targets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return what `multiply` does, each target's with its own matrix."""
-    choice, width = hats.choice[columns], targets.shape[1]
-    first = hats.matrices[0]
-    out = np.empty((len(first), width), np.result_type(first.dtype, np.float32))
-    mean, sd, constant = np.empty(width), np.empty(width), np.empty(width, bool)
-    for k in np.unique(choice):
-        mine = np.flatnonzero(choice == k)
-        out[:, mine], mean[mine], sd[mine], constant[mine] = multiply(
-            hats.matrices[k], targets[:, mine]
-        )
-    return out, mean, sd, constant
-
-
-def multiply(
-    left: np.ndarray, targets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return left @ (targets - mean) and the targets' mean, sd (ddof 0) and constancy.
-
-    One pass: the targets are shifted by their first row, which costs no precision however far
-    their mean is from 0, and what the shift leaves over is taken off at the end.
-    """
-    n, width = targets.shape
-    if 0 in (*left.shape, *targets.shape):
-        raise DataError(
-            f"ridge: {left.shape} rows to predict with for {targets.shape} targets; none is empty."
-        )
-    if left.shape[1] != n:
-        raise DataError(
-            f"ridge: targets of {n} rows for betas of {left.shape[1]} images; they must agree."
-        )
-    dtype: Any = np.result_type(left.dtype, np.float32)
-    first = np.asarray(targets[0], dtype)
-    out = np.zeros((len(left), width), dtype)
-    total, square = np.zeros(width), np.zeros(width)
-    gemm = blas.get_blas_funcs("gemm", dtype=out.dtype)
-    for start in range(0, n, ROWS):
-        rows = slice(start, min(start + ROWS, n))
-        shifted = np.subtract(targets[rows], first, dtype=dtype)
-        part = np.ascontiguousarray(left[:, rows], dtype)
-        # out += part @ shifted, transposed for Fortran so that nothing is copied
-        out = gemm(1.0, shifted.T, part.T, beta=1.0, c=out.T, overwrite_c=1).T
-        total += shifted.sum(axis=0)
-        square += np.einsum("ij,ij->j", shifted, shifted)
-    out -= np.outer(left.sum(axis=1, dtype=np.float64).astype(dtype), (total / n).astype(dtype))
-    mean = first + total / n
-    sd = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
-    constant = sd <= CONSTANT * np.abs(mean)
-    return out, mean, np.where(constant, 0.0, sd), constant

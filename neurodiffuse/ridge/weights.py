@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurodiffuse.ridge.algebra import BLAS, Algebra
 from neurodiffuse.ridge.factor import Factor
 from neurodiffuse.ridge.gram import stretches
-from neurodiffuse.ridge.stream import Blocks, multiply
+from neurodiffuse.ridge.stream import Blocks, Multiplier
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +19,14 @@ class WeightMap:
 
     Of one penalty: ``outer`` P (p, n) alone. Of several: ``inner`` (k, n), ``outer`` (p, k),
     ``gains`` (n_alphas, k) and ``choice`` intp (t,), the row of ``gains`` for each target.
+    ``algebra`` multiplies.
     """
 
     outer: np.ndarray
     inner: np.ndarray | None = None
     gains: np.ndarray | None = None
     choice: np.ndarray | None = None
+    algebra: Algebra = BLAS
 
 
 def weight_map(factor: Factor) -> WeightMap:
@@ -35,7 +38,7 @@ def weight_map(factor: Factor) -> WeightMap:
             out[part[1]] = factor.solve(factor.gram.centred(part).T)
         else:
             out[:, part[0]] = factor.solve(factor.gram.centred(part)).T
-    return WeightMap(out)
+    return WeightMap(out, algebra=factor.gram.algebra)
 
 
 def weight_map_of_each(factors: tuple[Factor, ...], choice: np.ndarray) -> WeightMap:
@@ -71,7 +74,35 @@ def weight_map_of_each(factors: tuple[Factor, ...], choice: np.ndarray) -> Weigh
         np.ascontiguousarray(inner, first.dtype),
         gains.astype(first.dtype),
         choice,
+        gram.algebra,
     )
+
+
+class Weigher:
+    """Forms the weights of one block of targets after another.
+
+    What it multiplies with is sent to the device once.
+    """
+
+    def __init__(self, projection: WeightMap) -> None:
+        first = projection.outer if projection.inner is None else projection.inner
+        self._of = projection
+        self._times = Multiplier(first, projection.algebra)
+        self._last = (
+            None if projection.inner is None else projection.algebra.product(projection.outer)
+        )
+
+    def __call__(self, columns: slice, targets: np.ndarray) -> np.ndarray:
+        """Return W (p, width) of a block of targets (n, width)."""
+        out, _, _, constant = self._times(targets)
+        if self._last is not None:
+            assert self._of.gains is not None
+            assert self._of.choice is not None
+            out *= self._of.gains[self._of.choice[columns]].T
+        out[:, constant] = 0.0
+        if self._last is None:
+            return out
+        return self._last(out, np.zeros(out.shape[1], out.dtype))[0]
 
 
 def weight_blocks(projection: WeightMap, blocks: Blocks) -> Iterator[tuple[slice, np.ndarray]]:
@@ -79,14 +110,6 @@ def weight_blocks(projection: WeightMap, blocks: Blocks) -> Iterator[tuple[slice
 
     Weights belong to the betas as they were given to `gram`; those of a constant target are 0.
     """
+    weigh = Weigher(projection)
     for columns, targets in blocks:
-        if projection.inner is None:
-            weights, _, _, constant = multiply(projection.outer, targets)
-        else:
-            assert projection.gains is not None
-            assert projection.choice is not None
-            scores, _, _, constant = multiply(projection.inner, targets)
-            scores *= projection.gains[projection.choice[columns]].T
-            weights = projection.outer @ scores
-        weights[:, constant] = 0.0
-        yield columns, weights
+        yield columns, weigh(columns, targets)
