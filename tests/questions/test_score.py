@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import struct
+import unicodedata
+from zlib import compress, crc32
 
 import numpy as np
 import pytest
@@ -46,6 +50,26 @@ def pictures(n=6, height=40, width=48, seed=0):
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (n, 6, 5, 3), dtype=np.uint8)
     return np.stack([np.asarray(Image.fromarray(s).resize((width, height))) for s in small])
+
+
+def png(width, height, depth):
+    """Return a PNG of zeros in colour, without pixels where there are very many."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    lines = bytes(height * (1 + width * 3 * depth // 8)) if width * height < 10**6 else b""
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", compress(lines)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def sixteen_bits():
+    return png(9, 9, 16)
+
+
+def enormous():
+    return png(30_000, 30_000, 8)
 
 
 def folder(path, values, names=None, suffix=".png"):
@@ -166,6 +190,17 @@ def test_other_names_are_told_and_order_is_offered(call, seen, tmp_path):
     assert float(row["mean"]) == pytest.approx(1)
 
 
+def test_letters_with_accents_are_one_name_however_they_are_written(call, tmp_path):
+    names = ["été", "日本", "Ångström & <b>"]
+    written = [unicodedata.normalize("NFD", name) for name in names]
+    recon = folder(tmp_path / "r", pictures(3), written)
+    call(recon, folder(tmp_path / "s", pictures(3), names))
+    rows = table(tmp_path / "scores/r/images.tsv")
+    assert {row["name"] for row in rows} == set(names)
+    page = (tmp_path / "scores/r/index.html").read_text(encoding="utf-8")
+    assert "Ångström &amp; &lt;b&gt;" in page
+
+
 def test_other_counts_are_told(call, seen, tmp_path):
     recon = folder(tmp_path / "r", pictures(5))
     with pytest.raises(DataError, match=r"1 of 6 in .*\(img10\)") as told:
@@ -185,6 +220,10 @@ def test_other_counts_are_told(call, seen, tmp_path):
             lambda d: Image.fromarray(np.zeros((9, 9), np.uint16)).save(d / "img7.png"),
             "more than 8 bits",
         ),
+        (lambda d: (d / "img7.png").write_bytes(sixteen_bits()), "more than 8 bits"),
+        (lambda d: Image.fromarray(pictures(1)[0]).save(d / "a\tb.png"), r"table can hold.*'.t'"),
+        (lambda d: (d / "img7.png").write_bytes(enormous()), "img7.png: .*bomb"),
+        (lambda d: (d / os.fsdecode(b"\xff.png")).write_bytes(b""), r"can hold.*udcff"),
     ],
 )
 def test_damaged_pictures_are_told_in_one_line(call, recon, seen, tmp_path, break_it, says):

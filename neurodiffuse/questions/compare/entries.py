@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+import unicodedata
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
 
 from neurodiffuse import pipeline
 from neurodiffuse.config import STEPS, Config
@@ -18,10 +15,9 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.branches import branch, check_finished, grow
+from neurodiffuse.questions.score.folders import listed, named, picture
 from neurodiffuse.run import Run, read_json, write_json
 from neurodiffuse.store import labels, save_image
-
-SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def opened_arms(
@@ -45,8 +41,9 @@ def opened_arms(
 def pictures_of(run: Run, name: str, folder: Path) -> Arm:
     """Return somebody else's pictures of a run's test images, scored as the run is.
 
-    Files are matched by the stimulus's id or label, or by number, ``0`` being the first test
-    image. With several subjects the folder holds ``sub-LABEL`` folders.
+    Files are read as ``neurodiffuse score`` reads them and matched by the stimulus's id or label,
+    or by number, ``0`` being the first test image. With several subjects the folder holds
+    ``sub-LABEL`` folders.
 
     Raises
     ------
@@ -76,9 +73,10 @@ def matched(folder: Path, ids: Sequence[str]) -> list[Path]:
     """
     if not folder.is_dir():
         raise MissingDataError(f"--pictures: {folder} is no folder.")
-    files = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+    files = named(listed(folder), folder)
     numbered = [str(k) for k in range(len(ids))]
-    ways = [list(ids), list(labels(ids)), numbered]
+    composed = [unicodedata.normalize("NFC", image) for image in ids]
+    ways = [composed, list(labels(ids)), numbered]
     for names in ways:
         if all(name in files for name in names):
             return [files[name] for name in names]
@@ -159,7 +157,7 @@ def _take_over(run: Run, subject: str, files: dict[str, list[Path]]) -> None:
         place = folder / "decoded" / stage
         place.mkdir(parents=True)
         for name, file in zip(names, files[subject], strict=True):
-            values = _read(file)
+            values = picture(file)
             size = size or values.shape
             if values.shape != size:
                 raise DataError(
@@ -170,12 +168,3 @@ def _take_over(run: Run, subject: str, files: dict[str, list[Path]]) -> None:
         write_json(
             folder / "files.json", {n: f.name for n, f in zip(names, files[subject], strict=True)}
         )
-
-
-def _read(file: Path) -> np.ndarray:
-    try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        why = re.sub(r"\s+", " ", str(error))
-        raise DataError(f"--pictures: {file} cannot be read: {why}.") from error

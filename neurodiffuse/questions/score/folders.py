@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,18 @@ from neurodiffuse.types import Images
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 """Kinds of pictures with 8 bits a colour or fewer."""
+
+DEEP = ";16"
+"""Pillow's word for 16 bits a colour in a file that it would read as 8."""
+
+UNREADABLE = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+)
+"""What Pillow raises of damaged files."""
 
 ORDER = "If they belong together in their natural order, write --pair-by order."
 
@@ -38,7 +51,8 @@ def pairs(made: Path, seen: Path, pair_by: str) -> Pairs:
     made, seen
         The folders; other files in them are left alone.
     pair_by
-        ``"name"``: the same name without suffix. ``"order"``: the natural order of the names
+        ``"name"``: the same name without suffix (``é`` is one letter, however a disk writes it).
+        ``"order"``: the natural order of the names
         (``img2`` before ``img10``).
 
     Raises
@@ -53,8 +67,8 @@ def pairs(made: Path, seen: Path, pair_by: str) -> Pairs:
                 f"{made} has {len(reconstructions)} pictures and {seen} has {len(stimuli)}; pairs "
                 "by order need as many of each."
             )
-        return Pairs(tuple(p.stem for p in stimuli), tuple(stimuli), tuple(reconstructions))
-    first, second = _named(reconstructions, made), _named(stimuli, seen)
+        return Pairs(tuple(map(name_of, stimuli)), tuple(stimuli), tuple(reconstructions))
+    first, second = named(reconstructions, made), named(stimuli, seen)
     alone = [
         f"{len(lonely)} of {len(mine)} in {folder} ({listing(lonely, most=3)})"
         for mine, others, folder in ((first, second, made), (second, first, seen))
@@ -79,16 +93,16 @@ def read(files: Sequence[Path], names: tuple[str, ...]) -> tuple[Images, str]:
     DataError
         If a file is damaged or no picture of 8 bits a colour.
     """
-    first = _picture(files[0])
+    first = picture(files[0])
     values = np.empty((len(files), *first.shape), np.uint8)
     resized = 0
     for k, file in enumerate(files):
-        picture = first if k == 0 else _picture(file)
-        if picture.shape != first.shape:
+        pixels = first if k == 0 else picture(file)
+        if pixels.shape != first.shape:
             height, width = first.shape[:2]
-            image = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
-            picture, resized = np.asarray(image), resized + 1
-        values[k] = picture
+            image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
+            pixels, resized = np.asarray(image), resized + 1
+        values[k] = pixels
     height, width = first.shape[:2]
     remark = f"{resized} of {len(files)} pictures in {files[0].parent} were resized to the "
     remark += f"{width} x {height} pixels of the first."
@@ -101,46 +115,84 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
-def _listed(flag: str, folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        kind = "is a file" if folder.exists() else "does not exist"
-        raise MissingDataError(f"{flag}: {folder} {kind}; a folder of pictures is needed.")
-    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
-    if not found:
-        raise MissingDataError(
-            f"{flag}: {folder} holds no picture. Looked for: {', '.join(SUFFIXES)}."
+def name_of(path: Path) -> str:
+    """Return a picture's name: its file's without suffix, in composed letters.
+
+    Raises
+    ------
+    DataError
+        If no table can hold it: it has a line break, a tab, or bytes that are no text.
+    """
+    wrong = [letter for letter in path.stem if unicodedata.category(letter) in ("Cc", "Cs")]
+    if wrong:
+        raise DataError(
+            f"{path.parent}: the picture {path.name!a} has a name that no table can hold, for "
+            f"its character {wrong[0]!a}. Rename it."
         )
-    return sorted(found, key=lambda p: (natural(p.name), p.name))
+    return unicodedata.normalize("NFC", path.stem)
 
 
-def _named(files: Sequence[Path], folder: Path) -> dict[str, Path]:
-    twice = [name for name, count in Counter(p.stem for p in files).items() if count > 1]
+def named(files: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Return the files by `name_of`.
+
+    Raises
+    ------
+    DataError
+        If two have one name.
+    """
+    twice = [name for name, count in Counter(map(name_of, files)).items() if count > 1]
     if twice:
         raise DataError(
             f"{folder}: more than one picture is called {listing(twice, most=3)}; which one is "
             "meant? Leave one of each name."
         )
-    return {p.stem: p for p in files}
+    return {name_of(p): p for p in files}
 
 
-def _picture(path: Path) -> np.ndarray:
+def picture(path: Path) -> np.ndarray:
+    """Return a picture of 8 bits a colour, uint8 (height, width, 3), upright and on white.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or no such picture.
+    """
     try:
         with Image.open(path) as image:
-            if image.mode not in MODES:
-                raise DataError(
-                    f"{path}: has more than 8 bits a colour (Pillow's mode {image.mode}). Save it "
-                    "as 8-bit RGB."
-                )
+            if image.mode not in MODES or DEEP in str(image.tile):
+                raise DataError(f"{path}: has more than 8 bits a colour. Save it as 8-bit RGB.")
             upright = ImageOps.exif_transpose(image)
             if upright.has_transparency_data:
                 white = Image.new("RGBA", upright.size, "white")
                 upright = Image.alpha_composite(white, upright.convert("RGBA"))
             return np.asarray(upright.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         if isinstance(error, DataError):
             raise
-        said = "is no picture" if isinstance(error, UnidentifiedImageError) else f"({error})"
+        why = (
+            ""
+            if isinstance(error, UnidentifiedImageError)
+            else f" ({' '.join(str(error).split())})"
+        )
         raise DataError(
-            f"{path}: {path.stat().st_size:,} bytes that cannot be read {said}. "
-            "Replace the file or take its pair out of both folders."
+            f"{path}: {path.stat().st_size:,} bytes that cannot be read as a picture{why}. "
+            "Replace the file or leave the image out."
         ) from error
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return the pictures of a folder in natural order; other files are left alone."""
+    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    return sorted(found, key=lambda p: (natural(p.name), p.name))
+
+
+def _listed(flag: str, folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "does not exist"
+        raise MissingDataError(f"{flag}: {folder} {kind}; a folder of pictures is needed.")
+    found = listed(folder)
+    if not found:
+        raise MissingDataError(
+            f"{flag}: {folder} holds no picture. Looked for: {', '.join(SUFFIXES)}."
+        )
+    return found
