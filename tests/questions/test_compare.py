@@ -36,6 +36,7 @@ PLAIN = Column("plain", "pixcorr", '{"dialect": "", "size": 0}')
 FLAT = Column("ssim", "ssim", '{"variant": "2d", "dialect": "brain-diffuser"}')
 COLUMNWISE = Column("columns", "ssim", '{"variant": "columnwise", "dialect": "brain-diffuser"}')
 MINDS = Column("minds", "ssim", '{"variant": "2d", "dialect": "mindeye"}')
+COLUMNS = Column("nobodys", "ssim", '{"variant": "columnwise", "size": 16}')
 CLIP = Column("clip", "clip", '{"dialect": "mindeye"}')
 
 
@@ -91,6 +92,11 @@ def test_a_published_score_stands_in_the_column_of_its_protocol():
         PIXCORR: (0.254, True),
         CLIP: (0.915, False),
     }
+    there = placed(bd, [Column("flat", "ssim", '{"variant": "2d"}'), COLUMNS])
+    assert there == {COLUMNS: (0.356, False)}  # of nobody's size, but of its own variant
+    retrieval = Column("found", "clip", '{"dialect": "brain-diffuser", "top": 1}')
+    assert placed(bd, [retrieval]) == {}
+    assert placed(bd, [retrieval, CLIP]) == {CLIP: (0.915, False)}
     mind = next(r for r in published() if r.name.startswith("MindEye,"))
     assert placed(mind, [FLAT, MINDS, PIXCORR, CLIP]) == {
         MINDS: (0.347, True),
@@ -114,6 +120,7 @@ def test_marks_say_what_differs(two, monkeypatch):
         ("subjects",),
         {"pixcorr": ("unknown",), "ssim": ("unknown",)},
     )
+    assert marks["Brain-IT"][1] == {"pixcorr": ("protocol",), "ssim": ("unknown",)}
     toys = of_published(published(), [PLAIN], arm(two))
     assert {r.marks for r in toys} == {("data",)}
     assert {r.values[PLAIN].marks for r in toys} == {("protocol",), ("unknown",)}
@@ -185,6 +192,13 @@ def test_folders_that_do_not_fit_are_told_in_one_line(two, tmp_path):
     (folder / f"{names[3]}.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match="cannot be read"):
         pictures_of(two, "x", folder)
+    Image.fromarray(np.full((8, 8), 900, np.uint16)).save(folder / f"{names[3]}.png")
+    with pytest.raises(DataError, match="more than 8 bits a colour"):
+        pictures_of(two, "x", folder)
+    Image.new("RGB", (8, 8)).save(folder / f"{names[3]}.jpg")
+    with pytest.raises(DataError, match=f"more than one picture is called {names[3]}"):
+        pictures_of(two, "x", folder)
+    (folder / f"{names[3]}.jpg").unlink()
     assert not list((two.path / "branches").glob("*/steps/sub-01/generate"))
     with pytest.raises(DataError, match="is no folder"):
         pictures_of(two, "x", tmp_path / "nowhere")
@@ -204,14 +218,54 @@ def test_an_ablation_is_rows_of_the_comparison(two):
         opened_arms(place, two.registry)
 
 
+def test_every_number_carries_its_own_protocol_test_set_status_and_source(decode_two):
+    """Also a published one in a column that was computed in another way."""
+    run = decode_two('metrics.ssim={metric="ssim",size=16}', "metrics.pix.metric=pixcorr", out="r")
+    place = compare([arm(run)])
+    rows = {(r["name"], r["metric"]): r for r in table(place)}
+    row = rows["Brain-Diffuser", "ssim"]
+    assert row["protocol"] == "brain-diffuser, columnwise"
+    assert rows["Brain-Diffuser", "pix"]["protocol"] == "brain-diffuser"
+    assert row["subject"] == "mean of subjects 01, 02, 05, 07"
+    assert (row["images"], row["dataset"]) == ("982", "nsd")
+    assert (row["status"], row["source"][:20]) == ("read in the paper", "Ozcelik & VanRullen ")
+    assert "another protocol" in row["differs"]
+    assert rows["Gu et al. 2023", "ssim"]["protocol"] == "not stated"
+    assert rows["Brain-IT", "ssim"]["protocol"] == "mindeye, variant not stated"
+    assert rows["Brain-IT", "ssim"]["status"].startswith("quoted by others")
+    assert rows["mine", "ssim"]["protocol"] == "2d"
+    (line,) = (x for x in (place / "table.md").read_text().split("\n") if "Brain-IT" in x)
+    for said in ("number not stated", "variant not stated", "quoted by others", "2510.25976"):
+        assert said in line
+    tex = (place / "table.tex").read_text()
+    assert "982 images of nsd, subject 01 & brain-diffuser, columnwise" in tex
+    assert "Table 1. As Table 1 gives it (read in the paper)." in tex
+    page = (place / "index.html").read_text()
+    assert "982 images of nsd, subject 01; protocol mindeye, 2d; printed by the authors" in page
+
+
+def test_labels_say_the_variant_once():
+    assert Column("ssim-columnwise", "ssim", '{"variant": "columnwise"}').label == (
+        "SSIM (columnwise)"
+    )
+    both = '{"variant": "2d", "dialect": "mindeye"}'
+    assert Column("ssim-2d", "ssim", both).label == "SSIM (2-D, mindeye)"
+    assert Column("ssim", "ssim", both).label == "SSIM (mindeye, 2d)"
+
+
 def test_exports_escape_and_explain():
-    row = Row("a_b & 5%|c", "sub-01", 12, "nsd", "x | y", "computed here", ("images",), {})
-    row.values[PIXCORR] = Value(0.25, marks=("protocol",))
+    row = Row("a_b & 5%|<c\n", "sub-01", 12, "nsd", "x | y", "computed here", ("images",), {})
+    row.values[PIXCORR] = Value(0.25, "brain-diffuser", marks=("protocol",))
     tex, md = latex([row], [PIXCORR, CLIP]), markdown([row], [PIXCORR, CLIP])
-    assert r"a\_b \& 5\%|c, sub-01 & 0.250$^{bd}$ & -- & 12 \\" in tex
+    name = r"a\_b \& 5\%\textbar{}\textless{}c , sub-01"
+    about = "12 images of nsd & brain-diffuser"
+    assert rf"{name} & 0.250$^{{bd}}$ & -- & {about} \\" in tex
     assert "$^{b}$ other test images." in tex
-    assert r"| a_b & 5%\|c, sub-01 | 0.250<sup>bd</sup> | – | 12 | x \| y |" in md
+    start = r"| a_b & 5%\|&lt;c , sub-01 | 0.250<sup>bd</sup> | – | 12 images of nsd |"
+    assert rf"{start} brain-diffuser | computed here | x \| y |" in md
     assert "<sup>d</sup> another protocol of this metric" in md
+    alone = Row("m", "", None, "nsd", "x", "computed here", (), {PIXCORR: Value(0.25)})
+    assert "m & 0.250 & images of nsd, number not stated & -- " in latex([alone], [PIXCORR])
 
 
 def test_subjects_stand_side_by_side_whatever_order_they_saw_images_in(decode_two):

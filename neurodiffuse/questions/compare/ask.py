@@ -13,7 +13,7 @@ from neurodiffuse.questions import sheets
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.compare import exports
 from neurodiffuse.questions.compare.columns import Column, shared
-from neurodiffuse.questions.compare.published import published
+from neurodiffuse.questions.compare.published import STATUS, published
 from neurodiffuse.questions.compare.rows import Row, Value, of_arms, of_published
 from neurodiffuse.questions.pages import Page, Part, render
 from neurodiffuse.questions.sheets import Sheet
@@ -103,13 +103,20 @@ def _table(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
     lines = []
     for row in rows:
         cells = tuple(_shown(row, row.values.get(c), c) for c in columns)
-        lines.append(Line(row.label, row.source, cells, row is rows[0]))
+        lines.append(Line(row.label, _about(row), cells, row is rows[0]))
     caption = (
         "Mean over test images; below it the 95 % bootstrap interval over images, or the standard "
         f"error over subjects, and the paired test against {rows[0].name} on the same images, "
-        "uncorrected. Letters say why a number may not be compared with the first row."
+        "uncorrected. Letters say why a number may not be compared with the first run."
     )
     return Table("Scores", "scores", caption, heads, tuple(lines))
+
+
+def _about(row: Row) -> str:
+    """Return a row's test set, protocol, status and source in words."""
+    protocol = f"protocol {row.protocols}" if row.protocols else ""
+    words = filter(None, (row.test_set, protocol, row.status, row.source.rstrip(".")))
+    return f"{'; '.join(words)}."
 
 
 def _shown(row: Row, value: Value | None, column: Column) -> Shown | None:
@@ -169,8 +176,8 @@ def _page(
     first = arms[0]
     others = len(rows) - len([r for r in rows if r.status == "computed here"])
     also = f" and {wording.counted(others, 'published result')}" if others else ""
-    about = {row.name: f"{row.source} ({row.status})" for row in rows if row.source[:4] != "this"}
-    about = {arm.name: arm.meaning for arm in arms if arm.meaning} | about
+    about = {arm.name: arm.meaning for arm in arms if arm.meaning}
+    about |= {row.name: _about(row) for row in rows if row.status in STATUS.values()}
     return Page(
         command="compare",
         title="Reconstructions compared",
@@ -184,8 +191,8 @@ def _page(
             "they have the same test images and the same metric with the same options: under the "
             "null hypothesis each image's difference could as well have the other sign. The "
             "p-values are two-sided and not corrected for the number of comparisons.",
-            "Published numbers are printed only where they were read in the paper itself or in "
-            "what its authors' published code printed. Networks, sizes, SSIM's variant, test "
+            "Each published number says how it is known: read in a paper, printed by its authors' "
+            "published code, or quoted by others. Networks, sizes, SSIM's variant, test "
             "images and selection among samples differ between papers, which alone moves scores.",
         ),
     )

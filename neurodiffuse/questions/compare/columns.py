@@ -31,9 +31,18 @@ class Column:
 
     @property
     def label(self) -> str:
-        """The name for a reader, with the protocol."""
-        name, said = metric_label(self.name), ", ".join(filter(None, self.protocol))
+        """The name for a reader, with what it does not say itself of the protocol."""
+        name = metric_label(self.name)
+        known = name.lower().replace("2-d", "2d")
+        said = ", ".join(part for part in self.protocol if part and part not in known)
+        if said and name.endswith(")"):
+            return f"{name[:-1]}, {said})"
         return f"{name} ({said})" if said else name
+
+    @property
+    def retrieves(self) -> bool:
+        """Whether it is top-k retrieval, which is another number than its metric's in papers."""
+        return bool(json.loads(self.options).get("top"))
 
 
 def columns_of(run: Run) -> dict[str, Column]:
@@ -52,22 +61,18 @@ def shared(arms: Sequence[Arm]) -> list[Column]:
 def placed(result: Published, columns: Sequence[Column]) -> dict[Column, tuple[float, bool]]:
     """Return a published result's scores by column, and whether they have the same protocol.
 
-    A score goes into one column only: of its own protocol if there is one, else the first of its
-    metric.
+    A score goes into one column only: of its own protocol if there is one, else of its own variant
+    of SSIM, else the first of its metric.
     """
     out = {}
     for metric, value in result.scores.items():
-        those = [c for c in columns if c.metric == metric]
-        same = [c for c in those if _same_protocol(result, c)]
+        said = result.protocol(metric)
+        those = [c for c in columns if c.metric == metric and not c.retrieves]
+        same = [c for c in those if result.stated(metric) and c.protocol == said]
+        alike = [c for c in those if c.protocol[1] == said[1]]
         if those:
-            out[(same or those)[0]] = (value, bool(same))
+            out[(same or alike or those)[0]] = (value, bool(same))
     return out
-
-
-def _same_protocol(result: Published, column: Column) -> bool:
-    """Return whether a published score was computed as a column is."""
-    variant = result.ssim_variant if column.metric == "ssim" else ""
-    return bool(result.dialect) and column.protocol == (result.dialect, variant)
 
 
 def _column(run: Run, name: str) -> Column:

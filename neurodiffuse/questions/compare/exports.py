@@ -8,27 +8,33 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from neurodiffuse.questions.compare.columns import Column
+from neurodiffuse.questions.compare.published import STATUS
 from neurodiffuse.questions.compare.rows import LETTERS, MARKS, Row, Value
 
 FIELDS = {
     "name": "Run, ablation, folder of pictures or published method",
-    "subject": "Subject, or the mean of several; n/a where the row says it",
+    "subject": "Subject, or the mean of several",
     "metric": "Metric, as the recipe calls it",
-    "protocol": "Dialect or variant of the metric",
+    "protocol": "The number's own dialect and variant; n/a where its metric names none",
     "value": "Mean over test images; shares are fractions of 1",
     "low": "Lower end of the 95 % bootstrap interval over images",
     "high": "Upper end of that interval",
     "sem": "Standard error over subjects",
-    "p": "Paired sign-flip test against the first row on the same images, two-sided, uncorrected",
+    "p": "Paired sign-flip test against the first run on the same images, two-sided, uncorrected",
     "images": "Number of test images",
     "dataset": "Data set",
-    "differs": "Why the number may not be compared with the first row",
+    "differs": "Why the number may not be compared with the first run",
     "status": "How the number is known",
     "source": "Where it is from",
 }
 
 TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 TEX |= {c: f"\\{c}" for c in "&%$#_{}"}
+TEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--"}
+
+
+ABOUT = ("test set", "protocol", "status", "source")
+"""Columns of a table to read that are no scores."""
 
 
 def write(folder: Path, rows: Sequence[Row], columns: Sequence[Column]) -> None:
@@ -48,40 +54,48 @@ def write(folder: Path, rows: Sequence[Row], columns: Sequence[Column]) -> None:
 
 def markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     """Return the table in Markdown, marks explained below it."""
-    heads = ["", *(c.label for c in columns), "images", "source"]
-    lines = [_md(heads), _md(["---", *["---:"] * (len(columns) + 1), "---"])]
+    heads = ["", *(c.label for c in columns), *ABOUT]
+    lines = [_md(heads), _md(["---", *["---:"] * len(columns), *["---"] * len(ABOUT)])]
     for row in rows:
         cells = [_cell(row, c, lambda letters: f"<sup>{letters}</sup>") for c in columns]
-        lines.append(
-            _md([_md_text(row.label), *cells, str(row.images or "–"), _md_text(row.source)])
-        )
+        about = (row.test_set, row.protocols or "–", row.status, row.source)
+        lines.append(_md([_md_text(row.label), *cells, *map(_md_text, about)]))
     notes = [f"<sup>{letter}</sup> {text}" for letter, text in notes_of(rows)]
     return "\n".join([*lines, "", *(f"{note}  " for note in notes)]).rstrip() + "\n"
 
 
 def latex(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """Return the table in LaTeX (booktabs), marks explained below it."""
-    heads = ["", *(_tex(c.label) for c in columns), "Images"]
+    """Return the table in LaTeX (booktabs), marks and sources explained below it."""
+    heads = ["", *(_tex(c.label) for c in columns), "Test set", "Protocol"]
     body = [f"{' & '.join(heads)} \\\\", r"\midrule"]
     for row in rows:
         cells = [_cell(row, c, lambda letters: f"$^{{{letters}}}$") for c in columns]
-        images = str(row.images or "--")
-        body.append(f"{' & '.join([_tex(row.label), *cells, images])} \\\\".replace("–", "--"))
+        cells = [cell.replace("–", "--") for cell in cells]
+        about = (_tex(row.test_set), _tex(row.protocols or "–"))
+        body.append(f"{' & '.join([_tex(row.label), *cells, *about])} \\\\")
     notes = [f"$^{{{letter}}}$ {_tex(text)}." for letter, text in notes_of(rows)]
-    sources = [f"% {row.label}: {row.source}" for row in rows]
-    spec = "l" + "r" * (len(columns) + 1)
+    notes += [f"{_tex(text)}." for text in _sources(rows)]
     return "\n".join(
         [
-            *sources,
-            f"\\begin{{tabular}}{{{spec}}}",
+            f"\\begin{{tabular}}{{l{'r' * len(columns)}ll}}",
             r"\toprule",
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            *([r"\par\footnotesize " + " ".join(notes)] if notes else []),
+            *(rf"\par\footnotesize {note}" for note in notes),
             "",
         ]
     )
+
+
+def _sources(rows: Sequence[Row]) -> list[str]:
+    """Return which published rows are from where, and how they are known."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if row.status in STATUS.values():
+            names.setdefault(f"{row.source.rstrip('.')} ({row.status})", []).append(row.label)
+    said = [f"{'; '.join(those)}: {source}" for source, those in names.items()]
+    return [*said, "All others are computed here"] if said else []
 
 
 def notes_of(rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -108,9 +122,9 @@ def _fields(row: Row, column: Column, value: Value) -> list[str]:
     differs = "; ".join(MARKS[m] for m in MARKS if m in (*row.marks, *value.marks))
     said = {
         "name": row.name,
-        "subject": row.subject or "n/a",
+        "subject": row.subject or row.people or "n/a",
         "metric": column.name,
-        "protocol": ", ".join(filter(None, column.protocol)) or "n/a",
+        "protocol": value.protocol or "n/a",
         "value": f"{value.mean:.6g}",
         "low": _number(value.low),
         "high": _number(value.high),
@@ -122,7 +136,7 @@ def _fields(row: Row, column: Column, value: Value) -> list[str]:
         "status": row.status,
         "source": row.source,
     }
-    return [said[name].replace("\t", " ") for name in FIELDS]
+    return [" ".join(said[name].split()) for name in FIELDS]
 
 
 def _number(value: float) -> str:
@@ -134,8 +148,8 @@ def _md(cells: Sequence[str]) -> str:
 
 
 def _md_text(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _tex(text: str) -> str:
-    return "".join(TEX.get(letter, letter) for letter in text)
+    return "".join(TEX.get(letter, letter) for letter in " ".join(text.split()))

@@ -9,15 +9,19 @@ from importlib.resources import files
 
 from neurodiffuse.errors import DataError
 
-STATUS = {"paper": "read in the paper", "code": "printed by the authors' published code"}
+STATUS = {
+    "paper": "read in the paper",
+    "code": "printed by the authors' published code",
+    "quoted": "quoted by others, not read in the paper",
+}
 
 
 @dataclass(frozen=True)
 class Published:
     """A row of somebody's table; ``scores`` by the name of the metric plugin, shares of 1.
 
-    ``status`` is ``paper`` or ``code`` (`STATUS`); ``images`` is None, ``dialect`` and
-    ``ssim_variant`` are empty where unknown.
+    ``status`` is one of `STATUS`; ``images`` is None, ``dialect`` and ``ssim_variant`` are empty
+    where unknown.
     """
 
     name: str
@@ -32,10 +36,29 @@ class Published:
     note: str = ""
 
     @property
-    def test_set(self) -> str:
-        """Subjects and number of images in words."""
-        who = f"subjects {', '.join(self.subjects)}" if self.subjects else "subjects not stated"
-        return f"{who}; {self.images} images" if self.images else f"{who}; its own split"
+    def people(self) -> str:
+        """The subjects in words."""
+        if not self.subjects:
+            return "subjects not stated"
+        one = len(self.subjects) == 1
+        return (
+            f"subject {self.subjects[0]}" if one else f"mean of subjects {', '.join(self.subjects)}"
+        )
+
+    def protocol(self, metric: str) -> tuple[str, str]:
+        """Return dialect and SSIM's variant of a score, empty where unknown or of no meaning."""
+        return self.dialect, self.ssim_variant if metric == "ssim" else ""
+
+    def in_words(self, metric: str) -> str:
+        """Return how a score was computed, for a reader."""
+        if not self.dialect:
+            return "not stated"
+        variant = self.ssim_variant or "variant not stated"
+        return f"{self.dialect}, {variant}" if metric == "ssim" else self.dialect
+
+    def stated(self, metric: str) -> bool:
+        """Return whether it is known how a score was computed."""
+        return bool(self.dialect and (metric != "ssim" or self.ssim_variant))
 
 
 def published() -> tuple[Published, ...]:

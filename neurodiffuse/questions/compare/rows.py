@@ -21,16 +21,20 @@ MARKS = {
     "protocol": "another protocol of this metric",
     "unknown": "protocol of this metric not stated",
 }
-"""Why a number may not be compared with the first row, by mark."""
+"""Why a number may not be compared with the first run, by mark."""
 
 LETTERS = dict(zip(MARKS, "abcde", strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A number of the table; ``low`` to ``high`` is its interval or NaN, ``marks`` of `MARKS`."""
+    """A number of the table; ``low`` to ``high`` is its interval or NaN, ``marks`` of `MARKS`.
+
+    ``protocol`` is its own dialect and variant in words; empty where its metric names none.
+    """
 
     mean: float
+    protocol: str = ""
     low: float = math.nan
     high: float = math.nan
     sem: float = math.nan
@@ -40,7 +44,10 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A line of the table; ``values`` by column, ``source`` and ``status`` say where it is from."""
+    """A line of the table; ``values`` by column, ``source`` and ``status`` say where it is from.
+
+    ``people`` are the subjects of a published result in words.
+    """
 
     name: str
     subject: str
@@ -50,6 +57,23 @@ class Row:
     status: str
     marks: tuple[str, ...] = ()
     values: dict[Column, Value] = field(default_factory=dict)
+    people: str = ""
+
+    @property
+    def test_set(self) -> str:
+        """How many images of which data set and, where the name does not say it, of whom."""
+        if self.images is None:
+            number = f"images of {self.dataset}, number not stated"
+        else:
+            number = f"{self.images} image{'s' * (self.images != 1)} of {self.dataset}"
+        return f"{number}, {self.people}" if self.people else number
+
+    @property
+    def protocols(self) -> str:
+        """How its numbers were computed, in words."""
+        known = dict.fromkeys(value.protocol for value in self.values.values() if value.protocol)
+        longest = [one for one in known if not any(o.startswith(f"{one},") for o in known)]
+        return "; ".join(longest)
 
     @property
     def label(self) -> str:
@@ -72,8 +96,9 @@ def of_published(results: Sequence[Published], columns: Sequence[Column], first:
     for result in results:
         values = {}
         for column, (mean, same) in placed(result, columns).items():
-            wrong = () if same else ("protocol",) if result.dialect else ("unknown",)
-            values[column] = Value(mean, marks=wrong)
+            said = result.stated(column.metric)
+            wrong = () if same else ("protocol",) if said else ("unknown",)
+            values[column] = Value(mean, result.in_words(column.metric), marks=wrong)
         if values:
             marks = _against(result, first)
             source = f"{result.source}. {result.note}".rstrip(". ") + "."
@@ -87,6 +112,7 @@ def of_published(results: Sequence[Published], columns: Sequence[Column], first:
                     STATUS[result.status],
                     marks,
                     values,
+                    result.people,
                 )
             )
     return out
@@ -119,7 +145,7 @@ def _of_subject(arm: Arm, subject: str, first: Arm) -> Row:
         test = None
         if arm is not first and same and not marks:
             test = paired(arm, first, subject, name)
-        values[mine[name]] = _value(score, test)
+        values[mine[name]] = _value(score, mine[name], test)
     return _row(arm, f"sub-{subject}", len(arm.ids(subject)), tuple(marks), values)
 
 
@@ -138,13 +164,18 @@ def _row(
     )
 
 
-def _value(score: ScoreRow, test: PairedTest | None) -> Value:
-    return Value(score.mean, score.low, score.high, test=test)
+def _value(score: ScoreRow, column: Column, test: PairedTest | None) -> Value:
+    return Value(score.mean, _words(column.protocol), score.low, score.high, test=test)
+
+
+def _words(protocol: tuple[str, str]) -> str:
+    return ", ".join(filter(None, protocol))
 
 
 def _mean(values: Sequence[Value]) -> Value:
     means = [v.mean for v in values]
-    return Value(float(np.mean(means)), sem=float(np.std(means, ddof=1) / math.sqrt(len(means))))
+    sem = float(np.std(means, ddof=1) / math.sqrt(len(means)))
+    return Value(float(np.mean(means)), values[0].protocol, sem=sem)
 
 
 def _against(result: Published, first: Arm) -> tuple[str, ...]:
