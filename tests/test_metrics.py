@@ -15,6 +15,7 @@ from skimage.metrics import structural_similarity
 
 from neurodiffuse import metrics
 from neurodiffuse.errors import ConfigError, DataError
+from neurodiffuse.metrics.similarity import ssim_of_shifts
 from neurodiffuse.types import Images, Latents, Metric
 
 SSIM = {
@@ -222,6 +223,31 @@ def test_ssim_columnwise_is_the_mean_of_one_dimensional_ones():
         expected.append(np.mean(columns))
     values = metrics.ssim(seen, made, variant="columnwise")
     np.testing.assert_allclose(values, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(11, 11), (26, 27), (42, 12), (43, 60), (11, 90)])
+def test_ssim_equals_scikit_image_at_any_size(size):
+    """Lines are averaged in bands of 16: none may be missing or counted twice."""
+    seen = pictures(1, *size)
+    made = noisy(seen)
+    x, y = rgb2gray(seen[0]), rgb2gray(made[0])
+    whole = structural_similarity(y, x, **SSIM)
+    assert metrics.ssim(seen, made)[0] == pytest.approx(whole, abs=1e-12)
+    columns = [structural_similarity(y[:, k], x[:, k], **SSIM) for k in range(size[1])]
+    found = metrics.ssim(seen, made, "columnwise")[0]
+    assert found == pytest.approx(np.mean(columns), abs=1e-12)
+
+
+@pytest.mark.parametrize("variant", ["2d", "columnwise"])
+def test_ssim_of_shifts_is_that_of_each_pair_alone(variant):
+    seen, made = pictures(7, 30, 40), noisy(pictures(7, 30, 40))
+    order = np.random.default_rng(3).permutation(7)
+    found = ssim_of_shifts(seen, made, order, range(2, 5), variant)
+    for k, shift in enumerate(range(2, 5)):
+        for i, own in enumerate(order):
+            other = order[(i + shift) % 7]
+            alone = metrics.ssim(seen[[other]], made[[own]], variant)[0]
+            assert found[k, own] == pytest.approx(alone, abs=1e-14)
 
 
 def test_ssim_takes_grey_pictures_and_tells_its_variants_apart():
