@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from neurodiffuse.errors import RunError
 from neurodiffuse.ridge.columns import ROWS
 from neurodiffuse.ridge.gram import CHUNK
-from neurodiffuse.run import Run
-from neurodiffuse.store import WIDTH
+from neurodiffuse.run import Run, read_json
+from neurodiffuse.store import WIDTH, LatentFile
 
 BASE = 220 * 2**20
 """The interpreter and its libraries (150 MiB, measured) and what the allocator does not return."""
@@ -31,6 +31,9 @@ MOST = 64
 SPARE = 128 * 2**20
 """What is added to the budget that a message asks for, so that it is enough however rounded."""
 
+VALUE = {"float32": 4, "float16": 2}
+"""Bytes of a stored latent."""
+
 ALONE = ("mask", "fit")
 """Steps that are done in this process whatever the executor."""
 
@@ -40,6 +43,7 @@ REMEDIES = {
     "fit": "decode from fewer voxels (--mask), or average repetitions",
     "predict": "decode from fewer voxels, or --set predict.calibration=250",
     "score": "test fewer images, or allow more memory",
+    "weights": "decode from fewer voxels (--mask)",
 }
 
 
@@ -90,7 +94,27 @@ def counts_of(run: Run, subject: str, voxels: int) -> Counts:
         bands=any(part.bands for part in features.values()),
         repeated=single,
         calibration=config.predict.calibration if config.predict.rescale == "train" else 0,
-        value={"float32": 4, "float16": 2}[config.encode.dtype],
+        value=VALUE[config.encode.dtype],
+    )
+
+
+def counts_of_map(run: Run, subject: str, feature: str) -> Counts:
+    """Return the sizes of a fitted map; what does not matter for its weights is 0."""
+    about = read_json(run.folder("fit", subject) / "fit.json")[feature]
+    latents = LatentFile.open(run.latents(subject, feature) / "train.npy")
+    return Counts(
+        n=about["n_rows"],
+        m=0,
+        p=about["n_voxels"],
+        trials=0,
+        image=0,
+        targets={feature: latents.targets},
+        alphas={},
+        chosen=isinstance(about["alpha"], str),
+        bands=bool(about.get("scale")),
+        repeated=about["n_rows"] != len(latents.ids),
+        calibration=0,
+        value=VALUE[latents.dtype],
     )
 
 
@@ -191,6 +215,32 @@ def predict(c: Counts) -> int:
     finishing = (60 * c.m + 20 * r) * w + 20 * c.m * c.m
     stream = rows * kinds + cross + block + finishing
     return max(4 * c.n * c.p + cross + 4 * c.n * CHUNK, solving, stream)
+
+
+def weights(c: Counts, piece: int, *, patterns: bool) -> int:
+    """Return what `neurodiffuse weights` holds for one feature, of pieces of ``piece`` targets.
+
+    At first the betas, mapped, 4 n p, twice where bands scale them, the factor, mapped, 4 s², what
+    weights are formed with, P, 4 n p, and three copies of a stretch of 1024 rows of it, 12 n. Of
+    chosen penalties with more voxels than rows P is there twice while it is joined, beside
+    eigenvectors that may be float64, 8 s², and a copy of them, 4 s². While targets stream, P, and
+    the betas where patterns are asked for; a block as it is stored and as float32, (v + 4) n W
+    with W columns of a stored block (4 n W more where trials share latents); of a piece its
+    targets centred, its weights and their sizes, 4 n + 8 p, and patterns as much again with 1024
+    voxels' betas centred, 4 n.
+    """
+    s, wide = min(c.n, c.p), _width(c)
+    betas = 4 * c.n * c.p * (2 if c.bands else 1)
+    kernel = 4 * c.n * c.p + (4 * s * s if c.chosen else 0)
+    factor = 8 * s * s if c.chosen else 4 * s * s
+    forming = betas + factor + kernel + 12 * c.n * CHUNK
+    if c.chosen:
+        forming += 4 * c.n * c.p
+    block = (c.value + 4 + (4 if c.repeated else 0)) * c.n * wide
+    stream = kernel + block + (4 * c.n + 8 * c.p) * piece
+    if patterns:
+        stream += betas + (4 * c.n + 8 * c.p) * piece + 4 * c.n * CHUNK
+    return max(forming, stream)
 
 
 def score(c: Counts) -> int:

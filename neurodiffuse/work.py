@@ -9,7 +9,7 @@ write files of the run in place and return what is small.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -73,6 +73,17 @@ def spread(
     )
     done = executor.run(work, tasks, quiet=run.quiet)
     return progress(done, label, total=len(tasks), quiet=run.quiet)
+
+
+def in_order(done: Iterable[tuple[int, T]]) -> Iterator[T]:
+    """Yield results in the order of their tasks; those that are early wait."""
+    early: dict[int, T] = {}
+    following = 0
+    for number, result in done:
+        early[number] = result
+        while following in early:
+            yield early.pop(following)
+            following += 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -243,8 +243,7 @@ def test_bands_scale_betas_patterns_and_weights(make_run):
     said = answer(run, "01", "colour", pattern)
     truth = model.predict(pattern * scale) - y.mean(0)
     np.testing.assert_allclose(said.deviations, truth, atol=1e-4)
-    fitted = maps.open_map(run, "01", "colour")
-    (whole,) = project(fitted, [Part(0, 4)], patterns=True, quiet=True)
+    (whole,) = project(run, "01", "colour", [Part(0, 4)], patterns=True)
     coef = model.coef_ * scale
     np.testing.assert_allclose(whole.weight, np.abs(coef).sum(0), rtol=2e-3)
     read = (x - x.mean(0)) @ coef.T[:, :3]

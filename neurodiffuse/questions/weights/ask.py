@@ -11,7 +11,7 @@ import numpy as np
 from neurodiffuse import maps
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.weights import bars, page, pictures, region_table, statmaps, surface
-from neurodiffuse.questions.weights.project import Projection, percentile, project
+from neurodiffuse.questions.weights.project import Projection, check_memory, percentile, project
 from neurodiffuse.questions.weights.question import Plan, Question, check_place, plan_of
 from neurodiffuse.questions.weights.region_table import RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
@@ -61,11 +61,13 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     Raises
     ------
     ConfigError, MissingDataError, RunError
-        As `question.plan_of` and `question.check_place` say, before anything is computed.
+        As `question.plan_of`, `question.check_place` and `project.check_memory` say, before
+        anything is computed.
     """
     plan = plan_of(run, question)
     place = out or run.path / question.folder
     check_place(place)
+    check_memory(run, plan.subjects, tuple(plan.parts), patterns="pattern" in question.measures)
     found = _project(run, plan)
     regions = _compare(run, plan, found) if question.whole else ()
     with said_clearly(place), run.writing(place) as folder:
@@ -90,20 +92,15 @@ def _project(run: Run, plan: Plan) -> Found:
         with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
             mask = stored["voxels"]
         for feature, parts in plan.parts.items():
-            fitted = maps.open_map(run, subject, feature)
-            inside = statmaps.within(run.subject(subject).grid, mask, fitted.voxels)
-            projections = project(
-                fitted,
-                parts,
-                patterns="pattern" in plan.question.measures,
-                label=f"sub-{subject} {feature}",
-                quiet=run.quiet,
-            )
+            voxels = maps.feature_voxels(run, subject, feature)
+            inside = statmaps.within(run.subject(subject).grid, mask, voxels)
+            patterns = "pattern" in plan.question.measures
+            projections = project(run, subject, feature, parts, patterns=patterns)
             whole = {"weight": projections[0].weight, "pattern": projections[0].pattern}
             for stat, values in whole.items():
                 if values is not None:
                     norms = np.full(int(mask.sum()), np.nan)
-                    norms[fitted.voxels] = values
+                    norms[voxels] = values
                     found.norms.setdefault(stat, {}).setdefault(subject, {})[feature] = norms
             for part, projection in zip(parts, projections, strict=True):
                 for measure in plan.question.measures:

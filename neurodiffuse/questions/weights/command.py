@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from neurodiffuse.flags import common
+from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 _DIR = click.Path(path_type=Path)
 
@@ -38,7 +39,7 @@ _DIR = click.Path(path_type=Path)
     default=("l1", "percentile"),
     show_default=True,
     metavar="NAME",
-    help="l1, percentile, pattern (Haufe). Repeat for several.",
+    help="l1, percentile, pattern (Haufe), explained (forward). Repeat for several.",
 )
 @click.option(
     "--against", default="", metavar="NAME", help="Feature to compare with. [default: the first]"
@@ -57,6 +58,8 @@ _DIR = click.Path(path_type=Path)
 @click.option(
     "--out", type=_DIR, metavar="DIR", help="Folder of the answer. [default: RUN/weights]"
 )
+@machine_flags
+@executor_flag
 @common
 @click.pass_context
 def weights(
@@ -72,7 +75,8 @@ def weights(
     neurodiffuse weights --run runs/demo --measure percentile --measure pattern --view
     neurodiffuse weights --run runs/demo --feature text --token 5
 
-    Weights say what the decoder uses, not what a voxel responds to; patterns say that.
+    Weights say what the decoder uses, not what a voxel responds to; patterns and explained
+    variance say that.
     """  # noqa: D301 (click's mark for lines that stay as they are)
     from neurodiffuse.pipeline import latest_run, reopen
     from neurodiffuse.plugins import Registry
@@ -83,7 +87,8 @@ def weights(
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
-    run = reopen(run_folder or latest_run(), registry, quiet=bool(given.get("quiet")))
+    quiet, machine = bool(given.get("quiet")), Machine.asked(given)
+    run = reopen(run_folder or latest_run(), registry, quiet=quiet, machine=machine)
     with opened(run):
         answer = ask(run, Question(**asked), out)
     click.echo(summary(answer))

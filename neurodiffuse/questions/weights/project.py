@@ -5,19 +5,24 @@ The weight matrix is formed block of targets by block of targets and never as a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
 
-from neurodiffuse import ridge
-from neurodiffuse.maps import Map
-from neurodiffuse.progress import progress
+from neurodiffuse import budget, maps, ridge
 from neurodiffuse.questions.weights.parts import Part
+from neurodiffuse.ridge.gram import let_go
+from neurodiffuse.run import Run
+from neurodiffuse.store import LatentFile
+from neurodiffuse.work import Site, in_order, spread
 
 COLUMNS = 1024
 """Voxels whose betas are centred at a time."""
+
+WIDTH = 512
+"""Targets whose weights are held at a time; wider pieces would be no faster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,49 +31,100 @@ class Projection:
 
     ``weight``: Σ_j |W_vj| over the part's targets j, or W_vj itself for a component.
     ``pattern``: the same of the Haufe pattern (see `haufe_pattern`), None unless asked for.
+    ``explained``: share of the voxel's variance (see `explained`), None unless asked for.
     """
 
     weight: np.ndarray
     pattern: np.ndarray | None
+    explained: np.ndarray | None = None
+
+
+def check_memory(
+    run: Run, subjects: Sequence[str], features: Sequence[str], *, patterns: bool
+) -> None:
+    """Refuse a budget that `project` would not stay within.
+
+    Raises
+    ------
+    RunError
+        Saying what is needed.
+    """
+    held = (
+        budget.weights(budget.counts_of_map(run, s, f), WIDTH, patterns=patterns)
+        for s in subjects
+        for f in features
+    )
+    budget.check(run, {"weights": int(budget.BASE + budget.MARGIN * max(held))})
 
 
 def project(
-    fitted: Map, parts: Sequence[Part], *, patterns: bool = False, label: str = "", quiet: bool
+    run: Run, subject: str, feature: str, parts: Sequence[Part], *, patterns: bool = False
 ) -> list[Projection]:
-    """Return the projection of each part, streaming the targets once.
+    """Return the projection of each part of a feature, streaming its targets once.
+
+    Blocks of targets are the tasks of the run's executor; blocks outside all parts are left out.
 
     Parameters
     ----------
-    fitted
-        A feature's map. Weights belong to the standardised betas: one unit is one standard
+    run, subject, feature
+        Of a fitted map. Weights belong to the standardised betas: one unit is one standard
         deviation of the voxel over the training rows.
     parts
-        Of `parts_of`; blocks of targets outside all of them are not multiplied.
+        Of `parts_of`.
     patterns
         Also compute Haufe patterns, for about three times the work.
-    label, quiet
-        Of the progress bar.
 
     Notes
     -----
-    Memory is P = Xc' (K + αI)^-1, as large as the betas, and one block of weights; where targets
-    have penalties of their own, also the betas' singular vectors. Where betas were scaled in bands,
-    weights and patterns are those of the betas before.
+    Memory is what `neurodiffuse.budget.weights` says, in each worker: P = Xc' (K + αI)^-1, as
+    large as the betas, is formed there, which is a fortieth of the work at full size. Where betas
+    were scaled in bands, weights and patterns are those of the betas before.
     """
-    projection, scale = fitted.weight_map(), fitted.scale
-    shape = (len(parts), len(projection.outer))
-    weight, pattern = np.zeros(shape), np.zeros(shape) if patterns else None
-    blocks = progress(
-        _needed(fitted, parts), label, total=len(fitted.targets.columns()), quiet=quiet
-    )
-    for columns, weights in ridge.weight_blocks(projection, blocks):
-        if pattern is not None:
-            found = haufe_pattern(fitted.gram, weights)
-            _add(pattern, found if scale is None else found / scale[:, None], columns, parts)
-        _add(weight, weights if scale is None else weights * scale[:, None], columns, parts)
-    return [
-        Projection(weight[k], None if pattern is None else pattern[k]) for k in range(len(parts))
+    blocks = LatentFile.open(run.latents(subject, feature) / "train.npy").columns()
+    tasks = [
+        (subject, feature, number)
+        for number, columns in enumerate(blocks)
+        if any(_reaches(part, columns) for part in parts)
     ]
+    label = f"sub-{subject} {feature}"
+    work = spread(run, project_block, tasks, label, shared=(tuple(parts), patterns))
+    total: np.ndarray | None = None
+    for found in in_order(work):
+        total = found if total is None else total + found
+    assert total is not None
+    return [Projection(each[0], each[1] if patterns else None) for each in total]
+
+
+def project_block(site: Site, subject: str, feature: str, number: int) -> np.ndarray:
+    """Return a block's share of each part's projection, (n_parts, 1 or 2, n_voxels) float64."""
+    parts, patterns = site.shared
+    fitted, weigh = site.keep("map", lambda: _opened(site.run, subject, feature))
+    columns, block = fitted.targets.block(number)
+    if not np.array_equal(fitted.rows, np.arange(len(block))):
+        block = block[fitted.rows]
+    total = np.zeros((len(parts), 1 + patterns, len(fitted.voxels)))
+    for start in range(columns.start, columns.stop, WIDTH):
+        piece = slice(start, min(start + WIDTH, columns.stop))
+        if not any(_reaches(part, piece) for part in parts):
+            continue
+        weights = weigh(piece, block[:, start - columns.start : piece.stop - columns.start])
+        if patterns:
+            found = haufe_pattern(fitted.gram, weights)
+            if fitted.scale is not None:
+                found /= fitted.scale[:, None]
+            _add(total[:, 1], found, piece, parts)
+        if fitted.scale is not None:
+            weights *= fitted.scale[:, None]
+        _add(total[:, 0], weights, piece, parts)
+    return total
+
+
+def _opened(run: Run, subject: str, feature: str) -> tuple[maps.Map, ridge.Weigher]:
+    """Return a feature's map and what forms its weights; mapped betas are let go of again."""
+    fitted = maps.open_map(run, subject, feature)
+    weigh = ridge.Weigher(fitted.weight_map())
+    let_go(fitted.gram.x)
+    return fitted, weigh
 
 
 def haufe_pattern(gram: ridge.Gram, weights: np.ndarray) -> np.ndarray:
@@ -115,14 +171,8 @@ def percentile(values: np.ndarray) -> np.ndarray:
     return 100.0 * (rankdata(np.abs(values)) - 0.5) / len(values)
 
 
-def _needed(fitted: Map, parts: Sequence[Part]) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield blocks of training latents, cut to the columns that any of the parts wants."""
-    for columns, block in fitted.blocks():
-        wanted = [w for w in (part.within(columns) for part in parts) if w.stop > w.start]
-        if wanted:
-            inside = slice(min(w.start for w in wanted), max(w.stop for w in wanted))
-            first = columns.start
-            yield slice(first + inside.start, first + inside.stop), block[:, inside]
+def _reaches(part: Part, columns: slice) -> bool:
+    return part.start < columns.stop and columns.start < part.stop
 
 
 def _add(total: np.ndarray, block: np.ndarray, columns: slice, parts: Sequence[Part]) -> None:
