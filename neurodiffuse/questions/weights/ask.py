@@ -11,19 +11,23 @@ import numpy as np
 from neurodiffuse import maps
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.weights import bars, page, pictures, region_table, statmaps, surface
+from neurodiffuse.questions.weights.explained import with_explained
 from neurodiffuse.questions.weights.project import Projection, check_memory, percentile, project
 from neurodiffuse.questions.weights.question import Plan, Question, check_place, plan_of
 from neurodiffuse.questions.weights.region_table import RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
 from neurodiffuse.run import Run, said_clearly
 
-PICTURED = {False: ("percentile", "l1", "pattern"), True: ("l1", "pattern", "percentile")}
+PICTURED = {
+    False: ("percentile", "l1", "explained", "pattern"),
+    True: ("l1", "pattern", "percentile", "explained"),
+}
 """The measure shown interactively is the first of these asked for: of norms, of signed maps."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out: the folder, its maps, the regions compared (weights, then patterns)."""
+    """What came out: the folder, its maps, the regions compared, by what of."""
 
     folder: Path
     maps: tuple[BrainValues, ...]
@@ -32,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Every map, and by what it is of, subject and feature, L1 norms over the whole mask."""
+    """Every map, and by what it is of, subject and feature, its values over the mask."""
 
     maps: list[BrainValues] = field(default_factory=list)
     norms: dict[str, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)
@@ -96,8 +100,9 @@ def _project(run: Run, plan: Plan) -> Found:
             inside = statmaps.within(run.subject(subject).grid, mask, voxels)
             patterns = "pattern" in plan.question.measures
             projections = project(run, subject, feature, parts, patterns=patterns)
-            whole = {"weight": projections[0].weight, "pattern": projections[0].pattern}
-            for stat, values in whole.items():
+            if "explained" in plan.question.measures:
+                projections = with_explained(run, subject, feature, parts, projections)
+            for stat, values in vars(projections[0]).items():
                 if values is not None:
                     norms = np.full(int(mask.sum()), np.nan)
                     norms[voxels] = values
@@ -118,6 +123,9 @@ def _values(projection: Projection, measure: str) -> np.ndarray:
     if measure == "pattern":
         assert projection.pattern is not None
         return projection.pattern
+    if measure == "explained":
+        assert projection.explained is not None
+        return projection.explained
     return projection.weight
 
 

@@ -28,11 +28,13 @@ CAPTIONS = {
     "l1": "L1 norm of the weights over {targets}.",
     "percentile": "L1 norm of the weights over {targets}, as a percentile of the voxels.",
     "pattern": "Haufe pattern, L1 norm over {targets}: where the decoded latents show.",
+    "explained": "Share of the voxel's variance that {targets} predict in left-out images.",
 }
 SIGNED = {
     "l1": "Weight of this latent.",
     "percentile": "Size of the weight, as a percentile of the voxels.",
     "pattern": "Haufe pattern: what a voxel does when the decoded latent rises.",
+    "explained": "Share of the voxel's variance that this latent predicts in left-out images.",
 }
 
 
@@ -221,6 +223,12 @@ def _methods(plan: Plan, regions: Sequence[RegionResult]) -> list[str]:
             "Haufe patterns answer the other question, what a voxel does when the decoded latent "
             "rises: cov(X) W / var(ŷ) with ŷ in units of its standard deviation on the training "
             "images. They may be read as activations."
+        )
+    if "explained" in plan.question.measures:
+        paragraphs.append(
+            "Explained variance is that of a forward model, ridge regression of each voxel on the "
+            "latents of the pictures, in training images left out one by one, with the best of 17 "
+            "penalties; 0 where their mean predicts better. It does not depend on other voxels."
         )
     if regions:
         paragraphs.append(

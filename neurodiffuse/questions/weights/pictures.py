@@ -76,7 +76,7 @@ def slices(run: Run, made: BrainValues) -> bytes:
         made={},
         anatomy=anatomy_of(run, made.subject),
     )
-    short = {"percentile": "percentile", "l1": "L1 norm", "pattern": "pattern"}[made.measure]
+    short = {"percentile": "percentile", "l1": "L1 norm", "pattern": "pattern"}.get(made.measure, "R²")
     units = "weight" if made.measure == "l1" and made.part.signed else short
     uri = map_picture(subject, BrainMap(made.title, image_of(run, made), units))
     return base64.b64decode(uri.partition(",")[2])

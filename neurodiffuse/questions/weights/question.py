@@ -12,7 +12,7 @@ from neurodiffuse.questions.weights.parts import Part, parts_of
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile
 
-MEASURES = ("l1", "percentile", "pattern")
+MEASURES = ("l1", "percentile", "pattern", "explained")
 TABLE = "maps.tsv"
 
 

@@ -21,11 +21,18 @@ PAPER = ("visual", "category")
 MOST = 24
 """Bars of a figure at most."""
 
-STATS = {"weight": "weights", "pattern": "Haufe patterns"}
+STATS = {
+    "weight": "weights",
+    "pattern": "Haufe patterns",
+    "explained": "explained variance",
+}
 """What can be compared, and its words."""
 
 COLUMNS = {
-    "stat": "weight: L1 norm of the weights; pattern: L1 norm of the Haufe patterns",
+    "stat": (
+        "weight: L1 norm of the weights; pattern: L1 norm of the Haufe patterns; explained: "
+        "share of the voxel's variance that the feature predicts in left-out images"
+    ),
     "subject": "Subject label, or all: mean over the subjects that have the region",
     "region": "Region",
     "voxels": "Voxels of the region that all compared features are read from",
@@ -80,7 +87,8 @@ def compare_regions(
     stat
         One of `STATS`: what the norms are of.
     norms
-        Of each subject and feature: L1 norms over the whole mask, NaN where it is not read.
+        Of each subject and feature: values (L1 norms, explained variance) over the whole mask,
+        NaN where it is not read.
     against
         The reference feature.
     words

@@ -18,13 +18,19 @@ from neurodiffuse.types import Grid
 HEMISPHERES = {"left": "L", "right": "R"}
 """Hemispheres and the value of the BIDS entity ``hemi``, in the order of a surface's vertices."""
 
-STATS = {"l1": "weight", "percentile": "percentile", "pattern": "pattern"}
+STATS = {
+    "l1": "weight",
+    "percentile": "percentile",
+    "pattern": "pattern",
+    "explained": "explained",
+}
 """Label of the BIDS entity ``stat`` for each measure."""
 
 UNITS = {
     "l1": "latent units per standard deviation of the voxel",
     "percentile": "percentile of the voxels",
     "pattern": "standard deviations of the voxel per standard deviation of the decoded latent",
+    "explained": "share of the voxel's variance",
 }
 
 FORMULAS = {
@@ -37,6 +43,10 @@ FORMULAS = {
         "sum over targets j of |cov(x_v, yhat_j)| / sd(yhat_j)",
         "cov(x_v, yhat_j) / sd(yhat_j)",
     ),
+    "explained": (
+        "R2 of x_v predicted from the latents y by ridge, in left-out training images",
+        "R2 of x_v predicted from the latent y_j, in left-out training images",
+    ),
 }
 """Of a norm over several targets, and of a single component."""
 
@@ -45,8 +55,11 @@ COLUMNS = {
     "subject": "Subject label",
     "feature": "Feature of the recipe",
     "part": "all targets of the feature, one token (L1 norm over it), or one component (signed)",
-    "stat": "weight: see formula; percentile: of the weight; pattern: Haufe et al. 2014",
-    "formula": "What the value of voxel v is; W are the ridge weights, yhat the decoded latents",
+    "stat": (
+        "weight: see formula; percentile: of the weight; pattern: Haufe et al. 2014; explained: "
+        "of a forward model"
+    ),
+    "formula": "What the value of voxel v is; W: ridge weights, y: latents, yhat: those decoded",
     "units": "Units of the map",
     "targets": "Number of targets that the map sums up",
     "voxels": "Voxels that the feature is read from; every other voxel of the map is 0",
@@ -89,6 +102,7 @@ class BrainValues:
             "l1": "weights" if self.part.signed else "L1 norm of weights",
             "percentile": "percentile of weights",
             "pattern": "Haufe pattern" if self.part.signed else "L1 norm of Haufe patterns",
+            "explained": "explained variance",
         }
         return f"{self.feature}{of}: {kind[self.measure]}"
 
