@@ -13,12 +13,15 @@ import numpy as np
 from neurodiffuse.questions.arms import Arm, Cell
 from neurodiffuse.report import wording
 from neurodiffuse.report.model import ScoreRow
+from neurodiffuse.run import Run
+from neurodiffuse.steps.report import metric_in_words
 
 COLUMNS = {
     "subject": "Subject label",
     "name": "Which pictures are scored",
     "stage": "Stage of the recipe that made them",
     "metric": "Metric, as the recipe calls it",
+    "protocol": "What the metric is, with its dialect and variant where it has them",
     "n": "Number of test images",
     "mean": "Mean over images",
     "low": "Lower end of the 95 % bootstrap interval over images",
@@ -87,6 +90,7 @@ def write(folder: Path, found: Sequence[Cell]) -> None:
             "name": cell.arm.name,
             "stage": score.stage,
             "metric": score.metric,
+            "protocol": metric_in_words(cell.arm.run, score.metric),
             "n": str(score.n),
             "mean": _number(score.mean),
             "low": _number(score.low),
@@ -103,6 +107,17 @@ def write(folder: Path, found: Sequence[Cell]) -> None:
     about = {name: {"Description": text} for name, text in COLUMNS.items()}
     text = json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / "scores.json").write_text(text + "\n", encoding="utf-8")
+
+
+def protocols(run: Run) -> str:
+    """Return what a run's scores are, with dialects and variants, for the methods of a page."""
+    said = [
+        f"{wording.metric_label(name)}: {metric_in_words(run, name).rstrip('.')}."
+        for name in run.config.metrics
+    ]
+    return " ".join(
+        [*said, "Scores compare only in the same dialect and variant, on one test set."]
+    )
 
 
 def level(score: ScoreRow) -> float | None:
@@ -150,7 +165,11 @@ def over_subjects(found: Sequence[Cell], reference: Arm) -> Table | None:
         Line(arm.name, arm.meaning, tuple(_best(rows, heads, arm.name)), arm is reference)
         for arm in arms
     )
-    caption = f"Mean over {len(subjects)} subjects, ± standard error of the mean. Bold: best."
+    images = sorted({wording.counted(cell.score.n, "test image") for cell in found})
+    caption = (
+        f"Mean over {len(subjects)} subjects, ± standard error of the mean, of "
+        f"{' or '.join(images)} each. Bold: best."
+    )
     return Table("All subjects", "scores-all", caption, heads, lines)
 
 

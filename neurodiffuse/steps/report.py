@@ -129,7 +129,7 @@ def _scores(run: Run, label: str, source: str) -> tuple[ScoreRow, ...]:
             chance=run.metric(row["metric"]).chance,
             null_mean=row["null_mean"],
             higher_is_better=row["higher_is_better"],
-            note=_note(run, row["metric"]),
+            note=metric_in_words(run, row["metric"]),
             values=np.array(values[source, row["stage"], row["metric"]]),
         )
         for row in read_json(folder / "scores.json")
@@ -137,7 +137,7 @@ def _scores(run: Run, label: str, source: str) -> tuple[ScoreRow, ...]:
     )
 
 
-def _note(run: Run, name: str) -> str:
+def metric_in_words(run: Run, name: str) -> str:
     """Return what a metric is, with the options that it ran with."""
     part = run.config.metrics[name]
     card = run.registry.card("metric", part.metric)

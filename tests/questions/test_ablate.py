@@ -120,6 +120,22 @@ def test_table_has_means_and_paired_tests_of_the_rows(two):
     assert float(row["mean"]) == pytest.approx(full.mean(), abs=1e-5)
 
 
+def test_pages_and_tables_say_dialect_variant_and_number_of_images(decode_two):
+    run = decode_two(
+        'metrics.pix={metric="pixcorr",dialect="brain-diffuser"}',
+        'metrics.lines={metric="ssim",variant="columnwise",size=16}',
+        subjects=("01", "02"),
+    )
+    place = ablate(run)
+    page = (place / "index.html").read_text()
+    assert "(dialect brain-diffuser)." in page
+    assert "variant columnwise" in page
+    assert "of 12 test images each" in page
+    said = {row["metric"]: row["protocol"] for row in table(place)}
+    assert said["pix"].endswith("(dialect brain-diffuser)")
+    assert "variant columnwise" in said["lines"]
+
+
 def test_same_question_same_bytes_and_nothing_painted_twice(decode_two, monkeypatch):
     one, two = (ablate(decode_two(out=name)) for name in ("one", "two"))
     assert digest(one) == digest(two)

@@ -163,6 +163,7 @@ def _page(run: Run, parts: Sequence[Part], arms: Sequence[Arm], notes: Sequence[
             "A row is tested against the full method image by image: under the null hypothesis "
             "each image's difference could as well have the other sign. The p-values are two-sided "
             "and not corrected for the number of comparisons.",
+            tables.protocols(run),
         ),
         references=REFERENCES,
     )

@@ -188,6 +188,7 @@ def _page(run: Run, parts: Sequence[Part], arms: Sequence[Arm], notes: Sequence[
             "Refitted rows leave training images out of the responses, standardise the voxels "
             "anew and solve the ridge problem again with the recipe's penalties; latents are those "
             "of the run.",
+            tables.protocols(run),
         ),
         references=REFERENCES,
     )
