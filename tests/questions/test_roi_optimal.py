@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from neurodiffuse.errors import ConfigError, DataError, RunError
 from neurodiffuse.questions.roi_optimal import encoding, regions
 from neurodiffuse.questions.roi_optimal.ask import roi_optimal
 from neurodiffuse.questions.roi_optimal.command import roi_optimal as command
+from neurodiffuse.questions.roi_optimal.patterns import patterns_of
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.renormalise import reference, reference_kinds, to_norm
 from neurodiffuse.questions.roi_optimal.rows import rows_of
@@ -414,6 +416,53 @@ def test_an_unfitted_run_is_refused(make_run):
 def test_too_few_candidates_are_refused():
     with pytest.raises(ConfigError, match="--candidates"):
         question("V1", method="encoder-ranked", candidates=2, seeds=3)
+
+
+# --- random signs -------------------------------------------------------------------------------
+
+
+def test_signs_are_of_the_region_alone_and_new_for_each_picture():
+    inside = np.random.default_rng(0).uniform(size=400) < 0.5
+    asked = question("V1", pattern="signs", seeds=50)
+    signs = patterns_of(asked, "V1", inside, 7)
+    assert signs.shape == (50, 400)
+    assert (np.abs(signs) == inside).all()
+    assert abs(signs[:, inside].mean()) < 4 / np.sqrt(50 * inside.sum())
+    assert len(np.unique(signs, axis=0)) == 50
+    np.testing.assert_array_equal(signs[:3], patterns_of(replace(asked, seeds=3), "V1", inside, 7))
+    for key, seed in (("V2", 7), ("V1", 8)):
+        assert (patterns_of(asked, key, inside, seed) != signs).any()
+
+
+def test_mean_energy_of_signs_is_the_sum_of_what_the_voxels_do_alone(run):
+    asked = question("V1", pattern="signs", seeds=400, renorm="none", subjects=("01",))
+    (row,) = rows_of(run, asked, [])
+    x, y, _ = problem(run)
+    ridge = Ridge(3.0).fit(x, y)
+    weights = ridge.coef_.T[pattern(run, "V1")]
+    energy = ((row.latents["V1"]["colour"].values - y.mean(axis=0)) ** 2).mean(axis=0)
+    np.testing.assert_allclose(energy.sum(), (weights**2).sum(), rtol=0.15)
+
+
+def test_signs_are_painted_one_a_picture_and_do_not_depend_on_what_else_is_asked(run):
+    alone = roi_optimal(run, question("V1", pattern="signs", seeds=6, renorm="train-norm"))
+    among = pictures(roi_optimal(run, question("FFA1", "V1", pattern="signs", seeds=7)))
+    found = pictures(alone)
+    assert found == {path: among[path] for path in found}
+    assert len(found) == 3 * 6 * 2
+    assert len({v for path, v in found.items() if "sub-01" in path and "first" in path}) == 6
+    rows = table(alone)
+    assert {row["predicted_activation"] for row in rows} == {"n/a"}
+    _, y, _ = problem(run)
+    norm = np.linalg.norm(y, axis=1).mean()
+    assert [float(r["norm_colour"]) for r in rows] == pytest.approx([norm] * 18, rel=1e-3)
+    assert "+1 or -1 at random" in (alone / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("options", [{"method": "encoder-ranked"}, {"renorm": "reference"}])
+def test_signs_go_with_no_ranking_and_no_published_constants(options):
+    with pytest.raises(ConfigError, match="--pattern signs"):
+        question("V1", pattern="signs", **options)
 
 
 # --- the command --------------------------------------------------------------------------------

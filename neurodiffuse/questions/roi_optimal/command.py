@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _DIR = click.Path(path_type=Path)
 
+ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display")
+"""Options that are of the question, by its names."""
+
 
 @click.command("roi-optimal")
 @click.option(
@@ -65,6 +68,14 @@ _DIR = click.Path(path_type=Path)
     show_default=True,
     help="Paint once, or rank candidates by the response that a forward model predicts.",
 )
+@click.option(
+    "--pattern",
+    type=click.Choice(["ones", "signs"]),
+    default="ones",
+    show_default=True,
+    help="Activity of the region: 1 in every voxel (the paper's), or +1 and -1 at random, anew for "
+    "each picture: where its voxels look.",
+)
 @click.option("--seeds", default=1, show_default=True, help="Pictures kept of each region.")
 @click.option("--candidates", default=8, show_default=True, help="Of encoder-ranked, made of each.")
 @click.option(
@@ -102,7 +113,7 @@ def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) 
         subjects=subjects,
         regions=regions,
         kinds=reference_kinds(said) if options["renorm"] == "reference" else {},
-        **{k: options[k] for k in ("renorm", "method", "seeds", "candidates", "display")},
+        **{k: options[k] for k in ASKED},
     )
     with opened(run):
         if options["path"] is None:

@@ -26,6 +26,29 @@ TITLES = {
     "eccentricity": ("Bands of eccentricity", "Laid out as Fig 11 of Ozcelik & VanRullen 2023."),
 }
 
+PATTERN = {
+    "ones": (
+        "A pattern that is 1 in the region and 0 in every other voxel of the mask, in units of "
+        "each voxel's standard deviation over the training betas, goes through the ridge maps "
+        "from voxels to latents."
+    ),
+    "signs": (
+        "Patterns that are +1 or -1 at random in the region's voxels, anew for each picture, and 0 "
+        "in every other voxel of the mask, in units of each voxel's standard deviation over the "
+        "training betas, go through the ridge maps from voxels to latents. What single pictures "
+        "show is random; where they differ from the mean picture, on average over many, is where "
+        "the region's voxels look."
+    ),
+}
+
+ACTIVATION = (
+    "Predicted activation is what a forward model, ridge regression from the latents of "
+    "pictures to voxels, fitted on the same training images, expects the region to respond "
+    "to the painted picture above the rest of the mask, in standard deviations of a voxel. "
+    "Its R² is that in training images left out one by one. The model reads the latents "
+    "that the picture was painted from, so it ranks pictures and is no independent test."
+)
+
 RENORM = {
     "train-norm": (
         "The deviation from the mean latent is scaled so that the norm of each kind of latents "
@@ -152,16 +175,11 @@ def _table(made: Sequence[Made]) -> list[dict[str, str]]:
 def _methods(question: Question, made: Sequence[Made], *, averaged: bool) -> list[str]:
     """Return how it was done, a paragraph a thought."""
     said = [
-        "A pattern that is 1 in the region and 0 in every other voxel of the mask, in units of "
-        "each voxel's standard deviation over the training betas, goes through the ridge maps "
-        f"from voxels to latents. {RENORM[question.renorm]} The recipe's generators paint the "
-        "latents, each picture from a seed of its own.",
-        "Predicted activation is what a forward model, ridge regression from the latents of "
-        "pictures to voxels, fitted on the same training images, expects the region to respond "
-        "to the painted picture above the rest of the mask, in standard deviations of a voxel. "
-        "Its R² is that in training images left out one by one. The model reads the latents "
-        "that the picture was painted from, so it ranks pictures and is no independent test.",
+        f"{PATTERN[question.pattern]} {RENORM[question.renorm]} The recipe's generators paint the "
+        "latents, each picture from a seed of its own."
     ]
+    if question.pattern == "ones":
+        said.append(ACTIVATION)
     if question.method == "encoder-ranked":
         said.append(
             f"Of {question.candidates} candidates that differ in their seed, the "

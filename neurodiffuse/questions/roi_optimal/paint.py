@@ -24,12 +24,15 @@ class Painter:
         }
 
     def paint(self, latents: Mapping[str, Latents], seeds: Sequence[int]) -> dict[str, Images]:
-        """Return the pictures of each stage: one set of latents (a row each), many seeds."""
+        """Return the pictures of each stage.
+
+        Each seed has a row of ``latents``, or all have the only one.
+        """
         ids = tuple(str(seed) for seed in seeds)
-        rows = {
-            feature: Latents(ids, np.repeat(one.values[:1], len(ids), axis=0), one.shapes)
-            for feature, one in latents.items()
-        }
+        rows = {}
+        for feature, one in latents.items():
+            values = np.repeat(one.values, len(ids) // len(one.ids), axis=0)
+            rows[feature] = Latents(ids, values, one.shapes)
         made: dict[str, Images] = {}
         for stage, generator in self.generators.items():
             part = self.run.config.stages[stage]

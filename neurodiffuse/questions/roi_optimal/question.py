@@ -18,6 +18,7 @@ from neurodiffuse.run import Run
 
 Renorm = Literal["train-norm", "reference", "none"]
 Method = Literal["linear", "encoder-ranked"]
+Pattern = Literal["ones", "signs"]
 
 FOLDER = "roi-optimal"
 
@@ -28,13 +29,15 @@ class Question:
 
     ``seeds`` pictures of each region are kept. With ``encoder-ranked`` they are the best of
     ``candidates`` by the activity that `encoding.ForwardModel` predicts; with ``linear`` no other
-    one is made. ``kinds`` maps features to the published constants, for ``reference`` only.
+    one is made. ``pattern`` is what `patterns.patterns_of` makes of a region. ``kinds`` maps
+    features to the published constants, for ``reference`` only.
     """
 
     subjects: tuple[str, ...]
     regions: tuple[Region, ...]
     renorm: Renorm = "train-norm"
     method: Method = "linear"
+    pattern: Pattern = "ones"
     seeds: int = 1
     candidates: int = 8
     display: Display = "none"
@@ -48,6 +51,21 @@ class Question:
                 f"--candidates: the best {self.seeds} of {self.candidates} is no choice; give "
                 f"{self.seeds + 1} or more, or fewer --seeds."
             )
+        if self.pattern == "signs" and self.method == "encoder-ranked":
+            raise ConfigError(
+                "--pattern signs: asks for no activity of the region, so --method encoder-ranked "
+                "has nothing to rank by. Use --method linear."
+            )
+        if self.pattern == "signs" and self.renorm == "reference":
+            raise ConfigError(
+                "--pattern signs: --renorm reference z-scores one pattern a region, as published. "
+                "Use --renorm train-norm."
+            )
+
+    @property
+    def patterns(self) -> int:
+        """Patterns of each region: one for all its pictures, or one for each."""
+        return 1 if self.pattern == "ones" else self.painted
 
     @property
     def painted(self) -> int:
@@ -67,6 +85,7 @@ class Question:
             "regions": [[r.group, r.name, *r.choices] for r in self.regions],
             "renorm": self.renorm,
             "method": self.method,
+            "pattern": self.pattern,
             "seeds": self.seeds,
             "candidates": self.painted,
             "display": self.display,

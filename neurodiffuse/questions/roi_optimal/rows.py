@@ -10,10 +10,12 @@ import numpy as np
 from neurodiffuse.errors import ConfigError, DataError, listing
 from neurodiffuse.questions.coordinates import other_coordinates
 from neurodiffuse.questions.roi_optimal.answers import Answer, answer
+from neurodiffuse.questions.roi_optimal.patterns import patterns_of
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.regions import Region, Selection, in_mask
 from neurodiffuse.questions.roi_optimal.renormalise import reference, to_norm
 from neurodiffuse.run import Run
+from neurodiffuse.store import seed_of
 from neurodiffuse.types import Latents
 from neurodiffuse.work import Site, spread
 
@@ -22,7 +24,7 @@ AVERAGE = "average"
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """What is painted in one row: ``latents[region key][feature]`` of one image.
+    """What is painted in one row: ``latents[region key][feature]``, one image or one a picture.
 
     ``label`` is a subject or ``average``; ``inside[region key][subject]`` is the region in each
     subject that contributes.
@@ -51,9 +53,9 @@ def rows_of(run: Run, question: Question, notes: list[str]) -> list[Row]:
     found = _found(run, question, inside, notes)
     rows: list[Row] = []
     answers: dict[str, dict[str, Answer]] = {}
-    for subject, said in _answers(run, found).items():
+    for subject, said in _answers(run, question, found).items():
         regions = [r for r in _distinct(question.regions) if r.key in found[subject]]
-        _note_unread(subject, regions, said, notes)
+        _note_unread(subject, regions, said, question.patterns, notes)
         rows.append(_row(subject, regions, found[subject], said, question))
         answers[subject] = said
     if len(rows) > 1:
@@ -64,9 +66,20 @@ def rows_of(run: Run, question: Question, notes: list[str]) -> list[Row]:
     return rows
 
 
-def _answers(run: Run, found: dict[str, dict[str, Selection]]) -> dict[str, dict[str, Answer]]:
+def _answers(
+    run: Run, question: Question, found: dict[str, dict[str, Selection]]
+) -> dict[str, dict[str, Answer]]:
     """Return what each feature's map says to the regions of each subject that has any."""
-    patterns = {s: np.stack([r.voxels for r in of.values()]) for s, of in found.items() if of}
+    patterns = {
+        subject: np.concatenate(
+            [
+                patterns_of(question, key, region.voxels, seed_of(run.config.seed, subject))
+                for key, region in regions.items()
+            ]
+        )
+        for subject, regions in found.items()
+        if regions
+    }
     tasks = [(subject, feature) for subject in patterns for feature in run.config.features]
     said: dict[str, dict[str, Answer]] = {subject: {} for subject in patterns}
     work = dict(spread(run, answer_one, tasks, "regions' latents", shared=(patterns,)))
@@ -100,7 +113,8 @@ def average(rows: Sequence[Row], answers: dict[str, dict[str, Answer]], question
                 mean = np.mean([a.mean for a in said], axis=0)
                 norm = float(np.mean([a.norm for a in said]))
                 values = to_norm(values - mean, mean, norm)
-            latents[key][feature] = Latents((AVERAGE,), values.astype(np.float32), one.shapes)
+            ids = _ids(AVERAGE, len(values))
+            latents[key][feature] = Latents(ids, values.astype(np.float32), one.shapes)
     return Row(AVERAGE, latents, inside)
 
 
@@ -112,12 +126,17 @@ def _row(
     question: Question,
 ) -> Row:
     latents: dict[str, dict[str, Latents]] = {region.key: {} for region in regions}
+    n = question.patterns
     for feature, one in said.items():
         values = _renormalised(one, question, feature)
         for k, region in enumerate(regions):
-            part = np.asarray(values[k : k + 1], np.float32)
-            latents[region.key][feature] = Latents((subject,), part, one.shapes)
+            part = np.asarray(values[k * n : (k + 1) * n], np.float32)
+            latents[region.key][feature] = Latents(_ids(subject, n), part, one.shapes)
     return Row(subject, latents, {r.key: {subject: inside[r.key]} for r in regions})
+
+
+def _ids(who: str, patterns: int) -> tuple[str, ...]:
+    return tuple(f"{who}/{k}" for k in range(patterns)) if patterns > 1 else (who,)
 
 
 def _renormalised(said: Answer, question: Question, feature: str) -> np.ndarray:
@@ -179,10 +198,15 @@ def _empty(region: Region, subjects: Sequence[str]) -> DataError:
 
 
 def _note_unread(
-    subject: str, regions: Sequence[Region], said: dict[str, Answer], notes: list[str]
+    subject: str,
+    regions: Sequence[Region],
+    said: dict[str, Answer],
+    patterns: int,
+    notes: list[str],
 ) -> None:
     for feature, one in said.items():
-        names = [r.name for r, unread in zip(regions, one.unread, strict=True) if unread]
+        unread = one.unread[::patterns]
+        names = [r.name for r, blind in zip(regions, unread, strict=True) if blind]
         if names:
             notes.append(
                 f"sub-{subject}: {feature} is predicted from other voxels than those of "

@@ -18,7 +18,7 @@ from neurodiffuse.questions.roi_optimal.results import Made
 from neurodiffuse.questions.roi_optimal.rows import AVERAGE, Row
 from neurodiffuse.run import Run
 from neurodiffuse.store import load_images, save_image, seed_of
-from neurodiffuse.types import Images
+from neurodiffuse.types import Images, Latents
 from neurodiffuse.work import Site, spread
 
 BATCH = 4
@@ -45,6 +45,15 @@ class Panel:
         """Return a seed for each picture, of the run's seed, the region and its number alone."""
         seed, key = run.config.seed, self.region.key
         return [seed_of(seed, f"{key}/{k}") for k in range(question.painted)]
+
+    def latents(self, start: int, stop: int) -> dict[str, Latents]:
+        """Return the latents of some pictures: a row each, or the one that all have."""
+        return {
+            feature: one
+            if len(one.ids) == 1
+            else Latents(one.ids[start:stop], one.values[start:stop], one.shapes)
+            for feature, one in self.row.latents[self.region.key].items()
+        }
 
 
 def panels_of(question: Question, rows: Sequence[Row]) -> list[Panel]:
@@ -93,7 +102,7 @@ def paint_batch(site: Site, number: int, place: Path, start: int, stop: int) -> 
     subject = next(iter(panel.row.inside[panel.region.key]))
     painter = site.keep(("painter", subject), lambda: Painter(site.run, subject))
     seeds = panel.seeds(site.run, question)[start:stop]
-    stages = painter.paint(panel.row.latents[panel.region.key], seeds)
+    stages = painter.paint(panel.latents(start, stop), seeds)
     place.mkdir(parents=True, exist_ok=True)
     for stage, pictures in stages.items():
         for k, picture in enumerate(pictures.values, start):
@@ -116,8 +125,11 @@ def predict_activation(site: Site, subject: str, folder: Path) -> dict[int, Acti
 def _activations(
     run: Run, question: Question, panels: Sequence[Panel], folder: Path
 ) -> list[Activation]:
-    """Return each panel's activation, averaged over the row's subjects; NaN without a model."""
-    if not image_features(run):
+    """Return each panel's activation, averaged over the row's subjects.
+
+    NaN where no feature is encoded from pictures, and for signs, which ask for no activity.
+    """
+    if not image_features(run) or question.pattern == "signs":
         return [(np.full(question.painted, math.nan), math.nan)] * len(panels)
     tasks = [(subject, folder.resolve()) for subject in question.subjects]
     work = spread(run, predict_activation, tasks, "forward models", shared=(question, panels))
@@ -140,7 +152,6 @@ def _entries(
     better = shown(last.values, question.display)
     stage = list(run.config.stages)[-1]
     inside = row.inside[region.key].values()
-    latents = row.latents[region.key]
     return [
         Made(
             region=region,
@@ -149,7 +160,9 @@ def _entries(
             seed=seed,
             expression=next(iter(inside)).expression,
             voxels=tuple(int(s.voxels.sum()) for s in inside),
-            norms={f: float(np.linalg.norm(x.values)) for f, x in latents.items()},
+            norms={
+                f: float(np.linalg.norm(one.values)) for f, one in panel.latents(k, k + 1).items()
+            },
             activation=float(activation[k]),
             r2=r2,
             rank=rank[k],
