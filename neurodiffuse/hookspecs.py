@@ -53,6 +53,11 @@ def register_layouts(register: Any) -> None:
 
 
 @hookspec
+def register_algebras(register: Any) -> None:
+    """Call ``register(name, "package.module:Class", summary=…)`` to compute ridge with."""
+
+
+@hookspec
 def register_models(register: Any) -> None:
     """Call ``register(MODEL)`` for each `neurodiffuse.types.Model`: published weights."""
 

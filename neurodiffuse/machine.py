@@ -1,4 +1,4 @@
-"""What a run may use: the device of the networks, the memory to stay within, the executor.
+"""What a run may use: the device of networks and ridge, the memory to stay within, the executor.
 
 None of it is part of a run's identity: the same recipe may be continued elsewhere.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.executor import Executor, InProcess, read_executor
 from neurodiffuse.options import parameters
+
+if TYPE_CHECKING:
+    from neurodiffuse.plugins import Registry
 
 UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -44,6 +47,26 @@ class Machine:
         named = parameters(cls)
         own = {"device": self.device, "memory": self.memory}
         return {k: v for k, v in own.items() if k in named and v is not None} | dict(options)
+
+    def algebra(self, registry: Registry) -> Any | None:
+        """Return the `neurodiffuse.ridge.Algebra` of a plugin that is for this device.
+
+        None means BLAS: on a CPU, which is asked for by name or is all there is, it is the
+        fastest.
+
+        Raises
+        ------
+        NeurodiffuseError
+            If a plugin has one and it cannot be used, although a device is there or was named.
+        """
+        if self.device == "cpu":
+            return None
+        for card in registry.cards("algebra"):
+            cls = registry.load(registry.card("algebra", card.name))
+            found: Any = cls(**self.given_to(cls, {}))
+            if found.there():
+                return found
+        return None
 
 
 def read_memory(text: str) -> int:
@@ -127,5 +150,5 @@ def machine_flags(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="NAME",
         expose_value=False,
         callback=keep,
-        help="Where networks run: auto, cpu, cuda, cuda:1, mps. [default: auto]",
+        help="Where networks and ridge run: auto, cpu, cuda, cuda:1, mps. [default: auto]",
     )(function)

@@ -140,7 +140,11 @@ def save_factor(folder: Path, name: str, factor: ridge.Factor) -> dict[str, Any]
 
 
 def load_factor(
-    folder: Path, about: Mapping[str, Any], alpha: float, x: np.ndarray
+    folder: Path,
+    about: Mapping[str, Any],
+    alpha: float,
+    x: np.ndarray,
+    algebra: ridge.Algebra = ridge.BLAS,
 ) -> ridge.Factor:
     """Return what `save_factor` wrote; large arrays are mapped."""
 
@@ -149,7 +153,8 @@ def load_factor(
 
     whole = (folder / f"{about['factor']}_triangle.npy").exists()
     solved = stored("triangle" if whole else "vectors")
-    gram = ridge.Gram(x, np.asarray(stored("mean")), None, solved.dtype, about["lift"])
+    mean = np.asarray(stored("mean"))
+    gram = ridge.Gram(x, mean, None, solved.dtype, about["lift"], algebra)
     dtype = np.dtype(np.float32)
     if whole:
         return ridge.Factor(gram, alpha, dtype, triangle=solved)
@@ -168,7 +173,8 @@ def open_map(run: Run, subject: str, feature: str) -> Map:
     chosen = isinstance(about["alpha"], str)
     each = np.load(folder / f"{feature}_alpha.npy") if chosen else np.array([about["alpha"]])
     alphas, choice = np.unique(each, return_inverse=True)
-    factors = tuple(load_factor(folder, about, float(alpha), x) for alpha in alphas)
+    algebra = run.algebra()
+    factors = tuple(load_factor(folder, about, float(alpha), x, algebra) for alpha in alphas)
     targets, rows = training_latents(run, subject, feature)
     return Map(factors, choice if len(factors) > 1 else None, voxels, rows, targets, scale)
 

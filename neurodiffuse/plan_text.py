@@ -47,6 +47,8 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
     needs = ", ".join(f"{step} {_bytes(size)}" for step, size in plan.memory.items())
     given = run.machine.memory
     lines.append(f"memory     at most {needs}" + (f"; of {_bytes(given)}" if given else ""))
+    if plan.ridge:
+        lines.append(f"ridge      {plan.ridge}")
     if run.machine.executor.apart:
         lines.append(f"executor   {run.machine.executor}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")

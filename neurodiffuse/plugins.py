@@ -23,7 +23,7 @@ from neurodiffuse.errors import PluginError, listing, near
 from neurodiffuse.types import Broken, Card, Model, Section
 
 GROUP = "neurodiffuse"
-ROLES = ("dataset", "encoder", "generator", "metric", "recipe", "layout")
+ROLES = ("dataset", "encoder", "generator", "metric", "recipe", "layout", "algebra")
 
 
 class Registry:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 import pytest
+import toy
 from click.testing import CliRunner
 
+from neurodiffuse import builtin, pipeline
+from neurodiffuse.errors import PluginError
+from neurodiffuse.hookspecs import hookimpl
 from neurodiffuse.machine import Machine, machine_flags, read_memory
+from neurodiffuse.plugins import Registry
 
 
 @pytest.mark.parametrize(
@@ -75,8 +82,6 @@ def test_flags_leave_settings_in_the_context() -> None:
 
 def test_the_flags_reach_the_networks_of_a_run(registry, monkeypatch, tmp_path):
     """From the command line through the run into the constructors of all three roles."""
-    import toy
-
     from neurodiffuse import cli
 
     found = {}
@@ -101,3 +106,58 @@ def test_the_flags_reach_the_networks_of_a_run(registry, monkeypatch, tmp_path):
     done = CliRunner().invoke(cli.cli, [*words, "--device", "cpu", "--memory", "4GiB"])
     assert done.exit_code == 0, done.output
     assert found == dict.fromkeys(("encoder", "generator", "metric"), ("cpu", 2**32))
+
+
+class Slow:
+    """An algebra for devices called slow."""
+
+    def __init__(self, device: str = "auto", memory: int | None = None) -> None:
+        self.device, self.memory = device, memory
+
+    def there(self) -> bool:
+        return self.device.startswith("slow")
+
+    def plan(self, size: int, n: int, m: int) -> str:
+        return f"on {self.device}: {size} of {n} rows, {m} to predict"
+
+
+class Offers:
+    @staticmethod
+    @hookimpl
+    def register_algebras(register) -> None:
+        register("slow", f"{__name__}:Slow", summary="Ridge, slowly")
+
+
+def test_ridge_is_computed_by_what_a_plugin_offers_for_the_device() -> None:
+    registry = Registry([("offers", Offers)])
+    found = Machine("slow:1", 100).algebra(registry)
+    assert isinstance(found, Slow)
+    assert (found.device, found.memory) == ("slow:1", 100)
+    assert Machine("auto").algebra(registry) is None
+    assert Machine("slow").algebra(Registry()) is None
+
+
+def test_a_broken_algebra_is_one_line_unless_the_cpu_is_asked_for() -> None:
+    class Broken:
+        @staticmethod
+        @hookimpl
+        def register_algebras(register) -> None:
+            register("gone", "nowhere.at.all:Gone", summary="", extra="gone>=1")
+
+    registry = Registry([("broken", Broken)])
+    with pytest.raises(PluginError, match=r"algebra 'gone' .*cannot be imported.*'gone>=1'"):
+        Machine("cuda").algebra(registry)
+    assert Machine("cpu").algebra(registry) is None
+
+
+def test_the_plan_says_where_ridge_is_computed(make_run) -> None:
+    run = make_run()
+
+    def planned(device: str, *plugins) -> str:
+        registry = Registry([("builtin", builtin), ("toy", toy), *plugins])
+        machine = Machine(device)
+        return pipeline.plan_of(replace(run, registry=registry, machine=machine)).ridge
+
+    assert planned("slow", ("offers", Offers)) == "on slow: 40 of 40 rows, 46 to predict"
+    assert planned("cuda") == "on the CPU: no plugin offers ridge on 'cuda'"
+    assert planned("auto", ("offers", Offers)) == planned("cpu") == ""

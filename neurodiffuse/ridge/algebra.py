@@ -27,8 +27,8 @@ its squares, float64 (width,)."""
 class Algebra(ABC):
     """What ridge computes with. Arrays in and out are numpy's, float32 or float64.
 
-    Results are as precise as the type: no TF32, no half precision. ``device`` is its name in a
-    plan, such as ``cuda:0``.
+    Results are as precise as the type: no TF32, no half precision. If the constructor of a class
+    that a plugin registers names ``device`` or ``memory``, it is given the command line's.
     """
 
     device: str = "cpu"
@@ -44,7 +44,7 @@ class Algebra(ABC):
         return True
 
     def plan(self, size: int, n: int, m: int) -> str:
-        """Say in a phrase what of the device is used.
+        """Say in a phrase where ridge is computed and what of the device it needs.
 
         Parameters
         ----------
@@ -58,7 +58,7 @@ class Algebra(ABC):
         NeurodiffuseError
             If it does not fit.
         """
-        return self.device
+        return f"on {self.device}"
 
     @abstractmethod
     def gram(self, parts: Iterable[np.ndarray], size: int, dtype: Any, *, dual: bool) -> np.ndarray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.ridge.algebra import BLAS, Algebra
 from neurodiffuse.ridge.gram import gram
 from neurodiffuse.ridge.selection import select_alphas, sketch
 from neurodiffuse.ridge.spectrum import decompose, default_alphas
@@ -46,6 +47,7 @@ def choose_bands(
     leave_out: np.ndarray | None = None,
     candidates: int = CANDIDATES,
     seed: int = 0,
+    algebra: Algebra = BLAS,
 ) -> Bands:
     """Return the scales of bands with which left-out training rows are predicted best.
 
@@ -66,6 +68,8 @@ def choose_bands(
         Sets of scales to try: equal ones, then random ones.
     seed
         Of scales and combinations.
+    algebra
+        What computes.
 
     Raises
     ------
@@ -83,7 +87,7 @@ def choose_bands(
     shares = np.vstack([np.ones((1, n_bands)), n_bands * random])
     r2 = np.empty(len(shares))
     for k, share in enumerate(shares):
-        scaled = gram(x * _scale(share, bands))
+        scaled = gram(x * _scale(share, bands), algebra=algebra)
         grid = default_alphas(scaled) if alphas is None else alphas
         found = select_alphas(
             decompose(scaled, float(np.min(grid))),

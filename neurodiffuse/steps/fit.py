@@ -38,7 +38,7 @@ def fit(run: Run, subject: str) -> None:
                 same["scale"] = f"scale{number}"
                 np.save(folder / f"scale{number}.npy", scale)
                 x = x * scale
-            gram = ridge.gram(x)
+            gram = ridge.gram(x, algebra=run.algebra())
             found = _given(run, features, gram, folder, f"factor{number}")
             chosen = [f for f in features if isinstance(run.config.features[f].alpha, str)]
             if chosen:
@@ -62,6 +62,7 @@ def _scale(
         alphas=np.array(part.alphas) if part.alphas else None,
         method=str(part.alpha),
         leave_out=_siblings(rows),
+        algebra=run.algebra(),
     )
     names = [*part.bands, "others"][: found.shares.shape[1]]
     lines = ["\t".join([*names, "r2"])]

@@ -74,9 +74,14 @@ def _predict_feature(
     else:
         seen = progress(true.blocks(), f"{feature}", total=len(true.columns()), quiet=run.quiet)
         training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
-        _predict_here(tally, ridge.predict_blocks(rows, training), seen)
+        _predict_here(tally, ridge.predict_blocks(_placed(run, rows), training), seen)
     np.save(folder / f"{feature}_r2.npy", tally.r2.astype(np.float32))
     return tally.said()
+
+
+def _placed(run: Run, rows: Rows) -> ridge.Placed:
+    """Return rows on the device that multiplies them with targets."""
+    return ridge.placed(rows, run.algebra())
 
 
 def _predict_here(tally: Tally, blocks: Iterator[ridge.Predicted], seen: Iterator[Any]) -> None:
@@ -100,7 +105,8 @@ def predict_block(
     columns, values = training.block(number)
     if not np.array_equal(which, np.arange(len(training.ids))):
         values = values[which]
-    block = next(ridge.predict_blocks(rows, [(columns, values)]))
+    placed = site.keep("placed", lambda: _placed(run, rows))
+    block = next(ridge.predict_blocks(placed, [(columns, values)]))
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
     truth = true.block(number)[1][order]
     return finish(LatentFile.open(path), block, truth, run.config.predict.rescale)[1:]
