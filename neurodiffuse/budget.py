@@ -18,6 +18,7 @@ from neurodiffuse.ridge.columns import ROWS
 from neurodiffuse.ridge.gram import CHUNK
 from neurodiffuse.run import Run, read_json
 from neurodiffuse.store import WIDTH, LatentFile
+from neurodiffuse.work import WHOLE
 
 BASE = 220 * 2**20
 """The interpreter and its libraries (150 MiB, measured) and what the allocator does not return."""
@@ -33,9 +34,6 @@ SPARE = 128 * 2**20
 
 VALUE = {"float32": 4, "float16": 2}
 """Bytes of a stored latent."""
-
-ALONE = ("mask", "fit")
-"""Steps that are done in this process whatever the executor."""
 
 REMEDIES = {
     "mask": "decode from fewer voxels (--mask)",
@@ -264,8 +262,9 @@ def check(run: Run, needed: Mapping[str, int]) -> None:
     memory = run.machine.memory
     if memory is None:
         return
+    # subjects follow one another in a whole step where workers' parts would not do
     workers = memory // (run.machine.executor.share(memory) or memory)
-    whole = {step: size * (1 if step in ALONE else workers) for step, size in needed.items()}
+    whole = {step: size * (1 if step in WHOLE else workers) for step, size in needed.items()}
     step = max(whole, key=lambda name: whole[name])
     if whole[step] > memory:
         each = f" in each of {workers} workers" if whole[step] > needed[step] else ""

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import platform
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing, near
@@ -19,6 +21,7 @@ from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, said_clearly, say, stored_config
 from neurodiffuse.types import Dataset, Download, Role, Stimuli, Subject
+from neurodiffuse.work import WHOLE, Site, spread
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,7 @@ class SubjectPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will compute, fetch and write; ``disk``, and each step's ``memory``, in bytes.
-
-    ``ridge`` says what computes it where that is not BLAS, or was to be something else.
-    """
+    """What a run will compute, fetch and write; ``disk``, and each step's ``memory``, in bytes."""
 
     subjects: tuple[SubjectPlan, ...]
     targets: dict[str, int]
@@ -47,7 +47,6 @@ class Plan:
     downloads: tuple[tuple[str, Download], ...]
     disk: int
     memory: dict[str, int]
-    ridge: str = ""
 
 
 def default_recipe(registry: Registry, dataset: str) -> str:
@@ -165,12 +164,14 @@ def plan_of(run: Run) -> Plan:
         for step in STEPS[:-1]
     )
     memory = _memory(run, subjects)
-    downloads, ridge = tuple(_downloads(run)), _ridge(run, subjects)
-    return Plan(subjects, targets, steps, downloads, disk, memory, ridge)
+    return Plan(subjects, targets, steps, tuple(_downloads(run)), disk, memory)
 
 
 def execute(run: Run, *, until: str = "report") -> None:
-    """Run every step that is not done yet, subject by subject, then the report.
+    """Run every step that is not done yet, then the report.
+
+    Subjects follow one another in this process. Where work is spread they take each step together,
+    and the steps that are not cut into tasks, mask and fit, are a task of each subject.
 
     ``until`` names the last step that is wanted.
 
@@ -182,13 +183,15 @@ def execute(run: Run, *, until: str = "report") -> None:
     _require_weights(run, until)
     (run.path / "logs").mkdir(exist_ok=True)
     run.machine.executor.note(run.path / "logs")
-    for label in run.config.subjects:
-        _check_input(run, label)
-        if not run.folder("encode", label).exists():
-            _read_every_image(run, label)
+    subjects = run.config.subjects
+    for labels in [subjects] if run.machine.executor.apart else [(one,) for one in subjects]:
+        for label in labels:
+            _check_input(run, label)
+            if not run.folder("encode", label).exists():
+                _read_every_image(run, label)
         for step in STEPS[: STEPS.index(until) + 1]:
-            if step != "report" and not run.folder(step, label).exists():
-                _timed(run, step, label)
+            if step != "report":
+                _take(run, step, [s for s in labels if not run.folder(step, s).exists()])
     if until == "report" and not (run.path / "report.html").exists():
         _timed(run, "report", "")
 
@@ -197,25 +200,17 @@ def _memory(run: Run, subjects: Collection[SubjectPlan]) -> dict[str, int]:
     """Return what each step needs, of the subject that needs most, if it is within the budget."""
     from neurodiffuse import budget  # numpy is not needed to read a command line
 
-    memory = run.machine.memory and run.machine.executor.share(run.machine.memory)
-    each = [budget.peaks(budget.counts_of(run, s.label, s.voxels), memory) for s in subjects]
+    each = [_needed(run, s.label, s.voxels) for s in subjects]
     most = {step: max(needed[step] for needed in each) for step in each[0]}
     budget.check(run, most)
     return most
 
 
-def _ridge(run: Run, subjects: Collection[SubjectPlan]) -> str:
-    """Return what ridge is computed on and needs there, of the subject that needs most."""
-    device, algebra = run.machine.device, run.machine.algebra(run.registry)
-    if algebra is None:
-        named = device not in ("auto", "cpu")
-        return f"on the CPU: no plugin offers ridge on {device!r}" if named else ""
-    single, predict = run.config.mask.repetitions == "single", run.config.predict
-    rows = {s.label: s.train_trials if single else s.train_images for s in subjects}
-    most = max(subjects, key=lambda s: min(s.voxels, rows[s.label]))
-    n = rows[most.label]
-    held_out = min(predict.calibration, n) if predict.rescale == "train" else 0
-    return str(algebra.plan(min(most.voxels, n), n, most.test_images + held_out))
+def _needed(run: Run, label: str, voxels: int) -> dict[str, int]:
+    from neurodiffuse import budget
+
+    memory = run.machine.executor.share(run.machine.memory)
+    return budget.peaks(budget.counts_of(run, label, voxels), memory)
 
 
 def _check_input(run: Run, label: str) -> None:
@@ -228,14 +223,48 @@ def _check_input(run: Run, label: str) -> None:
         )
 
 
+def _take(run: Run, step: str, labels: Sequence[str]) -> None:
+    """Do a step of some subjects, at once where it is not cut into tasks itself."""
+    if step not in WHOLE or len(labels) < 2 or not _fits_beside(run, step, labels):
+        for label in labels:
+            _timed(run, step, label)
+        return
+    work = spread(run, take_one, [(step, label) for label in labels], step)
+    with said_clearly(run.path):
+        for number, (seconds, host) in work:
+            _note(run, step, labels[number], seconds, host)
+
+
+def take_one(site: Site, step: str, label: str) -> tuple[float, str]:
+    """Do a step of one subject; return its seconds and the machine that did it."""
+    start = time.perf_counter()
+    _function(step)(site.run, label)
+    return time.perf_counter() - start, platform.node()
+
+
+def _fits_beside(run: Run, step: str, labels: Sequence[str]) -> bool:
+    """Return whether a step stays within a worker's part of the budget, of each subject."""
+    share = run.machine.executor.share(run.machine.memory)
+    if share is None:
+        return True
+    voxels = {s: run.select(s, run.config.mask.select or run.subject(s).mask) for s in labels}
+    return all(_needed(run, s, int(voxels[s].sum()))[step] <= share for s in labels)
+
+
 def _timed(run: Run, step: str, label: str) -> None:
-    function = getattr(import_module(f"neurodiffuse.steps.{step}"), step)
-    who = f"sub-{label} " if label else ""
     start = time.perf_counter()
     with said_clearly(run.path):
-        function(run, label) if label else function(run)
-        seconds = time.perf_counter() - start
-        run.log_step(step, label or "all", seconds)
+        _function(step)(run, label) if label else _function(step)(run)
+        _note(run, step, label, time.perf_counter() - start, platform.node())
+
+
+def _function(step: str) -> Callable[..., None]:
+    return cast("Callable[..., None]", getattr(import_module(f"neurodiffuse.steps.{step}"), step))
+
+
+def _note(run: Run, step: str, label: str, seconds: float, host: str) -> None:
+    run.log_step(step, label or "all", seconds, host)
+    who = f"sub-{label} " if label else ""
     say(f"{who}{step}: done in {seconds:.1f} s", quiet=run.quiet)
 
 

@@ -34,8 +34,6 @@ from neurodiffuse.types import Dataset, Encoder, Generator, Metric, Subject
 if TYPE_CHECKING:
     import numpy as np
 
-    from neurodiffuse.ridge import Algebra
-
 FOLLOWS: tuple[str, ...] = (
     "report.html",
     "sub-*",
@@ -95,12 +93,6 @@ class Run:
         part = self.config.metrics[name]
         cls = self.registry.load(self.registry.card("metric", part.metric))
         return cast("Metric", cls(**self.machine.given_to(cls, part.options)))
-
-    def algebra(self) -> Algebra:
-        """Return what ridge computes with on this machine."""
-        from neurodiffuse.ridge import BLAS
-
-        return self.machine.algebra(self.registry) or BLAS
 
     def select(self, subject: str, expression: str) -> np.ndarray:
         """Return the voxels that an ROI expression names, bool (grid.size,).
@@ -179,8 +171,8 @@ class Run:
             for place in self.path.glob(follows):
                 place.unlink() if place.is_file() else remove_folder(place)
 
-    def log_step(self, step: str, subject: str, seconds: float) -> None:
-        """Note in ``logs/steps.tsv`` when a step ended and how long it took."""
+    def log_step(self, step: str, subject: str, seconds: float, host: str) -> None:
+        """Note in ``logs/steps.tsv`` when a step ended, how long it took and on which machine."""
         logs = self.path / "logs"
         logs.mkdir(exist_ok=True)
         new = not (logs / "steps.tsv").exists()
@@ -188,7 +180,7 @@ class Run:
             if new:
                 table.write("ended\tstep\tsubject\tseconds\thost\n")
             ended = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-            table.write(f"{ended}\t{step}\t{subject}\t{seconds:.2f}\t{platform.node()}\n")
+            table.write(f"{ended}\t{step}\t{subject}\t{seconds:.2f}\t{host}\n")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,9 @@ from neurodiffuse.types import Subject
 
 T = TypeVar("T")
 
+WHOLE = ("mask", "fit")
+"""Steps that are not cut into tasks: of several subjects, each one's is a task."""
+
 
 @dataclass(frozen=True, eq=False)
 class Site:

@@ -74,6 +74,42 @@ def test_same_bytes_as_in_this_process(two, decode, monkeypatch, dtype):
     assert [name for name in one if one[name] != other[name]] == []
 
 
+def test_subjects_take_whole_steps_at_once_and_a_killed_one_costs_its_own(
+    two, decode, tmp_path, capsys
+):
+    (tmp_path / "root").mkdir()
+    settings = (f"datasets.toy.root={tmp_path / 'root'}", "datasets.toy.fault=killed")
+    three = {"subjects": ("01", "02", "10"), "until": "fit"}
+    there = decode(two, *settings, where="there", **three)
+    assert (tmp_path / "root" / "killed").exists()  # a worker, since this process is alive
+    here = decode(InProcess(), *settings, where="here", **three)
+    one, other = files_of(here), files_of(there)
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+    log = [line.split("\t") for line in (there.path / "logs/steps.tsv").read_text().splitlines()]
+    assert log[0] == ["ended", "step", "subject", "seconds", "host"]
+    done = [(step, subject) for _, step, subject, _, _ in log[1:]]
+    assert sorted(done) == sorted(
+        (s, w) for s in ("mask", "encode", "fit") for w in three["subjects"]
+    )
+    assert [step for step, _ in done] == ["mask"] * 3 + ["encode"] * 3 + ["fit"] * 3
+
+
+def test_subjects_follow_one_another_where_a_part_of_the_budget_is_too_small(
+    two, decode, monkeypatch
+):
+    from neurodiffuse import budget, pipeline
+
+    here = []
+    real = pipeline._timed
+    monkeypatch.setattr(pipeline, "_timed", lambda *given: (here.append(given[1:]), real(*given)))
+    both = {"subjects": ("01", "02"), "until": "mask"}
+    for part, alone in ((2 * budget.BASE, []), (budget.BASE, [("mask", "01"), ("mask", "02")])):
+        monkeypatch.setattr(two, "share", lambda memory, part=part: part)
+        decode(two, where=f"part{part}", **both)
+        assert here == alone
+
+
 @pytest.mark.parametrize(
     "text", ["", "locale", "local:", "local:0", "local:-2", "local:x", "dask", "dask:", "slurm:"]
 )
