@@ -1,0 +1,41 @@
+"""A recipe and the command line's settings become one checked, frozen configuration.
+
+A recipe is a TOML file: a published method as data. Every problem is told at once, before
+anything is computed. Sections, and the step that reads each: ``mask`` (mask), ``features.NAME``
+(encode; its ``alpha…`` and ``roi``: fit), ``encode`` (encode), ``predict`` (predict),
+``stages.NAME`` (generate), ``metrics.NAME`` and ``score`` (score). Keys of a section that are not
+named here are options of the plugin's class.
+"""
+
+from neurodiffuse.config.recipe import read_recipe, read_settings
+from neurodiffuse.config.resolving import dataset_options, resolve, vary
+from neurodiffuse.config.sections import (
+    STEPS,
+    Config,
+    EncodeConfig,
+    FeatureConfig,
+    MaskConfig,
+    MetricConfig,
+    PredictConfig,
+    ScoreConfig,
+    StageConfig,
+    leaves,
+)
+
+__all__ = [
+    "STEPS",
+    "Config",
+    "EncodeConfig",
+    "FeatureConfig",
+    "MaskConfig",
+    "MetricConfig",
+    "PredictConfig",
+    "ScoreConfig",
+    "StageConfig",
+    "dataset_options",
+    "leaves",
+    "read_recipe",
+    "read_settings",
+    "resolve",
+    "vary",
+]

@@ -1,0 +1,105 @@
+"""The tables of a recipe's file, of what it extends, and of settings given as text."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from neurodiffuse.errors import ConfigError, PluginError
+from neurodiffuse.plugins import Registry
+
+
+def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the tables of a recipe, on top of those of the recipe it ``extends``."""
+    if recipe in _seen:
+        raise ConfigError(f"recipe {recipe!r}: extends itself ({' → '.join((*_seen, recipe))}).")
+    if recipe.endswith(".toml") or "/" in recipe:
+        try:
+            text, where = Path(recipe).read_text(encoding="utf-8"), recipe
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--recipe: {recipe} cannot be read: {error}.") from error
+    else:
+        try:
+            card = registry.card("recipe", recipe, "--recipe")
+        except PluginError as error:
+            raise ConfigError(f"{error} Or give the path of a .toml file.") from error
+        text, where = registry.text(card), f"recipe {recipe}"
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not valid TOML: {error}.") from error
+    if parent := table.get("extends"):
+        try:
+            return _merge(read_recipe(registry, str(parent), (*_seen, recipe)), table)
+        except ConfigError as error:
+            raise ConfigError(str(error), *to_install(where, table)) from error
+    return table
+
+
+def read_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Return the table that ``key=value`` strings make; values are TOML, bare words strings.
+
+    Raises
+    ------
+    ConfigError
+        With every string that cannot be read.
+    """
+    table: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in settings:
+        set_in(table, setting, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return table
+
+
+def to_install(recipe: str, table: Mapping[str, Any]) -> list[str]:
+    """Return a line with the distributions of a recipe's ``needs`` that are not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    lacking = []
+    for name in table.get("needs", ()):
+        try:
+            version(str(name))
+        except PackageNotFoundError:
+            lacking.append(str(name))
+    if not lacking:
+        return []
+    return [f"{recipe}: needs what is not installed: pip install {' '.join(lacking)}."]
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+    return base
+
+
+def set_in(table: dict[str, Any], setting: str, problems: list[str]) -> None:
+    """Put a ``section.key=value`` string into a table."""
+    path, equals, text = setting.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        problems.append(
+            f"--set {setting}: write section.key=value, such as features.vae.alpha=100."
+        )
+        return
+    if keys[0] == "dataset":
+        problems.append(
+            f"--set {setting}: write datasets.NAME.key=value, with the data set's name."
+        )
+        return
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for key in keys[:-1]:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            problems.append(f"--set {setting}: {key} is a value, not a section.")
+            return
+    table[keys[-1]] = value

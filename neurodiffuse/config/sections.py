@@ -1,0 +1,214 @@
+"""The sections of a configuration as frozen dataclasses; `Config` holds them all."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+STEPS = ("mask", "encode", "fit", "predict", "generate", "score", "report")
+
+
+@dataclass(frozen=True)
+class MaskConfig:
+    """Which voxels, which trials. An empty ``select`` is the data set's own mask."""
+
+    select: str = ""
+    repetitions: Literal["average", "single"] = "average"
+    nonfinite: Literal["error", "drop"] = "error"
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """One kind of latents: its encoder, its ridge penalty, the voxels it is predicted from.
+
+    ``alpha`` is a penalty, or how to choose one among ``alphas`` (empty: around the mean
+    eigenvalue of the betas): once for each ``alpha_per``. See `neurodiffuse.ridge.select_alphas`.
+    ``bands`` are ROI expressions: groups of voxels that are shrunk differently, and all other
+    voxels one more (`neurodiffuse.ridge.choose_bands`).
+    """
+
+    encoder: str
+    alpha: float | Literal["gcv", "loo"]
+    roi: str = ""
+    alphas: tuple[float, ...] = ()
+    alpha_per: Literal["feature", "token", "target"] = "feature"
+    bands: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make lists tuples; TOML and JSON give lists."""
+        for name in ("alphas", "bands"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @property
+    def penalty(self) -> str:
+        """The penalty in words."""
+        if not isinstance(self.alpha, str):
+            return f"penalty {self.alpha:g}"
+        ways = {"gcv": "generalised cross-validation", "loo": "leaving out images"}
+        said = f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
+        if self.bands:
+            said += f", voxels scaled in bands: {', '.join(self.bands)} and all others"
+        return said
+
+
+@dataclass(frozen=True)
+class EncodeConfig:
+    """Type that latents are stored in (see `neurodiffuse.store.LatentFile`)."""
+
+    dtype: Literal["float32", "float16"] = "float32"
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """How predictions get the spread of real latents (see `neurodiffuse.ridge.rescale`).
+
+    ``calibration`` is how many training rows, predicted by leaving each one out, the ``train``
+    rescaling takes its statistics from.
+    """
+
+    rescale: Literal["train", "test", "none"] = "train"
+    calibration: int = 1000
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One generator of the chain; ``init`` names the stage whose picture it starts from.
+
+    ``without`` names what the generator reads and is not given (see `Card.optional`). Each image
+    is painted ``samples`` times, with other seeds.
+    """
+
+    generator: str
+    init: str = ""
+    samples: int = 1
+    without: Sequence[str] = field(default_factory=list)
+    features: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MetricConfig:
+    """One score; ``feature`` names the recipe's feature it compares in, empty for pictures."""
+
+    metric: str
+    feature: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """``oracle`` also decodes from the true latents: what the generators could reach at best."""
+
+    bootstrap: int = 2000
+    oracle: bool = True
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a run depends on, besides the data and the versions.
+
+    ``recipe`` is what was asked for, an installed name or a path; ``name`` what it calls itself.
+    """
+
+    recipe: str
+    name: str
+    dataset: str
+    subjects: tuple[str, ...]
+    dataset_options: Mapping[str, Any]
+    features: Mapping[str, FeatureConfig]
+    stages: Mapping[str, StageConfig]
+    metrics: Mapping[str, MetricConfig]
+    mask: MaskConfig = MaskConfig()
+    encode: EncodeConfig = EncodeConfig()
+    predict: PredictConfig = PredictConfig()
+    score: ScoreConfig = ScoreConfig()
+    seed: int = 0
+    summary: str = ""
+    cite: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain tables that TOML and JSON can hold."""
+        return _plain(dataclasses.asdict(self))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Config:
+        """Return the configuration that `to_dict` gave, as a run folder stores it."""
+        values = dict(stored)
+        for name, section in SECTIONS.items():
+            # a run from before the section existed has its defaults
+            values[name] = section(**stored.get(name, {}))
+        for name, entry in TABLES.items():
+            values[name] = {key: entry(**part) for key, part in stored[name].items()}
+        for name in ("subjects", "cite"):
+            values[name] = tuple(stored[name])
+        return cls(**values)
+
+    def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+        """Return the earliest step that a stored configuration differs in, and where."""
+        # keys that came later have their defaults; another version's are told as they stand
+        with contextlib.suppress(KeyError, TypeError):
+            other = Config.from_dict(other).to_dict()
+        mine, theirs = leaves(self.to_dict()), leaves(_completed(other))
+        keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
+        if not keys:
+            return None
+        return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)
+
+
+SECTIONS = {
+    "mask": MaskConfig,
+    "encode": EncodeConfig,
+    "predict": PredictConfig,
+    "score": ScoreConfig,
+}
+TABLES = {"features": FeatureConfig, "stages": StageConfig, "metrics": MetricConfig}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def leaves(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested tables by their dotted keys."""
+    out: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            out |= leaves(value, f"{prefix}{key}.")
+        else:
+            out[prefix + key] = value
+    return out
+
+
+def _completed(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a stored configuration with what later versions have added, at its default."""
+    try:
+        return Config.from_dict(stored).to_dict()
+    except (KeyError, TypeError):
+        return stored
+
+
+def _step_of(key: str) -> str:
+    """Return the first step whose result depends on a setting."""
+    section, last = key.split(".")[0], key.split(".")[-1]
+    if section == "features":
+        return "fit" if last in ("alpha", "alphas", "alpha_per", "bands", "roi") else "encode"
+    owner = {
+        "encode": "encode",
+        "predict": "predict",
+        "seed": "generate",
+        "stages": "generate",
+        "metrics": "score",
+        "score": "score",
+    }
+    if key in ("summary", "cite", "name", "recipe"):
+        return "report"
+    return owner.get(section, "mask")
