@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 SCALE = 0.18215
@@ -35,11 +34,3 @@ def decoded(vae: Any, z: Tensor) -> np.ndarray:
         x = vae.decode((z / SCALE).to(vae.device, vae.dtype)).sample.float()
     values = (255 * ((x + 1) / 2).clamp(0, 1)).permute(0, 2, 3, 1)
     return values.cpu().numpy().astype(np.uint8)
-
-
-def resized(pictures: np.ndarray, size: int, filter_: Image.Resampling) -> np.ndarray:
-    """Return pictures at ``size`` x ``size`` pixels; 0 leaves them as they are."""
-    if size in (0, pictures.shape[1]) and pictures.shape[1] == pictures.shape[2]:
-        return pictures
-    parts = [Image.fromarray(p).resize((size, size), filter_) for p in pictures]
-    return np.stack([np.asarray(part) for part in parts])

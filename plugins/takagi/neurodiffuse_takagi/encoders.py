@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Literal
 
 import numpy as np
@@ -76,8 +75,16 @@ class LatentEncoder(Encoder):
         """Return latents, float32 (n, 4 · side · side)."""
         from PIL import Image
 
-        from neurodiffuse_takagi.autoencoder import encoded, resized
-        from neurodiffuse_torch import batch_size, batches, device_of, dtype_of, noise
+        from neurodiffuse_takagi.autoencoder import encoded
+        from neurodiffuse_torch import (
+            batch_size,
+            batches,
+            content_seed,
+            device_of,
+            dtype_of,
+            noise,
+            resized,
+        )
 
         device = device_of(self.device)
         if self._vae is None:
@@ -93,14 +100,10 @@ class LatentEncoder(Encoder):
             )
             drawn = None
             if self.posterior == "sample":
-                seeds = [self._seed(picture) for picture in pictures]
+                seeds = [content_seed(picture, self.seed) for picture in pictures]
                 drawn = noise(shape, seeds, device, stream=STREAM)
             values[part] = encoded(self._vae, pictures, drawn).flatten(1).cpu().numpy()
         return Latents(stimuli.ids, values, self.shapes())
-
-    def _seed(self, picture: np.ndarray) -> int:
-        said = f"{self.seed}/".encode() + np.ascontiguousarray(picture).tobytes()
-        return int.from_bytes(hashlib.sha256(said).digest()[:8], "big") >> 1
 
 
 class TextEncoder(Encoder):

@@ -65,10 +65,9 @@ class LatentGenerator(Generator):
     ) -> Images:
         """Return one picture for each row of ``z``; nothing is random here."""
         import torch
-        from PIL import Image
 
-        from neurodiffuse_takagi.autoencoder import decoded, resized
-        from neurodiffuse_torch import batch_size, batches, device_of, dtype_of
+        from neurodiffuse_takagi.autoencoder import decoded
+        from neurodiffuse_torch import batch_size, batches, device_of, dtype_of, resized
 
         device = device_of(self.device)
         dtype = dtype_of(self.dtype, device)
@@ -82,7 +81,6 @@ class LatentGenerator(Generator):
             resized(
                 decoded(self._vae, torch.from_numpy(np.ascontiguousarray(z[part]))),
                 self.size,
-                Image.Resampling.BICUBIC,
             )
             for part in batches(len(z), at_once)
         ]
@@ -209,8 +207,8 @@ class DiffusionGenerator(Generator):
         """Return the latents to begin from, float32 (n, 4, size / 8, size / 8)."""
         from PIL import Image
 
-        from neurodiffuse_takagi.autoencoder import encoded, resized
-        from neurodiffuse_torch import Noise
+        from neurodiffuse_takagi.autoencoder import encoded
+        from neurodiffuse_torch import Noise, resized
 
         device = self._unet.device
         factor = 2 ** (len(self._vae.config.block_out_channels) - 1)

@@ -10,7 +10,7 @@ from neurodiffuse.models import missing
 from neurodiffuse.types import Download, Encoder, Latents, Shape, Stimuli
 from neurodiffuse_vdvae.architecture import architecture
 from neurodiffuse_vdvae.models import IMAGENET64
-from neurodiffuse_vdvae.pictures import content_seed, normalised, squashed
+from neurodiffuse_vdvae.pictures import normalised, squashed
 from neurodiffuse_vdvae.running import Running, check_running
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class VdvaeEncoder(Encoder):
         """Return the layers' latents of pictures, uint8 (n, size, size, 3)."""
         import torch
 
-        from neurodiffuse_torch import Noise
+        from neurodiffuse_torch import Noise, content_seed
 
         normal = None
         if self.posterior == "sample":

@@ -12,7 +12,6 @@ from neurodiffuse.models import missing
 from neurodiffuse.types import Download, Generator, Images, Latents
 from neurodiffuse_vdvae.architecture import architecture
 from neurodiffuse_vdvae.models import IMAGENET64
-from neurodiffuse_vdvae.pictures import enlarged
 from neurodiffuse_vdvae.running import Running, check_running
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class VdvaeGenerator(Generator):
         """
         import torch
 
-        from neurodiffuse_torch import batches
+        from neurodiffuse_torch import batches, resized
 
         rows = latents["vdvae"]
         self._check(rows)
@@ -103,7 +102,7 @@ class VdvaeGenerator(Generator):
             for part in batches(len(rows.ids), running.batch):
                 given = [self._tensor(block[part], running) for block in blocks]
                 made.append(self._paint(running, given, seeds[part]).cpu().numpy())
-        return Images(rows.ids, enlarged(np.concatenate(made), self.size))
+        return Images(rows.ids, resized(np.concatenate(made), self.size))
 
     def _paint(self, running: Running, given: list[Tensor], seeds: Sequence[int]) -> Tensor:
         """Return pictures at the network's size, uint8 (n, size, size, 3)."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from PIL import Image
 
@@ -35,17 +33,3 @@ def normalised(pixels: np.ndarray) -> np.ndarray:
     """Return float32 (n, 3, size, size) as the network was trained, of uint8 (n, size, size, 3)."""
     values = (pixels.astype(np.float32) + np.float32(SHIFT)) * np.float32(SCALE)
     return values.transpose(0, 3, 1, 2)
-
-
-def content_seed(pixels: np.ndarray, seed: int) -> int:
-    """Return the seed of a picture: a seed and its pixels, hashed to 63 bits."""
-    said = f"{seed}/".encode() + np.ascontiguousarray(pixels).tobytes()
-    return int.from_bytes(hashlib.sha256(said).digest()[:8], "big") >> 1
-
-
-def enlarged(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Return pictures at ``size`` x ``size`` pixels (PIL bicubic); 0 leaves them as they are."""
-    if size in (0, pixels.shape[1]):
-        return pixels
-    large = [Image.fromarray(p).resize((size, size), Image.Resampling.BICUBIC) for p in pixels]
-    return np.stack([np.asarray(picture) for picture in large])
