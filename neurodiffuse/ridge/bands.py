@@ -45,6 +45,7 @@ def choose_bands(
     alphas: np.ndarray | None = None,
     method: str = "gcv",
     leave_out: np.ndarray | None = None,
+    images: np.ndarray | None = None,
     candidates: int = CANDIDATES,
     seed: int = 0,
     algebra: Algebra = BLAS,
@@ -62,7 +63,7 @@ def choose_bands(
         more than 32 of them.
     alphas
         Penalties to try with each set of scales; None: `default_alphas` of the scaled betas.
-    method, leave_out
+    method, leave_out, images
         As in `select_alphas`.
     candidates
         Sets of scales to try: equal ones, then random ones.
@@ -96,6 +97,7 @@ def choose_bands(
             method=method,
             groups=np.zeros(probes.shape[1], np.intp),
             leave_out=leave_out,
+            images=images,
         )
         r2[k] = np.nanmax(found.curves, initial=-np.inf)
     return Bands(_scale(shares[int(r2.argmax())], bands), shares, r2)

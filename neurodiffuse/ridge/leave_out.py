@@ -6,18 +6,38 @@ import numpy as np
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.ridge.factor import Factor, factorise, hat
+from neurodiffuse.ridge.folds import folds, whole_folds
 from neurodiffuse.ridge.gram import cross_gram, gram
 
 CANCELLED = 1e-9
 """1 - h below which nothing is left of it in the primal form, where it is a difference."""
 
 
-def held_out_rows(n: int, most: int = 1000) -> np.ndarray:
-    """Return at most ``most`` of n row numbers, evenly spaced."""
+def held_out_rows(
+    n: int,
+    most: int = 1000,
+    groups: np.ndarray | None = None,
+    images: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return at most ``most`` of n row numbers, evenly spaced.
+
+    With ``groups`` (and ``images``), as `leave_out_hat` takes them, these are the rows of evenly
+    spaced whole groups, ascending, or some of a single larger one: predicting a row costs as much
+    as predicting all that are left out with it.
+    """
+    if groups is not None:
+        chosen = whole_folds(folds(groups, images), most)
+        rows = np.sort(np.concatenate([fold.rows for fold in chosen]))
+        return np.asarray(rows[held_out_rows(len(rows), most)])
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
 
 
-def leave_out_hat(factor: Factor, rows: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+def leave_out_hat(
+    factor: Factor,
+    rows: np.ndarray,
+    groups: np.ndarray | None = None,
+    images: np.ndarray | None = None,
+) -> np.ndarray:
     """Return rows L (r, n) that predict training rows from all the others, exactly.
 
     Predictions are ``L @ (Y - mean) + mean`` with the mean over all training rows. L is 0 on
@@ -32,6 +52,9 @@ def leave_out_hat(factor: Factor, rows: np.ndarray, groups: np.ndarray | None = 
     groups
         One label for each of the n training rows (the image of a single trial): all rows of
         the same group are left out together. Without it each row is left out alone.
+    images
+        The image of each training row, where groups are wider than images and one image is in
+        several: its other rows are left out too.
 
     Raises
     ------
@@ -50,16 +73,15 @@ def leave_out_hat(factor: Factor, rows: np.ndarray, groups: np.ndarray | None = 
     if len(labels) != n:
         raise DataError(f"ridge: {len(labels)} groups for {n} training rows.")
     out = np.zeros((len(rows), n), factor.dtype)
-    wanted = np.unique(labels[rows])
-    members = [np.flatnonzero(labels == label) for label in wanted]
-    if any(len(member) == n for member in members):
-        raise DataError("ridge: leaving out all training rows leaves nothing to predict from.")
-    residual = _residual_rows(factor, np.concatenate([*members, rows[:0]]))
+    asked = set(labels[rows].tolist())
+    wanted = [fold for fold in folds(labels, images) if labels[fold.rows[0]] in asked]
+    residual = _residual_rows(factor, np.concatenate([*(fold.out for fold in wanted), rows[:0]]))
     start = 0
-    for member in members:
+    for fold in wanted:
+        member = fold.out
         part = residual[start : start + len(member)]
         start += len(member)
-        at = np.flatnonzero(labels[rows] == labels[member[0]])
+        at = np.flatnonzero(labels[rows] == labels[fold.rows[0]])
         inside = np.searchsorted(member, rows[at])
         out[at] = -_inverse(part[:, member], factor)[inside] @ part
         out[np.ix_(at, member)] = 0.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
-from neurodiffuse.errors import DataError
+from neurodiffuse.ridge.folds import Fold, batches, folds
 from neurodiffuse.ridge.spectrum import Spectrum
 
 Error = Callable[[np.ndarray], np.ndarray]
@@ -18,11 +18,20 @@ NOTHING = 1e-6
 TOGETHER = 4096
 """Rows that are gathered at a time to be left out in groups."""
 
+STRETCH = 1024
+"""Directions of the betas that are summed at a time in float64."""
+
 
 def left_out_error(
-    spectrum: Spectrum, alphas: np.ndarray, method: str, leave_out: np.ndarray | None
+    spectrum: Spectrum,
+    alphas: np.ndarray,
+    method: str,
+    leave_out: np.ndarray | None,
+    images: np.ndarray | None = None,
 ) -> Error:
     """Return the error function of ``gcv`` or ``loo``; infinite where alpha is too small for it.
+
+    ``leave_out`` and ``images`` are those of `neurodiffuse.ridge.folds.folds`.
 
     Notes
     -----
@@ -33,12 +42,10 @@ def left_out_error(
     if method == "gcv":
         return _gcv(spectrum, alphas, left)
     labels = np.arange(len(left)) if leave_out is None else np.asarray(leave_out)
-    labels = np.unique(labels, return_inverse=True)[1]
-    if labels.max() == 0:
-        raise DataError("ridge: leaving out all training rows leaves nothing to predict from.")
-    if labels.max() == len(labels) - 1:
+    found = folds(labels, images)
+    if all(len(fold.out) == 1 for fold in found):
         return _one_by_one(spectrum, alphas, left)
-    return _together(spectrum, alphas, left, labels)
+    return _together(spectrum, alphas, left, found)
 
 
 def _gcv(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> Error:
@@ -90,10 +97,8 @@ def _own(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> np.ndarray
     return np.asarray(out - spectrum.ones_left(alphas)[:, None] / n)
 
 
-def _together(
-    spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, labels: np.ndarray
-) -> Error:
-    batches = list(_batches(labels))
+def _together(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, found: list[Fold]) -> Error:
+    parts = list(batches(found, TOGETHER))
     lost, ones = 1.0 - spectrum.kept(alphas), spectrum.ones_left(alphas) / len(left)
 
     def error(targets: np.ndarray) -> np.ndarray:
@@ -102,7 +107,7 @@ def _together(
         scores, rest = _parts(spectrum, left, targets)
         for k, shrunk in enumerate(lost):
             weighted = shrunk.astype(left.dtype)[:, None] * scores
-            for rows in batches:
+            for rows, counted in parts:
                 part = left[rows.ravel()]
                 residual = part @ weighted
                 if isinstance(rest, np.ndarray):
@@ -113,7 +118,8 @@ def _together(
                     break
                 shape = (*rows.shape, targets.shape[1])
                 solved = np.linalg.solve(matrix, residual.reshape(shape).astype(np.float64))
-                out[k] += np.einsum("gij,gij->j", solved, solved)
+                asked = solved[counted]
+                out[k] += np.einsum("ij,ij->j", asked, asked)
         return out
 
     return error
@@ -121,21 +127,13 @@ def _together(
 
 def _own_matrices(spectrum: Spectrum, part: np.ndarray, shrunk: np.ndarray) -> np.ndarray:
     """Return M_GG but for the vector of ones, float64 (groups, size, size)."""
-    double, size = part.astype(np.float64), part.shape[1]
-    if spectrum.gram.dual:
-        return np.asarray(double * shrunk @ double.transpose(0, 2, 1))
-    return np.asarray(np.eye(size) - double * (1.0 - shrunk) @ double.transpose(0, 2, 1))
-
-
-def _batches(labels: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield row numbers (groups, size) of groups of equal size, some thousand rows at a time."""
-    order = np.argsort(labels, kind="stable")
-    sizes = np.bincount(labels)
-    starts = np.cumsum(sizes) - sizes
-    for size in np.unique(sizes):
-        rows = order[starts[sizes == size][:, None] + np.arange(size)]
-        step = max(1, TOGETHER // int(size))
-        yield from (rows[start : start + step] for start in range(0, len(rows), step))
+    folds_, size, k = part.shape
+    gains = shrunk if spectrum.gram.dual else 1.0 - shrunk
+    total = np.zeros((folds_, size, size))
+    for start in range(0, k, STRETCH):
+        double = part[:, :, start : start + STRETCH].astype(np.float64)
+        total += double * gains[start : start + STRETCH] @ double.transpose(0, 2, 1)
+    return total if spectrum.gram.dual else np.eye(size) - total
 
 
 def _parts(

@@ -47,6 +47,7 @@ def select_alphas(
     method: str = "gcv",
     groups: np.ndarray | None = None,
     leave_out: np.ndarray | None = None,
+    images: np.ndarray | None = None,
     seed: int = 0,
 ) -> Selection:
     """Return the penalty that predicts left-out training rows best, target by target or by group.
@@ -68,6 +69,9 @@ def select_alphas(
     leave_out
         One label for each training row: rows of the same label are left out together, such as
         the trials of an image, a session or a cluster of like images. Only for ``"loo"``.
+    images
+        The image of each training row, where images have trials in several sessions: no row is
+        predicted from others of its image.
     seed
         Of the random combinations.
 
@@ -90,7 +94,7 @@ def select_alphas(
     """
     _check(method, alphas, leave_out, spectrum)
     alphas = np.sort(np.asarray(alphas, np.float64))
-    error = left_out_error(spectrum, alphas, method, leave_out)
+    error = left_out_error(spectrum, alphas, method, leave_out, images)
     if groups is None:
         return _each_target(error, alphas, blocks)
     groups = np.asarray(groups, np.intp)
