@@ -4,7 +4,7 @@ Functions take and return arrays; row i of one array belongs to row i of the oth
 (`PixCorr`, `Ssim`, `Identification` on pictures, `LatentIdentification`, `LatentRetrieval` and
 `LatentDistance` on features) are the metrics that a recipe names.
 
-An undefined correlation, of a constant vector or one with NaN, is 0. So a picture of one colour
+An undefined correlation, of a constant vector or one with NaN, is 0. So a picture of one grey
 correlates with nothing, is identified as nothing, and has the distance 1.
 """
 

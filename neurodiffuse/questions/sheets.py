@@ -7,6 +7,8 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,7 +19,7 @@ from neurodiffuse.report.ranking import Choice, grid_rows
 from neurodiffuse.report.wording import metric_label
 from neurodiffuse.store import labels
 
-CELL, SHOWN, LEFT, GAP, FONT = 164, 158, 110, 26, 18
+CELL, SHOWN, LEFT, GAP, FONT = 164, 158, 110, 26, 15
 """Pixels: a cell and the picture in it, room for the blocks' names, between blocks, of a line."""
 
 EACH = 4
@@ -129,7 +131,7 @@ def places(ids: Sequence[str], among: Sequence[str]) -> np.ndarray:
 
 def png(sheet: Sheet) -> bytes:
     """Return the sheet as one picture for print; the same sheet is the same bytes."""
-    font = ImageFont.load_default(FONT)
+    font = _font()
     heads = [_folded(name) for name in sheet.columns]
     top = 2 * GAP + max(head.count("\n") + 1 for head in heads) * (FONT + 4)
     rows = sum(len(block.cells) for block in sheet.blocks)
@@ -168,6 +170,15 @@ def plates(sheet: Sheet) -> list[tuple[str, list[tuple[str, list[Plate]]]]]:
 
 def _plate(cell: np.ndarray | None, alt: str) -> Plate:
     return Plate(None if cell is None else picture(cell, SIDE), alt)
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """Return a font with the letters of most names, which Pillow's own has not."""
+    import matplotlib
+
+    place = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(place, FONT)
 
 
 def _enlarged(values: np.ndarray) -> Image.Image:

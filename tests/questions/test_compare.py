@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from neurodiffuse.errors import ConfigError, DataError, RunError
+from neurodiffuse.questions import sheets
 from neurodiffuse.questions.ablate.ask import ablate
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.compare.ask import compare
@@ -284,6 +285,15 @@ def test_subjects_stand_side_by_side_whatever_order_they_saw_images_in(decode_tw
         assert float(row["sem"]) == pytest.approx(np.std(values, ddof=1) / 2**0.5, abs=1e-6)
 
 
+def test_sheets_draw_names_that_are_not_english():
+    """Letters that a font lacks would all be drawn as the same box."""
+
+    def drawn(name):
+        return sheets.png(sheets.Sheet((name,), (), ""))
+
+    assert len({drawn(name) for name in ("ü", "é", "ø", "β", "ж", "±", "\uffff")}) == 7
+
+
 def test_same_names_are_numbered(two):
     assert [a.name for a in distinct([arm(two), arm(two), arm(two)])] == [
         "mine",
@@ -298,6 +308,8 @@ def test_a_folder_that_is_no_comparison_is_not_replaced(two, tmp_path):
     (precious / "thesis.txt").write_text("years of work")
     with pytest.raises(RunError, match="is no comparison"):
         compare([arm(two)], out=precious)
+    with pytest.raises(RunError, match=r"thesis.txt is a file"):
+        compare([arm(two)], out=precious / "thesis.txt" / "new")
     assert (precious / "thesis.txt").exists()
     place = compare([arm(two)], out=tmp_path / "new")
     assert compare([arm(two)], out=place) == place

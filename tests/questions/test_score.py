@@ -64,6 +64,11 @@ def png(width, height, depth):
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def nowhere(folder_):
+    (folder_ / "img7.png").unlink()
+    (folder_ / "img7.png").symlink_to(folder_ / "gone.png")
+
+
 def sixteen_bits():
     return png(9, 9, 16)
 
@@ -222,6 +227,7 @@ def test_other_counts_are_told(call, seen, tmp_path):
         ),
         (lambda d: (d / "img7.png").write_bytes(sixteen_bits()), "more than 8 bits"),
         (lambda d: Image.fromarray(pictures(1)[0]).save(d / "a\tb.png"), r"table can hold.*'.t'"),
+        (nowhere, "img7.png: 0 bytes"),
         (lambda d: (d / "img7.png").write_bytes(enormous()), "img7.png: .*bomb"),
         (lambda d: (d / os.fsdecode(b"\xff.png")).write_bytes(b""), r"can hold.*udcff"),
     ],
@@ -247,6 +253,9 @@ def test_nothing_of_others_is_overwritten(call, recon, seen, tmp_path):
     (out / "thesis.txt").write_text("")
     with pytest.raises(RunError, match=r"thesis.txt, which this command did not make"):
         call(recon, seen, "--out", str(out))
+    for place in (out / "thesis.txt", out / "thesis.txt" / "inside"):
+        with pytest.raises(RunError, match=r"thesis.txt is a file; give a folder"):
+            call(recon, seen, "--out", str(place))
 
 
 def test_grey_transparent_and_turned_pictures(call, seen, tmp_path):

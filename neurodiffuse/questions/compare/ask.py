@@ -15,7 +15,7 @@ from neurodiffuse.questions.compare import exports
 from neurodiffuse.questions.compare.columns import Column, shared
 from neurodiffuse.questions.compare.published import STATUS, published
 from neurodiffuse.questions.compare.rows import Row, Value, of_arms, of_published
-from neurodiffuse.questions.pages import Page, Part, render
+from neurodiffuse.questions.pages import Page, Part, check_place, render
 from neurodiffuse.questions.sheets import Sheet
 from neurodiffuse.questions.tables import Head, Line, Shown, Table
 from neurodiffuse.report import wording
@@ -69,6 +69,7 @@ def _trunk(arm: Arm) -> Run:
 
 def _check_foreign(place: Path) -> None:
     """Refuse to replace a folder that is no comparison."""
+    check_place(place)
     if place.exists() and not (place / "table.tsv").exists():
         raise RunError(
             f"--out: {place} is there and is no comparison. Choose another folder; nothing was "

@@ -174,8 +174,9 @@ def picture(path: Path) -> np.ndarray:
             if isinstance(error, UnidentifiedImageError)
             else f" ({' '.join(str(error).split())})"
         )
+        size = path.stat().st_size if path.exists() else 0  # a link to nowhere has none
         raise DataError(
-            f"{path}: {path.stat().st_size:,} bytes that cannot be read as a picture{why}. "
+            f"{path}: {size:,} bytes that cannot be read as a picture{why}. "
             "Replace the file or leave the image out."
         ) from error
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
+from neurodiffuse.questions.pages import check_place
 from neurodiffuse.questions.score.ask import Row, Scored
 from neurodiffuse.questions.score.choice import to_fetch
 from neurodiffuse.report import charts, wording
@@ -101,8 +102,7 @@ def write(found: Scored, out: Path) -> Path:
 
 def check_free(out: Path) -> None:
     """Raise `RunError` if the folder holds what this command did not make."""
-    if out.exists() and not out.is_dir():
-        raise RunError(f"--out: {out} is a file; give a folder.")
+    check_place(out)
     strange = [p.name for p in out.iterdir() if p.name not in FILES] if out.exists() else []
     if strange:
         raise RunError(
