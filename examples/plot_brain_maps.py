@@ -40,7 +40,7 @@ run, _ = to_fit(
 )
 with opened(run):
     fitted(run)
-    answer = weights(run, Question(measures=("percentile", "pattern")))
+    answer = weights(run, Question(measures=("percentile", "pattern", "explained")))
 print("recipe:", run.config.name, "with the features", ", ".join(run.config.features))
 
 # %%
@@ -48,7 +48,7 @@ print("recipe:", run.config.name, "with the features", ", ".join(run.config.feat
 #
 # .. code-block:: text
 #
-#    neurodiffuse weights --run runs/demo --measure percentile --measure pattern
+#    neurodiffuse weights --run runs/demo --measure percentile --measure pattern --measure explained
 #
 # Maps are ordinary images
 # ------------------------
@@ -81,7 +81,8 @@ plotting.show()
 # ---------------------------
 # Some voxels of this brain respond to nothing. A map of weights does not know: they help the
 # decoder to cancel noise that they share with others, and have weights of middling size. Haufe's
-# pattern, which says what a voxel does when the decoded latent rises, puts them at the bottom.
+# pattern, which says what a voxel does when the decoded latent rises, puts them at the bottom; so
+# does the share of a voxel that the feature explains in left-out images, a forward model.
 
 masker = NiftiMasker(run.folder("mask", "01") / "mask.nii.gz", standardize=None).fit()
 values = {stat: masker.transform(answer.folder / file).ravel() for stat, file in mine.items()}
@@ -90,7 +91,7 @@ silent = masker.transform(
 )
 silent = silent.ravel() > 0
 
-fig, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
 for axis, (stat, value) in zip(axes, values.items(), strict=True):
     bins = np.linspace(0, value.max(), 30)
     axis.hist(value[~silent], bins, density=True, alpha=0.6, label="all other voxels")
@@ -103,9 +104,10 @@ plt.show()
 # Regions
 # -------
 # As Fig 8 of Ozcelik & VanRullen 2023: the mean percentile of a feature in a region, against the
-# first feature of the recipe. Below, the same with patterns.
+# first feature of the recipe. Below, the same with patterns and with explained variance. Weights
+# are shared among voxels that say the same, so the last two tell better what a region carries.
 
-for stat in ("weight", "pattern"):
+for stat in ("weight", "pattern", "explained"):
     plt.figure(figsize=(7, 4))
     plt.imshow(Image.open(answer.folder / f"regions_{stat}.png"))
     plt.axis("off")

@@ -61,9 +61,14 @@ print(made.loc[made["group"] == "category", columns].to_string(index=False))
 # %%
 # Eccentricity
 # ------------
-# Bands of V1 to V4 look at rings around the centre of gaze. Where a picture differs from the mean
-# picture says which ring its region looks at: energy in each ring, as a share of what the bands'
-# pictures have there on average.
+# Bands of V1 to V4 look at rings around the centre of gaze. Their voxels prefer opposite things,
+# one light and its neighbour dark, so that a pattern of ones says little of *where* they look: what
+# they say cancels by chance. Random signs, drawn anew for each of 32 pictures, do not cancel on
+# average: the mean squared difference from the mean stimulus is what the voxels do one by one.
+
+asked = ["--run", run, "--roi", "eccentricity", "--pattern", "signs", "--seeds", "32", "--quiet"]
+roi_optimal.main([str(word) for word in asked], standalone_mode=False, obj={})
+signs = next(place for place in (run / "roi-optimal").iterdir() if place != answer)
 
 bands = ["0-0.5", "0.5-1", "1-2", "2-4", "over4"]
 files = sorted((root / "stimuli").glob("*.png"))
@@ -73,9 +78,9 @@ ring = np.digitize(np.hypot(axis[:, None], axis[None]), [0.5, 1, 2, 4])
 
 energy = np.zeros((5, 5))
 for k, band in enumerate(bands):
-    (file,) = (answer / "sub-01" / "eccentricity" / band).glob("*_stage-recon.png")
-    apart = ((np.asarray(Image.open(file)) - mean) ** 2).mean(axis=2)
-    energy[k] = [apart[ring == other].mean() for other in range(5)]
+    found = (signs / "sub-01" / "eccentricity" / band).glob("*_stage-recon.png")
+    apart = [((np.asarray(Image.open(file)) - mean) ** 2).mean(axis=2) for file in found]
+    energy[k] = [np.mean(apart, axis=0)[ring == other].mean() for other in range(5)]
 
 names = ["0–0.5°", "0.5–1°", "1–2°", "2–4°", "> 4°"]
 figure, axes = plt.subplots(figsize=(4.6, 3.8), layout="constrained")

@@ -28,6 +28,19 @@ pytestmark = pytest.mark.slow
 SEEDS = range(5)
 PLANTED = {"Face": "face", "Word": "word", "Place": "house", "Body": "person"}
 BANDS = ("0-0.5", "0.5-1", "1-2", "2-4", "over4")
+LOOK = """
+name = "look"
+[features.vae]
+encoder = "demo-vae"
+alpha = 700.0
+layers = 7
+[stages.first-guess]
+generator = "demo-vae"
+[metrics.pixcorr]
+metric = "pixcorr"
+"""
+"""The first stage of the recipe ``demo``, which all that is told of layout comes from."""
+
 NULLS = ("random:130", "random:130/1", "random:130/2", "random:130/3")
 
 
@@ -86,32 +99,53 @@ def test_the_planted_category_is_raised_most(answers):
     assert min(right.values()) >= 4, right
 
 
-def energies(one):
-    """Return the energy over the mean stimulus of each band's first guesses in each ring."""
+def energies(one, place, *, together):
+    """Return the energy over the mean stimulus of each band's first guesses in each ring.
+
+    ``together`` averages the pictures first: what remains is what the region says and not what
+    the generator draws.
+    """
     stimuli = sorted((one.study / "stimuli").glob("*.png"))
     mean = np.mean([np.asarray(Image.open(file).convert("RGB")) for file in stimuli], axis=0)
     axis = ((np.arange(len(mean)) + 0.5) / len(mean) - 0.5) * 8.4
     ring = np.digitize(np.hypot(axis[:, None], axis[None]), (0.5, 1, 2, 4))
-    shown = pictures(one.place, "eccentricity", "first-guess").values()
-    # the mean over seeds leaves what the region says and not what the generator draws
-    gap = [((those.mean(axis=0) - mean) ** 2).mean(axis=2) for those in shown]
+    shown = pictures(place, "eccentricity", "first-guess").values()
+    shown = [those.mean(axis=0, keepdims=True) if together else those for those in shown]
+    gap = [((those - mean) ** 2).mean(axis=(0, 3)) for those in shown]
     return np.array([[g[ring == k].mean() for k in range(5)] for g in gap])
 
 
 def test_energy_moves_outwards_with_the_planted_band(answers):
-    """One brain is too noisy to tell neighbouring bands; the median of five is not."""
-    tables = [energies(one) for one in answers]
+    """The paper's pattern: voxels that prefer opposite things cancel, so one brain is noisy."""
+    tables = [energies(one, one.place, together=True) for one in answers]
     peaks = np.median([(t / t.mean(axis=0)).argmax(axis=1) for t in tables], axis=0)
     assert (peaks == np.arange(5)).sum() >= 4, peaks
     assert np.abs(peaks - np.arange(5)).max() <= 1, peaks
     assert (np.diff(peaks) >= 0).all(), peaks
 
 
+def test_energy_of_random_signs_peaks_at_the_planted_band_in_every_brain(answers):
+    """The two innermost bands are not told apart: the autoencoder's cells are 1.05 degrees wide."""
+    for one in answers:
+        recipe, run = one.run.with_suffix(".toml"), one.run.with_name(f"{one.run.name}-look")
+        recipe.write_text(LOOK)
+        source = ["--dataset", "bids", "--root", str(one.study), "--sub", "01", "--out", str(run)]
+        words = ["--roi", "eccentricity", "--pattern", "signs", "--seeds", "32"]
+        asked = [*source, "--recipe", str(recipe), *words]
+        result = CliRunner().invoke(roi_optimal, asked, obj={"quiet": True})
+        assert result.exit_code == 0, result.output
+        place = Path(result.output.strip().removeprefix("page: ")).parent
+        peaks = energies(one, place, together=False).argmax(axis=1)
+        assert (peaks[2:] == (2, 3, 4)).all(), peaks
+        assert (peaks[:2] <= 1).all(), peaks
+        assert (np.diff(peaks) >= 0).all(), peaks
+
+
 def read_from(one, feature, stat, *more):
     """Return the percentile of each planted voxel, by the map that ``weights`` writes."""
     out = one.run.parent / f"{one.run.name}-{feature}-{stat}"
     words = ["--run", str(one.run), "--feature", feature, *more, "--no-pictures"]
-    measure = {"weight": "l1", "pattern": "pattern"}[stat]
+    measure = {"weight": "l1"}.get(stat, stat)
     asked = [*words, "--measure", measure, "--permutations", "9", "--out", str(out)]
     result = CliRunner().invoke(weights, asked, obj={"quiet": True})
     assert result.exit_code == 0, result.output
@@ -139,6 +173,32 @@ def test_layout_is_read_from_v1_to_v4(answers):
         early, category = groups(one)
         level = read_from(one, "vae", "weight")
         assert min(level[m].mean() for m in early) > max(level[m].mean() for m in category)
+
+
+def test_weights_of_captions_against_layout_are_those_of_category_regions(answers):
+    """Fig 8: percentile of one feature's weights less that of the autoencoder's."""
+    for one in answers:
+        early, category = groups(one)
+        apart = read_from(one, "text", "weight") - read_from(one, "vae", "weight")
+        least, most = min(apart[m].mean() for m in category), max(apart[m].mean() for m in early)
+        assert least > most
+        assert most < 0
+
+
+def test_meaning_explains_category_regions_and_layout_v1_to_v4(answers):
+    for one in answers:
+        early, category = groups(one)
+        level = {f: read_from(one, f, "explained") for f in ("vae", "vision", "text")}
+        text = level["text"]
+        assert min(text[m].mean() for m in category) > max(text[m].mean() for m in early)
+        share = planted(one, "share").astype(float)
+        for feature in ("vision", "text"):
+            apart = level[feature] - level["vae"]
+            assert min(apart[m].mean() for m in category) > 0
+            assert max(apart[m].mean() for m in early) < 0
+            assert stats.spearmanr(apart, share).statistic > 0.6
+        silent = planted(one, "ncsnr").astype(float) == 0
+        assert max(values[silent].max() for values in level.values()) < 15
 
 
 @pytest.mark.parametrize("feature", ["vision", "text"])
