@@ -68,7 +68,8 @@ def ablate(run: Run, asked: Sequence[Asked] = (), *, structure: bool = True) -> 
     with run.writing(place) as folder:
         tables.write(folder, found)
         parts = _parts(folder, found, arms, full)
-        write_json(folder / "question.json", _said(variants, notes))
+        where = {"branches": ["" if a.run is run else a.run.path.name for a in arms[:-1]]}
+        write_json(folder / "question.json", _said(variants, notes) | where)
         html = render(_page(run, parts, arms, notes))
         (folder / "index.html").write_text(html, encoding="utf-8")
     return place

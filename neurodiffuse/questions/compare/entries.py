@@ -116,12 +116,14 @@ def _finished(path: Path, registry: Registry, quiet: bool, machine: Machine | No
 
 def _ablation(run: Run, path: Path) -> list[Arm]:
     """Return the arms of an ablation; its branches hold their pictures and scores."""
-    out = []
-    for name, step, stage, config in read_json(path / "question.json")["variants"]:
+    out, said = [], read_json(path / "question.json")
+    for (name, step, stage, config), folder in zip(said["variants"], said["branches"], strict=True):
         one = run
         if step:
             own = STEPS[STEPS.index(step) : -1]
             one = branch(run, name, own, config=Config.from_dict(config))
+            # another version would give it another name, and these pictures are what is meant
+            one = dataclasses.replace(one, path=run.path / "branches" / folder)
         out.append(Arm(f"{run.path.resolve().name}: {name}", "", one, stage=stage))
     for arm in out:
         if not all(arm.run.folder("score", s).exists() for s in run.config.subjects):
