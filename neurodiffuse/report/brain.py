@@ -1,18 +1,23 @@
-"""Brain pictures: mask, regions and maps on the subject's own anatomy, never on a template."""
+"""Brain pictures: mask, regions and maps, on the subject's own anatomy or on fsaverage.
+
+What to draw is a nibabel image of a volume or nilearn's SurfaceImage (`image_of`).
+"""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurodiffuse.report.model import BrainMap, SubjectReport
-from neurodiffuse.report.pictures import data_uri
+from neurodiffuse.report import cortex
+from neurodiffuse.report.pictures import png
+from neurodiffuse.report.scale import Scale, colour_bar
 
 if TYPE_CHECKING:
     import nibabel as nib
+
+    from neurodiffuse.types import Grid
 
 REGION_COLOURS = (
     "#56b4e9",
@@ -51,26 +56,42 @@ def region_colour(value: int) -> str:
     return REGION_COLOURS[(value - 1) % len(REGION_COLOURS)]
 
 
-def mask_picture(subject: SubjectReport) -> str:
-    """Return a PNG data URI: six axial slices with regions filled and the mask outlined.
+def image_of(values: np.ndarray, grid: Grid) -> Any:
+    """Return one value an element of a grid, (grid.size,), as an image to draw.
 
-    Returns an empty string when the subject has neither a mask nor regions to draw.
+    A nibabel image, nilearn's SurfaceImage for vertices of fsaverage, or None for vertices that
+    are `cortex.too_coarse`.
     """
-    mask = subject.mask_image if _inside(subject.mask_image) else None
-    regions = subject.regions if _inside(subject.regions) else None
+    import nibabel as nib
+
+    if not grid.is_surface:
+        return nib.Nifti1Image(values.astype(np.float32).reshape(grid.shape), grid.affine)
+    return cortex.cortex_image(values) if cortex.on_fsaverage(grid) else None
+
+
+def regions_picture(mask: Any, regions: Any, anatomy: Any = None) -> bytes:
+    """Return a PNG with regions filled, by their number from 1, and the mask outlined.
+
+    Six axial slices of a volume, or the cortex of fsaverage. Either image may be None. Empty when
+    neither has anything to draw.
+    """
+    mask = mask if _inside(mask) else None
+    regions = regions if _inside(regions) else None
     shown = mask if mask is not None else regions
     if shown is None:
-        return ""
+        return b""
+    top = 0 if regions is None else int(np.max(_values(regions)))
+    colours = [region_colour(value) for value in range(1, top + 1)]
+    if cortex.is_cortex(shown):
+        return cortex.regions_on_cortex(regions, mask, colours, MASK_COLOUR)
 
     def draw(display: Any) -> None:
         from matplotlib.colors import ListedColormap
 
         if regions is not None:
-            top = int(np.max(_values(regions)))
-            colours = ListedColormap([region_colour(v) for v in range(1, top + 1)])
             display.add_overlay(
                 _plain(regions),
-                cmap=colours,
+                cmap=ListedColormap(colours),
                 threshold=0.5,
                 vmin=0.5,
                 vmax=top + 0.5,
@@ -81,38 +102,36 @@ def mask_picture(subject: SubjectReport) -> str:
             inside = _bordered(mask)
             display.add_contours(inside, levels=[0.5], colors=[MASK_COLOUR], linewidths=0.9)
 
-    return _slices(subject.anatomy, shown, draw)
+    return png(_slices(anatomy, shown, draw))
 
 
-def map_picture(subject: SubjectReport, brain_map: BrainMap) -> str:
-    """Return a PNG data URI of a map on the anatomy, its colour bar at the side.
+def map_picture(
+    image: Any, *, anatomy: Any = None, scale: Scale | None = None, units: str = ""
+) -> bytes:
+    """Return a PNG of a map, on slices of the anatomy or on the cortex, with its colour bar.
 
     A map with negative values gets a diverging scale around zero, any other a sequential one.
-    Returns an empty string when the map is zero everywhere.
+    Empty when the map is zero everywhere; zeros of a volume and NaN are not drawn.
     """
-    if not _inside(brain_map.image):
-        return ""
-    values = _values(brain_map.image)
-    top = float(np.percentile(np.abs(values[values != 0]), 99)) or 1.0
-    signed = bool(np.any(values < 0))
+    if not _inside(image):
+        return b""
+    scale = scale or Scale.of(_values(image))
+    if cortex.is_cortex(image):
+        return cortex.map_on_cortex(image, scale, units)
 
     def draw(display: Any) -> None:
         display.add_overlay(
-            _plain(brain_map.image),
-            cmap="RdBu_r" if signed else "viridis",
+            _plain(image),
+            cmap=scale.colours,
             threshold=1e-9,
-            vmin=-top if signed else 0.0,
-            vmax=top,
+            vmin=scale.low,
+            vmax=scale.high,
             resampling_interpolation="nearest",
         )
 
-    return _slices(
-        subject.anatomy,
-        brain_map.image,
-        draw,
-        scale=(-top if signed else 0.0, top, "RdBu_r" if signed else "viridis"),
-        units=brain_map.units,
-    )
+    figure = _slices(anatomy, image, draw, width=0.86)
+    colour_bar(figure, scale, units, (0.91, 0.2, 0.02, 0.6))
+    return png(figure)
 
 
 def cut_heights(image: nib.spatialimages.SpatialImage, n: int = CUTS) -> list[float]:
@@ -126,11 +145,12 @@ def cut_heights(image: nib.spatialimages.SpatialImage, n: int = CUTS) -> list[fl
     return sorted({round(float(z), 1) for z in np.linspace(low, high, n)})
 
 
-def _values(image: nib.spatialimages.SpatialImage) -> np.ndarray:
-    return np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32))
+def _values(image: Any) -> np.ndarray:
+    values = cortex.values_of(image) if cortex.is_cortex(image) else image.dataobj
+    return np.nan_to_num(np.asarray(values, dtype=np.float32))
 
 
-def _inside(image: nib.spatialimages.SpatialImage | None) -> bool:
+def _inside(image: Any) -> bool:
     return image is not None and bool(np.any(_values(image) != 0))
 
 
@@ -156,10 +176,9 @@ def _slices(
     shown: nib.spatialimages.SpatialImage,
     draw: Any,
     *,
-    scale: tuple[float, float, str] | None = None,
-    units: str = "",
-) -> str:
-    """Draw two rows of axial slices on black and return them as a PNG data URI."""
+    width: float = 1.0,
+) -> Any:
+    """Return a figure of two rows of axial slices on black, over some of its width."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from nilearn import plotting
@@ -168,7 +187,6 @@ def _slices(
     rows: Sequence[list[float]] = [heights[:3], heights[3:]] if len(heights) > 3 else [heights]
     figure = Figure(figsize=(6.4, 2.6 * len(rows)), dpi=160, facecolor="black")
     FigureCanvasAgg(figure)
-    width = 0.88 if scale else 1.0
     for i, cuts in enumerate(rows):
         place = (0.0, 1 - (i + 1) / len(rows), width, 1 / len(rows))
         display = plotting.plot_anat(
@@ -185,22 +203,4 @@ def _slices(
         )
         draw(display)
         display.annotate(positions=True, left_right=True, size=8)
-    if scale:
-        _colour_bar(figure, scale, units)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None}, facecolor="black")
-    return data_uri(file.getvalue())
-
-
-def _colour_bar(figure: Any, scale: tuple[float, float, str], units: str) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    low, high, colours = scale
-    axes = figure.add_axes((0.91, 0.2, 0.02, 0.6))
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(low, high), colours), cax=axes, format=lambda v, _: f"{v:.2g}"
-    )
-    bar.ax.tick_params(colors="white", labelsize=8)
-    bar.outline.set_edgecolor("white")
-    bar.ax.set_title(units, color="white", fontsize=8)
+    return figure

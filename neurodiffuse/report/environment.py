@@ -50,6 +50,7 @@ def environment() -> jinja2.Environment:
         style=inlined("report.css"),
         script=script,
         script_hash=_hash(script),
+        viewers_script=inlined("viewers.js"),
     )
     return made
 

@@ -112,10 +112,10 @@ class RoiRow:
 
 @dataclass(frozen=True, eq=False)
 class BrainMap:
-    """A map to draw on the subject's anatomy: a 3-D nibabel image, its title and its units."""
+    """A map to draw: an image as `brain.image_of` makes it, its title and its units."""
 
     title: str
-    image: nib.spatialimages.SpatialImage
+    image: Any
     units: str = ""
 
 
@@ -148,8 +148,8 @@ class SubjectReport:
     rois
         Regions of the subject.
     mask_image, regions
-        3-D nibabel images: the mask (non-zero inside) and the regions as integers
-        (`RoiRow.value`); None leaves out the picture.
+        Images as `brain.image_of` makes them, of a volume or of fsaverage: the mask (non-zero
+        inside) and the regions as integers (`RoiRow.value`); None leaves out the picture.
     anatomy
         3-D nibabel image in the same world space to draw on; None draws on nothing.
     maps
@@ -176,8 +176,8 @@ class SubjectReport:
     oracle_scores: tuple[ScoreRow, ...] = ()
     features: tuple[FeatureRow, ...] = ()
     rois: tuple[RoiRow, ...] = ()
-    mask_image: nib.spatialimages.SpatialImage | None = None
-    regions: nib.spatialimages.SpatialImage | None = None
+    mask_image: Any = None
+    regions: Any = None
     anatomy: nib.spatialimages.SpatialImage | None = None
     maps: tuple[BrainMap, ...] = ()
     constant_voxels: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -32,6 +33,15 @@ class Picture:
 def data_uri(file: bytes, kind: str = "png") -> str:
     """Return an image file as a data URI."""
     return f"data:image/{kind};base64," + base64.b64encode(file).decode("ascii")
+
+
+def png(figure: Any) -> bytes:
+    """Return a matplotlib figure as PNG, the same bytes for the same figure."""
+    file = io.BytesIO()
+    figure.savefig(
+        file, format="png", metadata={"Software": None}, facecolor=figure.get_facecolor()
+    )
+    return file.getvalue()
 
 
 def picture(values: np.ndarray, side: int) -> Picture:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from neurodiffuse.report import brain, charts, wording
+from neurodiffuse.report.cortex import is_cortex
 from neurodiffuse.report.grid import GridView, Layer, TestImages, contact_sheet, grid
 from neurodiffuse.report.model import FeatureRow, ReportData, RoiRow, ScoreRow, SubjectReport
+from neurodiffuse.report.pictures import data_uri
 from neurodiffuse.report.ranking import grid_rows
 
 
@@ -161,27 +163,38 @@ def _chart(plotted: Sequence[tuple[ScoreRow, str, str]]) -> Markup:
 
 
 def _mask(subject: SubjectReport) -> BrainPicture | None:
-    uri = brain.mask_picture(subject)
-    if not uri:
+    drawn = brain.regions_picture(subject.mask_image, subject.regions, subject.anatomy)
+    if not drawn:
         return None
-    where = "the subject's anatomy" if subject.anatomy is not None else "a black ground"
+    where = "a black ground: no anatomy was given"
+    if is_cortex(subject.mask_image):
+        where = "fsaverage, inflated and flat"
+    elif subject.anatomy is not None:
+        where = "this subject's anatomy"
     regions = [roi.name for roi in subject.rois if roi.value]
     with_regions = f" and the regions {wording.joined(regions)}" if regions else ""
     return BrainPicture(
-        "Mask and regions",
-        uri,
-        f"Axial slices of sub-{subject.label}: the decoding mask{with_regions} on {where}.",
+        f"The mask (white line) on {where}",
+        data_uri(drawn),
+        f"{_how(subject)} of sub-{subject.label}: the decoding mask{with_regions} on {where}.",
     )
 
 
 def _maps(subject: SubjectReport) -> tuple[BrainPicture, ...]:
-    drawn = ((m, brain.map_picture(subject, m)) for m in subject.maps)
+    drawn = (
+        (m, brain.map_picture(m.image, anatomy=subject.anatomy, units=m.units))
+        for m in subject.maps
+    )
     return tuple(
         BrainPicture(
             f"{m.title} ({m.units})" if m.units else m.title,
-            uri,
-            f"Axial slices of sub-{subject.label}: {m.title}.",
+            data_uri(picture),
+            f"{_how(subject)} of sub-{subject.label}: {m.title}.",
         )
-        for m, uri in drawn
-        if uri
+        for m, picture in drawn
+        if picture
     )
+
+
+def _how(subject: SubjectReport) -> str:
+    return "Cortex" if is_cortex(subject.mask_image) else "Axial slices"

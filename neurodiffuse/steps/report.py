@@ -10,9 +10,10 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 
-from neurodiffuse import __version__, derivative, maps, reproduce, rois
+from neurodiffuse import __version__, derivative, maps, reproduce
 from neurodiffuse.options import parameters
 from neurodiffuse.report import build, wording
+from neurodiffuse.report.brain import image_of
 from neurodiffuse.report.model import (
     BrainMap,
     Citation,
@@ -73,7 +74,8 @@ def _subject(run: Run, label: str) -> SubjectReport:
     counts = read_json(run.folder("mask", label) / "about.json")
     ids = about.trials.images("test")
     stimuli = run.dataset.stimuli(ids)
-    rows, surface = _roi_rows(run, about, counts["rois"]), about.grid.is_surface
+    rows = _roi_rows(run, about, counts["rois"], counts["voxels"])
+    mask = np.load(run.folder("mask", label) / "voxels.npz")["voxels"]
     pictures = run.folder("generate", label)
     stages, names = tuple(run.config.stages), labels(ids)
     made = {s: load_images(pictures / "decoded" / s, names) for s in stages}
@@ -97,10 +99,10 @@ def _subject(run: Run, label: str) -> SubjectReport:
         oracle_scores=_scores(run, label, "oracle"),
         features=_features(run, label),
         rois=rows,
-        mask_image=None if surface else _image(run.folder("mask", label) / "mask.nii.gz"),
-        regions=None if surface else _regions(run, about, rows),
+        mask_image=image_of(mask, about.grid),
+        regions=_regions(run, about, rows),
         anatomy=_image(about.anatomy) if about.anatomy else None,
-        maps=() if surface else _maps(run, about),
+        maps=_maps(run, about),
         constant_voxels=counts["constant_voxels"],
         facts=_facts(run, about, counts),
     )
@@ -171,13 +173,18 @@ def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
     )
 
 
-def _roi_rows(run: Run, about: Subject, inside: dict[str, int]) -> tuple[RoiRow, ...]:
-    """Return the regions, those in the mask first; small ones that hardly overlap are drawn."""
+def _roi_rows(run: Run, about: Subject, inside: dict[str, int], voxels: int) -> tuple[RoiRow, ...]:
+    """Return the regions, those in the mask first; small ones that hardly overlap are drawn.
+
+    One that holds all voxels of the mask is what is outlined already, and would hide the rest.
+    """
     masks = {name: run.dataset.roi(about.label, name) for name in inside}
     taken = np.zeros(about.grid.size, bool)
     drawn: list[str] = []
     for name in sorted(masks, key=lambda n: (int(masks[n].sum()), n)):
         size = masks[name].sum()
+        if inside[name] == voxels:
+            continue
         if inside[name] and (masks[name] & taken).sum() <= OVERLAP * size and len(drawn) < DRAWN:
             taken |= masks[name]
             drawn.append(name)
@@ -198,9 +205,7 @@ def _regions(run: Run, about: Subject, rows: Sequence[RoiRow]) -> Any:
     drawn = np.zeros(about.grid.size, np.int16)
     for row in sorted((r for r in rows if r.value), key=lambda r: -r.n_voxels):
         drawn[run.dataset.roi(about.label, row.name)] = row.value
-    if not drawn.any():
-        return None
-    return nib.Nifti1Image(drawn.reshape(about.grid.shape), about.grid.affine)
+    return image_of(drawn, about.grid) if drawn.any() else None
 
 
 def _noise_map(about: Subject) -> str:
@@ -213,15 +218,11 @@ def _maps(run: Run, about: Subject) -> tuple[BrainMap, ...]:
     if not name:
         return ()
     voxels = np.load(run.folder("mask", about.label) / "voxels.npz")["voxels"]
-    values = np.nan_to_num(run.dataset.roi(about.label, name))[voxels]
+    values = np.where(voxels, run.dataset.roi(about.label, name), np.nan)
+    image = image_of(values, about.grid)
     units = next(roi.units for roi in about.rois if roi.name == name)
-    return (
-        BrainMap(
-            f"Signal-to-noise of the responses ({name})",
-            rois.to_image(values, voxels, about.grid),
-            units,
-        ),
-    )
+    title = f"Signal-to-noise of the responses ({name})"
+    return () if image is None else (BrainMap(title, image, units),)
 
 
 def _facts(run: Run, about: Subject, counts: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -15,6 +18,8 @@ from neurodiffuse.questions.rois.ask import listing, write
 from neurodiffuse.questions.rois.command import rois
 from neurodiffuse.questions.rois.pictures import plates
 from neurodiffuse.questions.rois.table import Region, Row
+from neurodiffuse.report.brain import image_of
+from neurodiffuse.types import Grid
 
 
 def rows(page):
@@ -93,7 +98,7 @@ def test_smaller_regions_lie_on_top_and_halves_are_not_drawn_again(monkeypatch):
 
     drawn = {}
     monkeypatch.setattr(
-        pictures, "mask_picture", lambda s: drawn.setdefault("image", s.regions) and "data:"
+        pictures, "regions_picture", lambda *given: drawn.setdefault("image", given[1]) and b""
     )
     index = np.arange(120)
 
@@ -126,8 +131,6 @@ def test_wrong_expressions_are_told_with_the_option(given, said):
 
 
 def test_detail_is_listed_when_asked_for_and_always_understood():
-    import dataclasses
-
     class Detailed(Toy):
         def subject(self, label):
             about = super().subject(label)
@@ -168,3 +171,57 @@ def test_settings_of_other_sections_are_refused(registry):
     for setting in ("mask.select=V1", "datasets.toy.tarin=9", "train=9"):
         wrong = run(rois, [*given, "--set", setting], obj={"registry": registry})
         assert isinstance(wrong.exception, ConfigError), setting
+
+
+class Cortex(Toy):
+    """The toy's regions on the vertices of fsaverage5; V1 is left, FFA1 is right."""
+
+    n = 10_242
+
+    def subject(self, label):
+        return dataclasses.replace(
+            super().subject(label), grid=Grid((2 * self.n, 1, 1), np.eye(4), "fsaverage")
+        )
+
+    def roi(self, label, name):
+        values = super().roi(label, name)
+        out = np.full(2 * self.n, False if values.dtype == bool else np.nan, values.dtype)
+        out[:20], out[self.n : self.n + 100] = values[:20], values[20:]
+        return out
+
+
+def test_regions_of_a_surface_are_drawn_on_the_cortex(tmp_path):
+    data = Cortex()
+    found = listing(data, "01")
+    page = write(found, data, "toy", tmp_path / "out", masks=False, view=True)
+    text = page.read_text()
+    drawn = [f"{name} of sub-01 on the cortex" for name in ("other masks", "ecc")]
+    assert all(text.count(f'alt="{alt}"') == 1 for alt in drawn)
+    assert "20\u202f484 vertices" in text
+    assert text.count("data-pieces=") == len(drawn)
+    pieces = json.loads(re.search(r'id="pieces">(.*?)</script>', text, re.DOTALL)[1])
+    frames = [
+        "".join(pieces[n] for n in names.split())
+        for names in re.findall(r'data-pieces="([^"]*)"', text)
+    ]
+    for frame in frames:
+        assert frame.lstrip().startswith("<!DOCTYPE html>")
+        assert frame.rstrip().endswith("</html>")
+        assert not re.search(r"""(?:src|href)=["']?https?:""", frame)
+    # both have nilearn's script and its mesh; the page has them once
+    assert len(text) < 0.75 * sum(map(len, frames))
+    assert len(text) < 5e6
+
+
+def test_regions_keep_their_side_of_the_cortex():
+    image = image_of(Cortex().roi("01", "FFA1"), Cortex().subject("01").grid)
+    left, right = (image.data.parts[side] for side in ("left", "right"))
+    assert not left.any()
+    assert np.flatnonzero(right).tolist() == list(range(10))
+
+
+def test_vertices_that_are_too_few_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(Cortex, "n", 642)
+    data = Cortex()
+    page = write(listing(data, "01"), data, "toy", tmp_path / "out", masks=False)
+    assert "fewer than the 10,242 of fsaverage5" in page.read_text()

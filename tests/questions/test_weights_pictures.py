@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from html.parser import HTMLParser
 
@@ -25,21 +26,31 @@ def fitted(tmp_path):
 
 
 class Page(HTMLParser):
-    """Collects what a page would load, and its frames."""
+    """Collects what a page would load, its pieces and its frames, put together from them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loads, self.frames, self.text = [], [], []
+        self.loads, self.lists, self.text, self.pieces = [], [], [], {}
+        self.in_pieces = False
 
     def handle_starttag(self, tag, attributes):
+        self.in_pieces = ("id", "pieces") in attributes
         for name, value in attributes:
             if name in ("src", "srcset", "href", "data", "poster") and tag != "a":
                 self.loads.append(value)
-            if name == "srcdoc":
-                self.frames.append(value)
+            if name == "data-pieces":
+                self.lists.append(value.split())
 
     def handle_data(self, data):
-        self.text.append(data)
+        if self.in_pieces:
+            self.pieces = json.loads(data)
+            self.in_pieces = False
+        else:
+            self.text.append(data)
+
+    @property
+    def frames(self):
+        return ["".join(self.pieces[name] for name in names) for names in self.lists]
 
 
 def read(text):
@@ -58,6 +69,9 @@ def test_page_is_complete_in_itself(fitted, tmp_path):
     folder = weights(run, question).folder
     page = read((folder / "index.html").read_text())
     assert len(page.frames) == 2
+    assert all(frame.rstrip().endswith("</html>") for frame in page.frames)
+    shared = sum(len(piece) for piece in page.pieces.values())
+    assert shared < 0.8 * sum(len(frame) for frame in page.frames)
     for part in (page, *(read(frame) for frame in page.frames)):
         assert all(load.startswith("data:") for load in part.loads)
         assert part.loads or part is not page
@@ -93,7 +107,6 @@ def test_maps_in_mni_space_are_on_glass_and_surface(fitted):
     stem = f"sub-01_task-viewing_space-{TEMPLATE}_stat-percentile_desc-a"
     for kind in ("slices", "glass", "surface"):
         assert np.ptp(colours(func / f"{stem}_{kind}.png")) > 200
-    assert (func / f"{stem}_cortex.html").exists()
     volume = nib.load(func / f"{stem}_statmap.nii.gz")
     for side in "LR":
         file = f"sub-01_task-viewing_hemi-{side}_space-fsaverage5_stat-percentile_desc-a"

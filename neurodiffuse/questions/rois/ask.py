@@ -14,7 +14,9 @@ from neurodiffuse import rois
 from neurodiffuse.errors import DataError, RunError
 from neurodiffuse.questions.rois import table
 from neurodiffuse.questions.rois.pictures import Plate, plates
+from neurodiffuse.report.cortex import too_coarse
 from neurodiffuse.report.environment import filled
+from neurodiffuse.report.viewers import POLICY, shared
 from neurodiffuse.run import said_clearly
 from neurodiffuse.types import Dataset, Subject
 
@@ -74,10 +76,13 @@ def listing(
     return Listing(about, expression, voxels, found, left_out)
 
 
-def write(found: Listing, dataset: Dataset, name: str, out: Path, *, masks: bool) -> Path:
+def write(
+    found: Listing, dataset: Dataset, name: str, out: Path, *, masks: bool, view: bool = False
+) -> Path:
     """Write table, page and (``masks``) each region as ``mask-NAME.nii.gz``; return the page.
 
-    The folder is replaced as a whole if it was made by this command.
+    With ``view`` the page has viewers to turn and to click through. The folder is replaced as a
+    whole if it was made by this command.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def write(found: Listing, dataset: Dataset, name: str, out: Path, *, masks: bool
             table.write(beside / TABLE, found.regions)
             if masks:
                 _write_masks(found, beside)
-            drawn = plates(found.about, found.mask, found.regions)
+            drawn = plates(found.about, found.mask, found.regions, view=view)
             (beside / PAGE).write_text(_page(found, dataset, name, drawn), encoding="utf-8")
             if out.exists():
                 shutil.rmtree(out)
@@ -122,10 +127,16 @@ def _write_masks(found: Listing, folder: Path) -> None:
 
 
 def _page(found: Listing, dataset: Dataset, name: str, drawn: Sequence[Plate]) -> str:
+    explored = [plate for plate in drawn if plate.viewer]
+    frames = shared([plate.viewer for plate in explored])
     return filled(
         "rois/page.html.j2",
+        scripts=POLICY if explored else "",
+        frames=frames,
+        pieces=dict(zip((plate.title for plate in explored), frames.lists, strict=True)),
         dataset=dataset.about().get("name", name),
         found=found,
         rows=[region.row for region in found.regions],
         plates=drawn,
+        remark=too_coarse(found.about.grid) or "No region has a voxel to draw.",
     )

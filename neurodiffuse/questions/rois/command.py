@@ -40,6 +40,7 @@ from neurodiffuse.flags import common
     help="Folder of the table, page and masks. [default: rois/DATASET-sub-ID]",
 )
 @click.option("--all", "detail", is_flag=True, help="Also detail, such as halves of regions.")
+@click.option("--view", is_flag=True, help="Also interactive pictures, inside the page.")
 @click.option("--list", "only_list", is_flag=True, help="Print the table; write nothing.")
 @common
 @click.pass_context
@@ -53,6 +54,7 @@ def rois(
     settings: tuple[str, ...],
     out: Path | None,
     detail: bool,
+    view: bool,
     only_list: bool,
 ) -> None:
     """List a subject's regions, their files and voxels, and draw them.
@@ -79,5 +81,5 @@ def rois(
             place = out or Path("rois") / f"{dataset}-sub-{label}"
             if out is not None and len(labels) > 1:
                 place = out / f"sub-{label}"
-            page = write(found, data, dataset, place, masks=bool(expressions))
+            page = write(found, data, dataset, place, masks=bool(expressions), view=view)
             click.echo(f"page: {page}")

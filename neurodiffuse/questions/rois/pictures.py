@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
-from neurodiffuse import rois
 from neurodiffuse.questions.rois.table import Region
-from neurodiffuse.report.brain import REGION_COLOURS, map_picture, mask_picture, region_colour
-from neurodiffuse.report.model import BrainMap, SubjectReport
+from neurodiffuse.report.brain import (
+    REGION_COLOURS,
+    image_of,
+    map_picture,
+    region_colour,
+    regions_picture,
+)
+from neurodiffuse.report.pictures import data_uri
+from neurodiffuse.report.scale import Scale
+from neurodiffuse.report.viewers import map_viewer, regions_viewer
 from neurodiffuse.types import Subject
 
 HEMISPHERES = ("lh.", "rh.")
@@ -22,34 +29,55 @@ ALIAS = "alias"
 
 @dataclass(frozen=True)
 class Plate:
-    """One picture: a PNG data URI, what it shows, and the colour of each region drawn."""
+    """One picture: a PNG data URI, what it shows, and the colour of each region drawn.
+
+    ``viewer`` is a page to explore it, empty where none was asked for.
+    """
 
     title: str
     uri: str
     legend: tuple[tuple[str, str], ...] = ()
     note: str = ""
+    viewer: str = ""
 
 
-def plates(about: Subject, mask: np.ndarray, found: Sequence[Region]) -> list[Plate]:
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What everything of a subject is drawn on: the anatomy and the mask, bool (grid.size,)."""
+
+    about: Subject
+    mask: np.ndarray
+    view: bool
+
+    @property
+    def anatomy(self) -> Any:
+        """The anatomy, or None where there is none."""
+        return nib.load(self.about.anatomy) if self.about.anatomy else None  # type: ignore[attr-defined]
+
+
+def plates(
+    about: Subject, mask: np.ndarray, found: Sequence[Region], *, view: bool = False
+) -> list[Plate]:
     """Return a picture for every atlas and every map that has voxels, in the order listed.
 
     Where regions of an atlas overlap, the smaller one lies on top. Halves of a region that is
     itself listed (``lh.V1`` beside ``V1``), and other names for regions, are not drawn again.
-    Nothing is drawn of a surface.
+    Nothing is drawn of vertices that are too few (`neurodiffuse.report.cortex.too_coarse`).
     """
-    if about.grid.is_surface:
+    ground = Ground(about, mask, view)
+    if image_of(mask, about.grid) is None:
         return []
-    blank = _blank(about, mask)
     atlases: dict[str, list[Region]] = {}
     drawn: list[Plate] = []
     for region in _whole(found):
         if not region.row.voxels:
             continue
         if region.values.dtype == bool:
-            atlases.setdefault(region.row.atlas or region.row.kind, []).append(region)
+            name = region.row.atlas or ("other masks" if region.row.kind == "mask" else "regions")
+            atlases.setdefault(name, []).append(region)
         else:
-            drawn += _map(blank, about, mask, region)
-    return [_atlas(blank, about, name, those) for name, those in atlases.items()] + drawn
+            drawn += _map(ground, region)
+    return [_atlas(ground, name, those) for name, those in atlases.items()] + drawn
 
 
 def _whole(found: Sequence[Region]) -> list[Region]:
@@ -62,40 +90,34 @@ def _whole(found: Sequence[Region]) -> list[Region]:
     ]
 
 
-def _blank(about: Subject, mask: np.ndarray) -> SubjectReport:
-    return SubjectReport(
-        label=about.label,
-        n_train_images=0,
-        n_test_images=0,
-        n_train_trials=0,
-        n_test_trials=0,
-        n_voxels=int(mask.sum()),
-        mask_expression="",
-        ids=(),
-        seen=(),
-        made={},
-        anatomy=nib.load(about.anatomy) if about.anatomy else None,  # type: ignore[arg-type]
-        mask_image=rois.mask_image(mask, about.grid),
-    )
-
-
-def _atlas(blank: SubjectReport, about: Subject, name: str, those: Sequence[Region]) -> Plate:
+def _atlas(ground: Ground, name: str, those: Sequence[Region]) -> Plate:
     order = sorted(range(len(those)), key=lambda k: -those[k].row.voxels)
-    volume = np.zeros(about.grid.size, np.int16)
+    values = np.zeros(ground.about.grid.size, np.int16)
     for k in order:
-        volume[those[k].values] = k + 1
-    image = nib.Nifti1Image(volume.reshape(about.grid.shape), about.grid.affine)
+        values[those[k].values] = k + 1
+    image, mask = (image_of(v, ground.about.grid) for v in (values, ground.mask))
     few = len(those) <= len(REGION_COLOURS)
-    legend = tuple((r.row.name, region_colour(k + 1)) for k, r in enumerate(those)) if few else ()
+    colours = [region_colour(k + 1) for k in range(len(those))]
+    legend = tuple((r.row.name, c) for r, c in zip(those, colours, strict=True)) if few else ()
     note = "" if few else f"{len(those)} regions; colours repeat."
-    return Plate(name, mask_picture(replace(blank, regions=image)), legend, note)
+    uri = data_uri(regions_picture(mask, image, ground.anatomy))
+    viewer = ""
+    if ground.view:
+        title = f"sub-{ground.about.label} {name}"
+        viewer = regions_viewer(image, colours, title, ground.anatomy)
+    return Plate(name, uri, legend, note, viewer)
 
 
-def _map(blank: SubjectReport, about: Subject, mask: np.ndarray, region: Region) -> list[Plate]:
+def _map(ground: Ground, region: Region) -> list[Plate]:
     """Return the map's picture inside the mask; nothing where it has no value there."""
-    shown = mask & np.isfinite(region.values)
-    if not shown.any():
+    shown = ground.mask & np.isfinite(region.values)
+    values = np.where(shown, region.values, np.nan)
+    image, name = image_of(values, ground.about.grid), region.row.name
+    drawn = map_picture(image, anatomy=ground.anatomy, units=region.row.units)
+    if not drawn:
         return []
-    image: Any = rois.to_image(region.values[shown], shown, about.grid)
-    uri = map_picture(blank, BrainMap(region.row.name, image, region.row.units))
-    return [Plate(region.row.name, uri, note="Inside the mask.")] if uri else []
+    viewer = ""
+    if ground.view:
+        title = f"sub-{ground.about.label} {name}"
+        viewer = map_viewer(image, Scale.of(values), title, ground.anatomy)
+    return [Plate(name, data_uri(drawn), note="Inside the mask.", viewer=viewer)]

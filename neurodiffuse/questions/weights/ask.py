@@ -16,6 +16,7 @@ from neurodiffuse.questions.weights.project import Projection, check_memory, per
 from neurodiffuse.questions.weights.question import Plan, Question, check_place, plan_of
 from neurodiffuse.questions.weights.region_table import RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
+from neurodiffuse.report.brain import map_picture
 from neurodiffuse.run import Run, said_clearly
 
 PICTURED = {
@@ -134,26 +135,25 @@ def _picture(run: Run, plan: Plan, folder: Path, made: BrainValues) -> page.Show
     func = folder / f"sub-{made.subject}" / "func"
     grid = run.subject(made.subject).grid
     slices = b""
-    if not grid.is_surface:
-        slices = pictures.save(func / f"{made.stem}_slices.png", pictures.slices(run, made))
     template, views = [], []
     first = next(m for m in PICTURED[made.part.signed] if m in plan.question.measures)
     interactive = plan.question.view and made.measure == first
-    if interactive and not grid.is_surface:
-        views.append(("Slices", pictures.viewer(run, made)))
+    if not grid.is_surface:
+        slices = pictures.save(func / f"{made.stem}_slices.png", pictures.slices(run, made))
+        if interactive:
+            anatomy = pictures.anatomy_of(run, made.subject)
+            views.append(("Slices", pictures.explore(made, pictures.volume_of(run, made), anatomy)))
     if pictures.on_template(grid):
         glass = pictures.save(func / f"{made.stem}_glass.png", pictures.glass_brain(run, made))
-        template.append(("Glass brain", glass))
-    if pictures.on_template(grid) or surface.on_fsaverage(grid):
+        template.append((page.GLASS, glass))
+    if not surface.why_not(grid):
         cortex = surface.project(run, made)
         if not grid.is_surface:
             surface.write(func, made, cortex)
-        inflated = pictures.save(func / f"{made.stem}_surface.png", surface.picture(made, cortex))
-        template.append(("fsaverage5, inflated and flat", inflated))
+        drawn = map_picture(cortex, scale=pictures.scale_of(made), units=pictures.units_of(made))
+        template.append((page.SURFACE, pictures.save(func / f"{made.stem}_surface.png", drawn)))
         if interactive:
-            views.append(("Cortex", surface.viewer(made, cortex)))
-    for name, view in views:
-        (func / f"{made.stem}_{name.lower()}.html").write_text(view, encoding="utf-8")
+            views.append(("Cortex", pictures.explore(made, cortex)))
     return page.Shown(made, slices, tuple(template), tuple(views))
 
 

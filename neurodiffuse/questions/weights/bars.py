@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from neurodiffuse.questions.weights.pictures import png
 from neurodiffuse.questions.weights.region_table import STATS, RegionResult
 from neurodiffuse.questions.weights.regions import Estimate
+from neurodiffuse.report.pictures import png
 
 COLOURS = ("#0b7a75", "#9f5a08", "#7a4fa3", "#3d6cb9", "#696b71", "#b3423a")
 PAPER, INK, SOFT, LINE = "#fcfbf8", "#1c1e22", "#5b5d63", "#dedad1"

@@ -54,7 +54,7 @@ _DIR = click.Path(path_type=Path)
 @click.option("--permutations", type=int, default=9999, show_default=True, help="Of voxel labels.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the permutations.")
 @click.option("--pictures/--no-pictures", default=True, help="Draw maps, or write numbers only.")
-@click.option("--view", is_flag=True, help="Also interactive pictures, a megabyte each.")
+@click.option("--view", is_flag=True, help="Also interactive pictures, inside the page.")
 @click.option(
     "--out", type=_DIR, metavar="DIR", help="Folder of the answer. [default: RUN/weights]"
 )

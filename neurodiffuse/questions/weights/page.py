@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from neurodiffuse.questions.weights.surface import why_not
 from neurodiffuse.report import wording
 from neurodiffuse.report.environment import filled
 from neurodiffuse.report.pictures import data_uri
+from neurodiffuse.report.viewers import POLICY, shared
 from neurodiffuse.run import Run
 
 REFERENCES = (
@@ -36,6 +37,9 @@ SIGNED = {
     "pattern": "Haufe pattern: what a voxel does when the decoded latent rises.",
     "explained": "Share of the voxel's variance that this latent predicts in left-out images.",
 }
+
+GLASS, SURFACE = "Glass brain", "fsaverage5, inflated and flat"
+"""What template pictures are; the glass brain is drawn on white."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +64,7 @@ class Plate:
 
 @dataclass(frozen=True)
 class FeatureView:
-    """A feature, or a part of one: its pictures and interactive views."""
+    """A feature, or a part of one: its pictures, and (name, pieces) of its viewers."""
 
     title: str
     plates: list[Plate]
@@ -99,14 +103,14 @@ def render(
 ) -> str:
     """Return the page as one HTML document that loads nothing."""
     about = run.dataset.about()
-    interactive = any(one.views for one in shown)
+    frames = shared([view for one in shown for _, view in one.views])
     return filled(
         "weights/page.html.j2",
-        # the viewers are nilearn's own pages with their scripts inside
-        scripts="script-src 'unsafe-inline' data: blob:; worker-src blob:; " if interactive else "",
+        scripts=POLICY if frames.lists else "",
+        frames=frames,
         recipe=run.config.name,
         dataset=about.get("name", run.config.dataset),
-        subjects=_subjects(run, plan, shown),
+        subjects=_subjects(run, plan, shown, iter(frames.lists)),
         lead=_lead(plan),
         regions=[_regions(r, f, plan) for r, f in zip(regions, figures, strict=True)],
         rows=rows,
@@ -122,22 +126,27 @@ def _lead(plan: Plan) -> str:
     return f"Where in the brain of {people} the decoder reads {features}."
 
 
-def _subjects(run: Run, plan: Plan, shown: Sequence[Shown]) -> list[SubjectView]:
-    """Return the subjects of whom there are pictures."""
-    each = {s: [one for one in shown if one.made.subject == s] for s in plan.subjects}
+def _subjects(
+    run: Run, plan: Plan, shown: Sequence[Shown], pieces: Iterator[str]
+) -> list[SubjectView]:
+    """Return the subjects of whom there are pictures; ``pieces`` are of the viewers, in order."""
+    with_pieces = [(one, [(name, next(pieces)) for name, _ in one.views]) for one in shown]
+    each = {s: [pair for pair in with_pieces if pair[0].made.subject == s] for s in plan.subjects}
     return [_subject(run, label, those) for label, those in each.items() if those]
 
 
-def _subject(run: Run, label: str, shown: Sequence[Shown]) -> SubjectView:
+def _subject(
+    run: Run, label: str, shown: Sequence[tuple[Shown, list[tuple[str, str]]]]
+) -> SubjectView:
     about = run.subject(label)
     views: dict[str, FeatureView] = {}
-    for one in shown:
+    for one, explored in shown:
         of = "" if one.made.part.kind == "all" else f", {one.made.part.name}"
         title = f"{one.made.feature}{of}"
         view = views.setdefault(title, FeatureView(title, [], []))
         view.plates.extend(_plates(one))
-        view.views.extend(one.views)
-    voxels = wording.count(max(len(one.made.values) for one in shown))
+        view.views.extend(explored)
+    voxels = wording.count(max(len(one.made.values) for one, _ in shown))
     ground = "a black ground, since the data set gives no anatomy"
     if about.anatomy:
         ground = "this subject's anatomy"
@@ -162,8 +171,9 @@ def _plates(one: Shown) -> list[Plate]:
         return [Plate("", alt, f"{caption}{nothing}")]
     plates = [Plate(data_uri(one.slices), f"{alt}, slices", caption)] if one.slices else []
     for name, picture in one.template:
+        dark = name != GLASS
         name = name if one.slices else f"{caption} {name}"
-        plates.append(Plate(data_uri(picture), f"{alt}, {name}", f"{name}.", dark=False))
+        plates.append(Plate(data_uri(picture), f"{alt}, {name}", f"{name}.", dark=dark))
     return plates
 
 
