@@ -108,7 +108,7 @@ def test_chosen_penalties_use_it_too(n, p):
 
 @pytest.mark.parametrize(
     ("m", "n", "width", "dtype"),
-    [(700, 1500, 1100, "f4"), (513, 2000, 777, "f2"), (3, 40, 20, "f4"), (1, 9, 1, "f8")],
+    [(1200, 1500, 1100, "f4"), (513, 2000, 777, "f2"), (3, 40, 20, "f4"), (1, 9, 1, "f8")],
 )
 def test_the_product_has_the_same_bits_on_any_number_of_threads(m, n, width, dtype):
     rng = np.random.default_rng(m)

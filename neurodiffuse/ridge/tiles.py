@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-TILE = 512
-"""Rows and columns of a tile."""
+HEIGHT, WIDTH = 1024, 512
+"""Rows and columns of a tile: larger ones waste less of a thread, smaller ones use more threads."""
 
 ROWS = 1024
 """Rows that are summed at a time in the type of the data, then in float64."""
@@ -56,15 +56,15 @@ def shifted_product(
         rows, columns = place
         np.matmul(left[rows], shifted[columns.start], out=out[place])
 
-    strips = _parts(len(origin))
+    strips, rows = _parts(len(origin), WIDTH), _parts(len(left), HEIGHT)
     with _one_thread_each() as each:
         each(shift, strips)
-        each(tile, [(rows, strip) for strip in strips for rows in _parts(len(left))])
+        each(tile, [(part, strip) for strip in strips for part in rows])
     return out, total, square
 
 
-def _parts(length: int) -> list[slice]:
-    return [slice(start, min(start + TILE, length)) for start in range(0, length, TILE)]
+def _parts(length: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 @contextmanager
