@@ -27,7 +27,8 @@ class Map:
     There is one factor, or one for each penalty that targets have chosen: ``choice`` intp (t,)
     then says which. ``voxels`` are indices into the mask's voxels; ``rows`` says which latent
     belongs to each training row (several rows share one when repetitions are kept single).
-    ``scale`` (n_voxels,) is what the betas were multiplied with, where they are in bands.
+    ``scale`` (n_voxels,) is what the betas were multiplied with, where they are in bands;
+    ``groups`` (n_rows,) labels rows that are left out together, where that is not just an image's.
     """
 
     factors: tuple[ridge.Factor, ...]
@@ -36,6 +37,7 @@ class Map:
     rows: np.ndarray
     targets: LatentFile
     scale: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def gram(self) -> ridge.Gram:
@@ -56,9 +58,15 @@ class Map:
         return self._each(lambda factor: ridge.hat(factor, cross))
 
     def held_out_hat(self, most: int) -> np.ndarray | ridge.Hats:
-        """Return rows that predict up to ``most`` training rows from the other images."""
-        chosen = ridge.held_out_rows(len(self.rows), most)
-        return self._each(lambda factor: ridge.leave_out_hat(factor, chosen, self.rows))
+        """Return rows that predict up to ``most`` training rows from the other images.
+
+        Where rows are left out by session or cluster, these are predicted from the others.
+        """
+        n = len(self.rows)
+        images = None if self.groups is None else self.rows
+        groups = self.rows if self.groups is None else self.groups
+        chosen = ridge.held_out_rows(n, most, self.groups, images)
+        return self._each(lambda factor: ridge.leave_out_hat(factor, chosen, groups, images))
 
     def weight_map(self) -> ridge.WeightMap:
         """Return what `ridge.weight_blocks` forms weights with, of the scaled betas."""
@@ -176,7 +184,10 @@ def open_map(run: Run, subject: str, feature: str) -> Map:
     algebra = run.algebra()
     factors = tuple(load_factor(folder, about, float(alpha), x, algebra) for alpha in alphas)
     targets, rows = training_latents(run, subject, feature)
-    return Map(factors, choice if len(factors) > 1 else None, voxels, rows, targets, scale)
+    left = about.get("leave_out")
+    groups = np.load(folder / f"{left}.npy") if left else None
+    several = choice if len(factors) > 1 else None
+    return Map(factors, several, voxels, rows, targets, scale, groups)
 
 
 def penalty_table(run: Run, subject: str, feature: str) -> np.ndarray | None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
-from neurodiffuse.config.sections import FeatureConfig
+from neurodiffuse.config.sections import FeatureConfig, LeaveOut
 from neurodiffuse.errors import PluginError, listing
 from neurodiffuse.options import check_options, check_value
 from neurodiffuse.plugins import Registry
@@ -65,7 +65,7 @@ def read_entry(
         problems.append(f"{where}.samples: {samples} is too few; give 1 or more.")
     if cls is FeatureConfig:
         reserved.setdefault("alpha", None)
-        problems += _check_alpha(where, reserved)
+        problems += _check_alpha(where, reserved) + _check_leave_out(where, reserved)
     name = reserved[role]
     if isinstance(name, str):
         found = check_part(registry, role, name, options, f"{where}.{role}", where, problems, own)
@@ -96,6 +96,26 @@ def _check_alpha(where: str, given: Mapping[str, Any]) -> list[str]:
         f"{where}.{key}: only matters when alpha is chosen; write alpha = 'gcv' or leave it out."
         for key in idle
     ]
+
+
+def _check_leave_out(where: str, given: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the rows that are to be left out together."""
+    text = given.get("leave_out", "image")
+    if not isinstance(text, str):
+        return []  # told already
+    try:
+        asked = LeaveOut.read(text)
+    except ValueError:
+        return [
+            f"{where}.leave_out: write 'image', 'session', 'cluster:20' for 20 clusters of images "
+            f"(2 or more), or 'cluster:20:NAME' to make them in another feature; not {text!r}."
+        ]
+    if asked.by != "image" and given["alpha"] == "gcv":
+        return [
+            f"{where}.leave_out: {text!r} and alpha = 'gcv', which leaves out rows one by one. "
+            "Write alpha = 'loo'."
+        ]
+    return []
 
 
 def _is_penalty(alpha: Any) -> bool:

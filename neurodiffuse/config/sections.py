@@ -11,6 +11,10 @@ from typing import Any, Literal
 STEPS = ("mask", "encode", "fit", "predict", "generate", "score", "report")
 
 
+FITTED = ("alpha", "alphas", "alpha_per", "bands", "leave_out", "roi")
+"""Keys of a feature that matter for its fit and not for its latents."""
+
+
 @dataclass(frozen=True)
 class MaskConfig:
     """Which voxels, which trials. An empty ``select`` is the data set's own mask."""
@@ -21,13 +25,53 @@ class MaskConfig:
 
 
 @dataclass(frozen=True)
+class LeaveOut:
+    """Which training rows are left out together: those of an image, a session or a cluster.
+
+    ``clusters`` is how many clusters of images, made in ``feature``; empty: the feature's own.
+    """
+
+    by: str
+    clusters: int = 0
+    feature: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> LeaveOut:
+        """Return what ``image``, ``session``, ``cluster:K`` or ``cluster:K:FEATURE`` says.
+
+        Raises
+        ------
+        ValueError
+            If it says nothing of the kind.
+        """
+        if text in ("image", "session"):
+            return cls(text)
+        by, _, rest = text.partition(":")
+        count, colon, feature = rest.partition(":")
+        plain = count.isascii() and count.isdigit()
+        if by != "cluster" or not plain or int(count) < 2 or bool(colon) != bool(feature):
+            raise ValueError(text)
+        return cls(by, int(count), feature)
+
+    @property
+    def words(self) -> str:
+        """What is left out, in words."""
+        if self.by != "cluster":
+            return f"{self.by}s"
+        return f"{self.clusters} clusters of images" + (
+            f" by {self.feature}" if self.feature else ""
+        )
+
+
+@dataclass(frozen=True)
 class FeatureConfig:
     """One kind of latents: its encoder, its ridge penalty, the voxels it is predicted from.
 
     ``alpha`` is a penalty, or how to choose one among ``alphas`` (empty: around the mean
     eigenvalue of the betas): once for each ``alpha_per``. See `neurodiffuse.ridge.select_alphas`.
     ``bands`` are ROI expressions: groups of voxels that are shrunk differently, and all other
-    voxels one more (`neurodiffuse.ridge.choose_bands`).
+    voxels one more (`neurodiffuse.ridge.choose_bands`). ``leave_out`` says which training rows
+    do not predict one another (`LeaveOut`).
     """
 
     encoder: str
@@ -36,6 +80,7 @@ class FeatureConfig:
     alphas: tuple[float, ...] = ()
     alpha_per: Literal["feature", "token", "target"] = "feature"
     bands: tuple[str, ...] = ()
+    leave_out: str = "image"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,7 +94,8 @@ class FeatureConfig:
         """The penalty in words."""
         if not isinstance(self.alpha, str):
             return f"penalty {self.alpha:g}"
-        ways = {"gcv": "generalised cross-validation", "loo": "leaving out images"}
+        left = f"leaving out {LeaveOut.read(self.leave_out).words}"
+        ways = {"gcv": "generalised cross-validation", "loo": left}
         said = f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
         if self.bands:
             said += f", voxels scaled in bands: {', '.join(self.bands)} and all others"
@@ -200,7 +246,7 @@ def _step_of(key: str) -> str:
     """Return the first step whose result depends on a setting."""
     section, last = key.split(".")[0], key.split(".")[-1]
     if section == "features":
-        return "fit" if last in ("alpha", "alphas", "alpha_per", "bands", "roi") else "encode"
+        return "fit" if last in FITTED else "encode"
     owner = {
         "encode": "encode",
         "predict": "predict",

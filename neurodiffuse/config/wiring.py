@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neurodiffuse.config.sections import FeatureConfig, StageConfig
+from neurodiffuse.config.sections import FeatureConfig, LeaveOut, StageConfig
 from neurodiffuse.errors import listing, near
 from neurodiffuse.types import Card
 
@@ -22,6 +22,12 @@ def check_wiring(
                 f"features.{key}.alpha: 'gcv' would leave out single trials and keep the same "
                 "image's other ones; with mask.repetitions = 'single' write 'loo', which leaves "
                 "out images."
+            )
+        named = LeaveOut.read(feature.leave_out).feature
+        if named and named not in features:
+            problems.append(
+                f"features.{key}.leave_out: no feature is called {named!r}."
+                f"{near(named, features)} Features: {listing(features)}."
             )
     if not features:
         problems.append("features: a recipe needs at least one section [features.NAME].")

@@ -23,10 +23,11 @@ from neurodiffuse.ridge.bands import Bands, choose_bands
 from neurodiffuse.ridge.columns import Columns, column_stats, standardise
 from neurodiffuse.ridge.estimator import MultiTargetRidge
 from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat
+from neurodiffuse.ridge.folds import Fold, folds
 from neurodiffuse.ridge.gram import Gram, cross_gram, gram
 from neurodiffuse.ridge.leave_out import held_out_rows, leave_out_hat
 from neurodiffuse.ridge.rescaling import Rescaled, rescale, rescale_block
-from neurodiffuse.ridge.selection import Selection, select_alphas
+from neurodiffuse.ridge.selection import Selection, select_alphas, sketch
 from neurodiffuse.ridge.spectrum import Spectrum, decompose, default_alphas, predicts
 from neurodiffuse.ridge.stream import (
     Hats,
@@ -51,6 +52,7 @@ __all__ = [
     "Bands",
     "Columns",
     "Factor",
+    "Fold",
     "Gram",
     "Hats",
     "MultiTargetRidge",
@@ -70,6 +72,7 @@ __all__ = [
     "decompose",
     "default_alphas",
     "factorise",
+    "folds",
     "gram",
     "hat",
     "held_out_rows",
@@ -81,6 +84,7 @@ __all__ = [
     "rescale",
     "rescale_block",
     "select_alphas",
+    "sketch",
     "standardise",
     "weight_blocks",
     "weight_map",

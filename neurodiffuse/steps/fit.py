@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodiffuse import maps, ridge
+from neurodiffuse import folds, maps, ridge
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
 from neurodiffuse.types import Shape
@@ -26,6 +26,7 @@ def fit(run: Run, subject: str) -> None:
         alone = feature if part.bands else ""
         groups.setdefault((voxels.tobytes(), alone), []).append(feature)
     about: dict[str, dict[str, Any]] = {}
+    labels = {feature: folds.labels_of(run, subject, feature) for feature in run.config.features}
     work = progress(groups.items(), f"sub-{subject} fit", total=len(groups), quiet=run.quiet)
     with run.writing(run.folder("fit", subject)) as folder:
         for number, ((key, alone), features) in enumerate(work):
@@ -34,7 +35,7 @@ def fit(run: Run, subject: str) -> None:
             np.save(folder / f"voxels{number}.npy", voxels)
             x = maps.training_betas(run, subject, voxels)
             if alone:
-                scale = _scale(run, subject, alone, voxels, x, folder)
+                scale = _scale(run, subject, alone, voxels, x, labels[alone], folder)
                 same["scale"] = f"scale{number}"
                 np.save(folder / f"scale{number}.npy", scale)
                 x = x * scale
@@ -42,14 +43,22 @@ def fit(run: Run, subject: str) -> None:
             found = _given(run, features, gram, folder, f"factor{number}")
             chosen = [f for f in features if isinstance(run.config.features[f].alpha, str)]
             if chosen:
-                found |= _chosen(run, subject, chosen, gram, folder, f"spectrum{number}")
+                left = {feature: labels[feature] for feature in chosen}
+                found |= _chosen(run, subject, left, gram, folder, f"spectrum{number}")
             for feature, said in found.items():
-                about[feature] = said | same | {"n_rows": len(x)}
+                left_out = _left_out(run, feature, labels[feature], folder)
+                about[feature] = said | same | {"n_rows": len(x)} | left_out
         write_json(folder / "fit.json", about)
 
 
 def _scale(
-    run: Run, subject: str, feature: str, voxels: np.ndarray, x: np.ndarray, folder: Path
+    run: Run,
+    subject: str,
+    feature: str,
+    voxels: np.ndarray,
+    x: np.ndarray,
+    out: folds.Labels,
+    folder: Path,
 ) -> np.ndarray:
     """Choose the scales of a feature's bands, write what was tried and return the best."""
     part = run.config.features[feature]
@@ -61,7 +70,8 @@ def _scale(
         latents.targets,
         alphas=np.array(part.alphas) if part.alphas else None,
         method=str(part.alpha),
-        leave_out=_siblings(rows),
+        leave_out=out.groups,
+        images=out.images,
         algebra=run.algebra(),
     )
     names = [*part.bands, "others"][: found.shares.shape[1]]
@@ -73,9 +83,13 @@ def _scale(
     return found.scale
 
 
-def _siblings(rows: np.ndarray) -> np.ndarray | None:
-    """Return labels of rows that are left out together: several trials of an image."""
-    return rows if len(np.unique(rows)) < len(rows) else None
+def _left_out(run: Run, feature: str, found: folds.Labels, folder: Path) -> dict[str, Any]:
+    """Write which rows are left out together, where it is not just those of an image."""
+    if run.config.features[feature].leave_out == "image":
+        return {}
+    assert found.groups is not None
+    np.save(folder / f"{feature}_leave_out.npy", found.groups)
+    return {"leave_out": f"{feature}_leave_out", "left_out_groups": int(found.groups.max()) + 1}
 
 
 def _given(
@@ -92,9 +106,17 @@ def _given(
 
 
 def _chosen(
-    run: Run, subject: str, features: list[str], gram: ridge.Gram, folder: Path, name: str
+    run: Run,
+    subject: str,
+    features: dict[str, folds.Labels],
+    gram: ridge.Gram,
+    folder: Path,
+    name: str,
 ) -> dict[str, dict[str, Any]]:
-    """Choose penalties, write which and why, and the eigenvectors that serve them all."""
+    """Choose penalties, write which and why, and the eigenvectors that serve them all.
+
+    ``features`` says of each which rows are left out together.
+    """
     grids = {
         f: np.array(run.config.features[f].alphas or ridge.default_alphas(gram), float)
         for f in features
@@ -102,7 +124,7 @@ def _chosen(
     spectrum = ridge.decompose(gram, min(grid.min() for grid in grids.values()))
     smallest = np.inf
     for feature, grid in grids.items():
-        chosen = _choose(run, subject, feature, spectrum, grid)
+        chosen = _choose(run, subject, feature, spectrum, grid, features[feature])
         each = chosen.alphas[chosen.choice]
         np.save(folder / f"{feature}_alpha.npy", each)
         np.save(folder / f"{feature}_alpha_curves.npy", chosen.curves)
@@ -115,7 +137,12 @@ def _chosen(
 
 
 def _choose(
-    run: Run, subject: str, feature: str, spectrum: ridge.Spectrum, grid: np.ndarray
+    run: Run,
+    subject: str,
+    feature: str,
+    spectrum: ridge.Spectrum,
+    grid: np.ndarray,
+    out: folds.Labels,
 ) -> ridge.Selection:
     part = run.config.features[feature]
     latents, rows = maps.training_latents(run, subject, feature)
@@ -131,7 +158,8 @@ def _choose(
         blocks,
         method=str(part.alpha),
         groups=groups_of(latents.shapes, part.alpha_per),
-        leave_out=_siblings(rows),
+        leave_out=out.groups,
+        images=out.images,
     )
 
 
