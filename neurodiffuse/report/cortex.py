@@ -158,7 +158,7 @@ def _figure(paint: Paint, *, width: float = 1.0) -> Any:
             if row == 0:
                 figure.text(place[0] + step / 2, 0.96, view, ha="center", **label)
             if column == 0:
-                figure.text(0.012, place[1] + 0.235, side, va="center", rotation=90, **label)
+                figure.text(0.008, place[1] + 0.42, side, **label)
     return figure
 
 

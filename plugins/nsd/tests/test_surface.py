@@ -105,7 +105,9 @@ def test_decoding_to_the_report(flat, tmp_path):
     image = nib.load(run.folder("mask", "01") / "mask.nii.gz")
     assert image.shape == (2 * N, 1, 1)
     assert np.array_equal(np.asarray(image.dataobj).ravel() == 1, both(flat, "nsdgeneral") == 1)
-    assert (run.path / "report.html").exists()
+    page = (run.path / "report.html").read_text()
+    assert "The mask (white line) on fsaverage, inflated and flat" in page
+    assert page.count('alt="Cortex of sub-01') == 1
     answer = weights(run, Question(measures=("l1",), pictures=False))
     files = sorted((answer.folder / "sub-01" / "func").glob("*.shape.gii"))
     found = np.concatenate([nib.load(file).darrays[0].data for file in files])
