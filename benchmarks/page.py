@@ -63,14 +63,18 @@ def compared(found: dict[str, Any]) -> str:
     for method, row in found["table"].items():
         groups.setdefault(row["group"], {})[method] = row
     for group, rows in groups.items():
-        lines += _group(group, rows, found["rounds"])
+        lines += _group(group, rows)
     return "\n".join(lines)
 
 
-def _group(group: str, rows: dict[str, Any], rounds: int) -> list[str]:
-    partly = [method for method, row in rows.items() if "measured_targets" in row]
-    if rounds < 3:  # a slope between two single runs is mostly noise
-        rows = {method: row for method, row in rows.items() if method not in partly}
+def _group(group: str, rows: dict[str, Any]) -> list[str]:
+    # without a cost that grows with the targets there is nothing to extrapolate
+    partly = [
+        method
+        for method, row in rows.items()
+        if "measured_targets" in row and row.get("cpu_each", 0.0) <= 0.0
+    ]
+    rows = {method: row for method, row in rows.items() if method not in partly}
     own = next(iter(rows.values()))
     last = "R²" if "r2" in own else "largest error, SD"
     columns = ["seconds", "processor s", "times ours", "(processor)", "peak, MiB", last]
@@ -90,18 +94,20 @@ def _group(group: str, rows: dict[str, Any], rounds: int) -> list[str]:
             f"{row['seconds'] / own['seconds']:.1f} | {row['cpu'] / own['cpu']:.1f} | "
             f"{row['peak_mib']:,.0f} | {value} | {share} |"
         )
-    starred = [row for row in rows.values() if "measured_targets" in row]
-    if starred:
-        told = ", ".join(f"{row['measured_targets']:.0f}" for row in starred)
+    for method, row in rows.items():
+        if "measured_targets" in row:
+            lines += [
+                "",
+                f"\\* {method}: extrapolated. Taken to be a fixed part and one for each target: "
+                f"{row['cpu_fixed']:.1f} processor s + {1e3 * row['cpu_each']:.2f} ms each, from "
+                f"{row['measured_few']:.0f} and {row['measured_targets']:.0f} targets. Peak memory "
+                "is that of these.",
+            ]
+    if partly:
         lines += [
             "",
-            f"\\* extrapolated in the number of targets from two runs, the larger with {told}.",
-        ]
-    elif partly:
-        lines += [
-            "",
-            f"{' and '.join(partly)} ran on a few targets only; extrapolating takes three rounds "
-            "or more, so no number is given.",
+            f"{' and '.join(partly)} ran on a few targets only, and what more of them cost was not "
+            "measured well enough to extrapolate, so no number is given.",
         ]
     return [*lines, ""]
 

@@ -5,9 +5,10 @@ of absolute weights; predictions with a penalty chosen for each target. Every me
 same test images from the same files, rescales by the test statistics and scores R², each in a
 process of its own so that peak memory is its own. Methods take turns, and the table shows medians
 over the rounds; the rate of a large float32 matrix product, measured in the same turns, is the
-machine's ceiling. Peers that would take many minutes are measured on two small numbers of targets
-and extrapolated linearly. The problem is synthetic: a low-rank response to the stimulus,
-correlated and white noise.
+machine's ceiling. Peers that would take many minutes are measured on a few targets, many, and the
+few again, one after the other; their cost is taken to be a fixed part and one for each target. The
+problem is synthetic: a low-rank response to the stimulus, correlated and white noise, of which
+targets have very different amounts, so that their best penalties differ.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ class Size:
 
 
 SIZES = {"small": Size(900, 1200, 300, 26, 96), "mid": Size(3000, 4000, 982, 26, 768)}
+NOISE = (2.0, 80.0)
+"""Least and largest deviation of a target's noise; that of its signal is 8."""
+
 ALPHA = 5000.0
 ALPHAS = 4000.0 * np.logspace(-2, 2, 10)
 
@@ -64,7 +68,8 @@ def make_problem(folder: Path, size: Size) -> None:
     x = (x + 2 * rng.normal(size=(rows, size.p))).astype(np.float32)
     x = ridge.standardise(x, ridge.column_stats(x[: size.n]))
     y = (seen @ rng.normal(size=(rank, size.t)).astype(np.float32)).astype(np.float32)
-    y += 4 * rng.standard_normal(y.shape, dtype=np.float32) + 3
+    noise = rng.permutation(np.geomspace(*NOISE, size.t)).astype(np.float32)
+    y += noise * rng.standard_normal(y.shape, dtype=np.float32) + 3
     np.save(folder / "x.npy", x[: size.n])
     np.save(folder / "x_test.npy", x[size.n :])
     np.save(folder / "y.npy", y[: size.n])
@@ -122,16 +127,23 @@ def gcv_many(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
     return _choose(folder, size, made, np.geomspace(ALPHAS[0], ALPHAS[-1], 2 * len(ALPHAS)))
 
 
-def _choose(folder: Path, size: Size, made: np.ndarray, alphas: np.ndarray) -> dict[str, float]:
+def loo(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
+    """Choose a penalty for each target by exact leave-one-out, and predict."""
+    return _choose(folder, size, made, ALPHAS, "loo")
+
+
+def _choose(
+    folder: Path, size: Size, made: np.ndarray, alphas: np.ndarray, method: str = "gcv"
+) -> dict[str, float]:
     targets, x = LatentFile.open(folder / "y_blocks.npy"), load(folder, "x")
     spectrum = ridge.decompose(ridge.gram(x), alphas.min())
-    chosen = ridge.select_alphas(spectrum, alphas, targets.blocks())
+    chosen = ridge.select_alphas(spectrum, alphas, targets.blocks(), method=method)
     used, choice = np.unique(chosen.alphas[chosen.choice], return_inverse=True)
     if not ridge.predicts(spectrum, used.min()):
         spectrum = ridge.decompose(spectrum.gram, used.min(), predict=True)
     cross = ridge.cross_gram(spectrum.gram, load(folder, "x_test"))
     hats = tuple(ridge.hat(spectrum.factor(alpha), cross) for alpha in used)
-    return _stream(ridge.Hats(hats, choice), folder, size, made)
+    return _stream(ridge.Hats(hats, choice), folder, size, made) | {"penalties": len(used)}
 
 
 def himalaya_cv(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
@@ -168,7 +180,7 @@ def himalaya_one(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]
         truth = load(folder, "y_test")[:, columns] - mean
         _finish(found, y.std(axis=0), mean, truth, made, columns)
 
-    return _extrapolated(some, size, 32, 128)
+    return _extrapolated(some, size, 64, 256)
 
 
 def fracridge_one(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
@@ -184,7 +196,7 @@ def fracridge_one(folder: Path, size: Size, made: np.ndarray) -> dict[str, float
         truth = load(folder, "y_test")[:, columns] - mean
         _finish(x_test @ coef, y.std(axis=0), mean, truth, made, columns)
 
-    return _extrapolated(some, size, 128, 512)
+    return _extrapolated(some, size, 256, 4096)
 
 
 def _finish(
@@ -203,15 +215,25 @@ def _finish(
 def _extrapolated(
     some: Callable[[slice], None], size: Size, few: int, more: int
 ) -> dict[str, float]:
-    """Return the cost of all targets from those of a few and some more."""
+    """Return the cost of all targets: a fixed part and one for each, from two numbers of them.
+
+    The few are measured before and after the many, so that a slow or fast spell of the machine
+    falls on both.
+    """
+    few, more = min(few, size.t // 4), min(more, size.t // 2)
     costs: list[dict[str, float]] = []
     some(slice(0, 4))  # libraries start their threads
-    for targets in (few, more):
+    for targets in (few, more, few):
         with cost() as found:
-            some(slice(0, min(targets, size.t)))
+            some(slice(0, targets))
         costs.append(found)
-    slope = {k: max(costs[1][k] - costs[0][k], 0.0) / (more - few) for k in ("seconds", "cpu")}
-    return {k: costs[1][k] + slope[k] * (size.t - more) for k in slope} | {"measured_targets": more}
+    out: dict[str, float] = {"measured_few": few, "measured_targets": more}
+    for key in ("seconds", "cpu"):
+        least = (costs[0][key] + costs[2][key]) / 2
+        each = (costs[1][key] - least) / (more - few)
+        out |= {f"{key}_each": each, f"{key}_fixed": least - each * few}
+        out[key] = least + each * (size.t - few)
+    return out
 
 
 def sklearn_loop(folder: Path, size: Size, made: np.ndarray) -> None:
@@ -262,6 +284,7 @@ METHODS: dict[str, tuple[str, Callable[..., Any]]] = {
     "scikit-learn at once, L1": (WEIGHTS, sklearn_once_l1),
     "neurodiffuse, GCV of 10": (CHOOSE, gcv),
     "neurodiffuse, GCV of 20": (CHOOSE, gcv_many),
+    "neurodiffuse, exact LOO of 10": (CHOOSE, loo),
     "himalaya KernelRidgeCV of 10, 5 folds": (CHOOSE, himalaya_cv),
 }
 
@@ -330,9 +353,10 @@ def _row(folder: Path, method: str, size: Size, seen: list[dict[str, float]]) ->
     for key in ("seconds", "cpu", "peak_mib"):
         row[key] = statistics.median(run[key] for run in seen)
     if "measured_targets" in seen[0]:
-        return row | {"measured_targets": seen[0]["measured_targets"]}
+        parts = [k for k in seen[0] if k.startswith("measured") or k.endswith(("_each", "_fixed"))]
+        return row | {key: statistics.median(run[key] for run in seen) for key in parts}
     if group == CHOOSE:
-        return row | {"r2": seen[0]["r2"]}
+        return row | {k: seen[0][k] for k in ("r2", "penalties") if k in seen[0]}
     row["error"] = worst_error(folder, method, size)
     if method in flop(size):
         for name, spent, rate in (("of_gemm", "seconds", "gemm"), ("of_cpu", "cpu", "gemm_cpu")):
@@ -349,6 +373,11 @@ def shown(result: dict[str, Any]) -> str:
         first = own.setdefault(row["group"], row["seconds"])
         more = [f"{k} {row[k]:.2g}" for k in ("error", "of_gemm", "of_cpu") if k in row]
         more += [f"R² {row['r2']:.5f}"] if "r2" in row else []
+        if "cpu_each" in row:
+            more.append(
+                f"extrapolated: {row['cpu_fixed']:.2f} CPU s + {1e3 * row['cpu_each']:.2f} ms a "
+                f"target, of {row['measured_few']:.0f} and {row['measured_targets']:.0f} targets"
+            )
         lines.append(
             f"{method:40} {row['seconds']:8.3f} {row['cpu']:8.3f} "
             f"{row['seconds'] / first:7.2f} {row['peak_mib']:7.0f} {' '.join(more)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -136,7 +138,7 @@ def test_clusters_may_be_those_of_another_feature_and_choose_bands(make_run):
     groups = np.load(folder / "colour_leave_out.npy")
     numbers = np.array([int(image[1:]) for image in images])
     spans = sorted((numbers[groups == g].min(), numbers[groups == g].max()) for g in range(3))
-    assert all(low[1] < high[0] for low, high in zip(spans, spans[1:], strict=False))
+    assert all(low[1] < high[0] for low, high in pairwise(spans))
     tried = np.loadtxt(folder / "colour_bands.tsv", skiprows=1)
     scale = np.sqrt(np.where(np.arange(x.shape[1]) < 20, tried[5, 0], tried[5, 1]))
     assert tried[5, 2] == pytest.approx(max(scores(x * scale, y, images, groups)), abs=2e-4)
