@@ -54,6 +54,13 @@ def test_every_key_is_accepted_and_nsd_takes_it_by_itself(registry):
         registry, dataset="bids", subjects=["01"], recipe="brain-diffuser", root="bids_example"
     )
     assert set(NETWORKS) < set(config.metrics)
+    of_pixels = {k: m.options for k, m in config.metrics.items() if k not in NETWORKS}
+    dialect = {"dialect": "brain-diffuser"}
+    assert of_pixels == {
+        "pixcorr": dialect,
+        "ssim-columnwise": dialect | {"variant": "columnwise"},
+        "ssim-2d": dialect | {"variant": "2d"},
+    }
     assert pipeline.default_recipe(registry, "nsd") == "brain-diffuser"
 
 
