@@ -39,7 +39,10 @@ class SubjectPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will compute, fetch and write; ``disk``, and each step's ``memory``, in bytes."""
+    """What a run will compute, fetch and write; ``disk``, and each step's ``memory``, in bytes.
+
+    ``ridge`` says what computes it where that is not BLAS, or was to be something else.
+    """
 
     subjects: tuple[SubjectPlan, ...]
     targets: dict[str, int]
@@ -47,6 +50,7 @@ class Plan:
     downloads: tuple[tuple[str, Download], ...]
     disk: int
     memory: dict[str, int]
+    ridge: str = ""
 
 
 def default_recipe(registry: Registry, dataset: str) -> str:
@@ -164,7 +168,8 @@ def plan_of(run: Run) -> Plan:
         for step in STEPS[:-1]
     )
     memory = _memory(run, subjects)
-    return Plan(subjects, targets, steps, tuple(_downloads(run)), disk, memory)
+    downloads, ridge = tuple(_downloads(run)), _ridge(run, subjects)
+    return Plan(subjects, targets, steps, downloads, disk, memory, ridge)
 
 
 def execute(run: Run, *, until: str = "report") -> None:
@@ -204,6 +209,20 @@ def _memory(run: Run, subjects: Collection[SubjectPlan]) -> dict[str, int]:
     most = {step: max(needed[step] for needed in each) for step in each[0]}
     budget.check(run, most)
     return most
+
+
+def _ridge(run: Run, subjects: Collection[SubjectPlan]) -> str:
+    """Return what ridge is computed on and needs there, of the subject that needs most."""
+    device, algebra = run.machine.device, run.machine.algebra(run.registry)
+    if algebra is None:
+        named = device not in ("auto", "cpu")
+        return f"on the CPU: no plugin offers ridge on {device!r}" if named else ""
+    single, predict = run.config.mask.repetitions == "single", run.config.predict
+    rows = {s.label: s.train_trials if single else s.train_images for s in subjects}
+    most = max(subjects, key=lambda s: min(s.voxels, rows[s.label]))
+    n = rows[most.label]
+    held_out = min(predict.calibration, n) if predict.rescale == "train" else 0
+    return str(algebra.plan(min(most.voxels, n), n, most.test_images + held_out))
 
 
 def _needed(run: Run, label: str, voxels: int) -> dict[str, int]:

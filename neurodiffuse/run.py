@@ -34,6 +34,8 @@ from neurodiffuse.types import Dataset, Encoder, Generator, Metric, Subject
 if TYPE_CHECKING:
     import numpy as np
 
+    from neurodiffuse.ridge import Algebra
+
 FOLLOWS: tuple[str, ...] = (
     "report.html",
     "sub-*",
@@ -93,6 +95,12 @@ class Run:
         part = self.config.metrics[name]
         cls = self.registry.load(self.registry.card("metric", part.metric))
         return cast("Metric", cls(**self.machine.given_to(cls, part.options)))
+
+    def algebra(self) -> Algebra:
+        """Return what ridge computes with on this machine."""
+        from neurodiffuse.ridge import BLAS
+
+        return self.machine.algebra(self.registry) or BLAS
 
     def select(self, subject: str, expression: str) -> np.ndarray:
         """Return the voxels that an ROI expression names, bool (grid.size,).
