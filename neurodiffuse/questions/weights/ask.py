@@ -10,8 +10,15 @@ import numpy as np
 
 from neurodiffuse import maps
 from neurodiffuse.progress import progress
-from neurodiffuse.questions.weights import bars, page, pictures, region_table, statmaps, surface
-from neurodiffuse.questions.weights.explained import with_explained
+from neurodiffuse.questions.weights import (
+    bars,
+    explained,
+    page,
+    pictures,
+    region_table,
+    statmaps,
+    surface,
+)
 from neurodiffuse.questions.weights.project import Projection, check_memory, percentile, project
 from neurodiffuse.questions.weights.question import Plan, Question, check_place, plan_of
 from neurodiffuse.questions.weights.region_table import RegionResult
@@ -73,6 +80,8 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     place = out or run.path / question.folder
     check_place(place)
     check_memory(run, plan.subjects, tuple(plan.parts), patterns="pattern" in question.measures)
+    if "explained" in question.measures:
+        explained.check_memory(run, plan.subjects, tuple(plan.parts))
     found = _project(run, plan)
     regions = _compare(run, plan, found) if question.whole else ()
     with said_clearly(place), run.writing(place) as folder:
@@ -102,7 +111,7 @@ def _project(run: Run, plan: Plan) -> Found:
             patterns = "pattern" in plan.question.measures
             projections = project(run, subject, feature, parts, patterns=patterns)
             if "explained" in plan.question.measures:
-                projections = with_explained(run, subject, feature, parts, projections)
+                projections = explained.with_explained(run, subject, feature, parts, projections)
             for stat, values in vars(projections[0]).items():
                 if values is not None:
                     norms = np.full(int(mask.sum()), np.nan)

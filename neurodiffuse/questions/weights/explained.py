@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import linalg
 
-from neurodiffuse import maps
+from neurodiffuse import budget, maps
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.roi_optimal.encoding import per_image
 from neurodiffuse.questions.weights.parts import Part
@@ -26,6 +26,26 @@ PENALTIES = np.logspace(-4, 4, 17)
 
 VOXELS = 1024
 """Voxels that are predicted at a time."""
+
+
+def check_memory(run: Run, subjects: Sequence[str], features: Sequence[str]) -> None:
+    """Refuse a budget that `explained` would not stay within.
+
+    Three matrices of images by images, 24 n², the betas and, where trials are averaged, what they
+    become, 8 n p, and five arrays of a stretch of voxels, 40 n.
+
+    Raises
+    ------
+    RunError
+        Saying what is needed.
+    """
+    held = 0
+    for subject in subjects:
+        for feature in features:
+            counts = budget.counts_of_map(run, subject, feature)
+            n, p = counts.n, counts.p
+            held = max(held, 24 * n**2 + 8 * n * p + 40 * n * min(VOXELS, p))
+    budget.check(run, {"weights": int(budget.BASE + budget.MARGIN * held)})
 
 
 def with_explained(
