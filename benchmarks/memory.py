@@ -24,6 +24,8 @@ from neurodiffuse.builtin import __name__ as builtin
 from neurodiffuse.config import resolve
 from neurodiffuse.hookspecs import hookimpl
 from neurodiffuse.plugins import Registry
+from neurodiffuse.questions.weights.parts import Part
+from neurodiffuse.questions.weights.project import memory_needed, project
 from neurodiffuse.run import Run, opened
 from neurodiffuse.types import (
     Dataset,
@@ -191,6 +193,11 @@ def measured(size: Mapping[str, int], settings: Sequence[str]) -> dict[str, dict
                 getattr(import_module(f"neurodiffuse.steps.{step}"), step)(run, "01")
                 if step in said:
                     found[step] = {"measured": peak_kib() / 1024, "said": said[step] / 2**20}
+            for name, patterns in (("weights", False), ("weights and patterns", True)):
+                Path("/proc/self/clear_refs").write_text("5")
+                project(run, "01", "noise", (Part(0, size["t"]),), patterns=patterns)
+                needed = memory_needed(run, ("01",), ("noise",), patterns=patterns)
+                found[name] = {"measured": peak_kib() / 1024, "said": needed / 2**20}
     return found
 
 
@@ -214,7 +221,7 @@ def main() -> None:
         print(f"{name}: {json.dumps(SIZES[name])}")
         for step, peak in results[name]["peaks"].items():
             said, was = peak["said"], peak["measured"]
-            print(f"  {step:8} measured {was:6.0f} MiB, said {said:6.0f}, {said / was:.2f} of it")
+            print(f"  {step:20} measured {was:6.0f} MiB, said {said:6.0f}, {said / was:.2f} of it")
     told = {"machine": machine(), "settings": given.settings, "results": results}
     given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 

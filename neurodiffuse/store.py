@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import mmap
 import os
 import re
 import shutil
@@ -220,7 +221,7 @@ class LatentFile:
         return np.asarray(values, np.float32) * unit + centre
 
     def _read(self, file: Any, offset: int, block: int) -> np.ndarray:
-        values = np.empty((len(self.ids), self.width), self._stored)
+        values = _mapped((len(self.ids), self.width), self._stored)
         view, place = memoryview(values.data).cast("B"), offset + block * values.nbytes
         while len(view):
             got = os.preadv(file.fileno(), [view], place)
@@ -228,6 +229,19 @@ class LatentFile:
                 raise DataError(f"{self.path}: the file ends too early. Encode again.")
             view, place = view[got:], place + got
         return values
+
+
+def _mapped(shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return an empty array whose memory goes back to the system the moment it is let go of.
+
+    malloc keeps blocks below 32 MiB for later, and those that a reading thread frees it keeps in
+    that thread's arena, two of them or none as the threads happen to take turns. Larger ones it
+    maps too.
+    """
+    count = int(np.prod(shape))
+    if not count:
+        return np.empty(shape, dtype)
+    return np.frombuffer(mmap.mmap(-1, count * dtype.itemsize), dtype).reshape(shape)
 
 
 def _data_offset(file: Any) -> int:

@@ -51,7 +51,8 @@ def test_measured_peaks_are_within_what_is_said(words):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     found = json.loads(done.stdout)
-    assert found.keys() == {"base", "mask", "encode", "fit", "predict", "score"}
+    steps = {"base", "mask", "encode", "fit", "predict", "score"}
+    assert found.keys() == steps | {"weights", "weights and patterns"}
     for step, peak in found.items():
         assert peak["measured"] <= peak["said"] <= 1.8 * peak["measured"], step
 
@@ -91,6 +92,20 @@ def test_too_small_a_budget_is_told_before_anything_is_written(make_run):
         pipeline.plan_of(run)
     assert "\n" not in str(told.value)
     assert not run.path.exists()
+
+
+def test_weights_that_need_more_are_refused_before_anything_is_written(make_run):
+    from neurodiffuse.questions.weights.ask import weights
+    from neurodiffuse.questions.weights.question import Question
+
+    run = make_run()
+    with opened(run):
+        pipeline.execute(run, until="fit")
+    small = dataclasses.replace(run, machine=Machine(memory=2**20))
+    with pytest.raises(RunError, match=r"--memory: weights needs about .* is 1 MiB\. Give") as told:
+        weights(small, Question())
+    assert "\n" not in str(told.value)
+    assert not (run.path / "weights").exists()
 
 
 def test_the_remedy_that_is_told_is_enough(make_run):

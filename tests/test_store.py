@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -109,3 +111,21 @@ def test_picture_survives_being_written(tmp_path):
     store.save_image(tmp_path / "a.png", values)
     np.testing.assert_array_equal(store.load_images(tmp_path, ["a"])[0], values)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_a_block_that_is_let_go_of_is_no_memory_whichever_thread_read_it(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def held() -> int:
+        lines = dict(x.split(":", 1) for x in Path("/proc/self/status").read_text().splitlines())
+        return int(lines["RssAnon"].split()[0]) * 1024
+
+    ids = [f"i{k}" for k in range(2400)]
+    file = LatentFile.create(tmp_path / "x.npy", ids, ((2048,),))
+    block = 2400 * 2048 * 4
+    with ThreadPoolExecutor(1) as reader:
+        before = held()
+        for _ in range(4):
+            assert reader.submit(lambda: file.block(0)[1].shape).result() == (2400, 2048)
+        assert held() - before < block / 4

@@ -49,12 +49,19 @@ def check_memory(
     RunError
         Saying what is needed.
     """
+    budget.check(run, {"weights": memory_needed(run, subjects, features, patterns=patterns)})
+
+
+def memory_needed(
+    run: Run, subjects: Sequence[str], features: Sequence[str], *, patterns: bool
+) -> int:
+    """Return the peak of `project`, in bytes, of the map that needs most."""
     held = (
         budget.weights(budget.counts_of_map(run, s, f), WIDTH, patterns=patterns)
         for s in subjects
         for f in features
     )
-    budget.check(run, {"weights": int(budget.BASE + budget.MARGIN * max(held))})
+    return int(budget.BASE + budget.MARGIN * max(held))
 
 
 def project(
