@@ -38,6 +38,7 @@ def page(results: Path) -> str:
     for name, section in (
         ("ridge-mid", compared),
         ("ridge-full-nsd", full),
+        ("ridge-full-nsd-gcv-target", chosen),
         ("ridge-growth-mid", growth),
     ):
         file = results / f"{name}.json"
@@ -153,6 +154,27 @@ def full(found: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def chosen(found: dict[str, Any]) -> str:
+    """Return the section on choosing a penalty for each target at full size."""
+    said = found["summary"]
+    lines = [
+        "## A penalty for each target at full size",
+        "",
+        f"The same subject; `{said['choose']}` for each {said['per']} among 25 penalties, "
+        f"{max(said['penalties'].values())} of them chosen at most by a feature, rescaled by the "
+        f"test images; one run, load {said['load']:.1f}. Together {said['gflop'] / 1e3:.0f} TFLOP "
+        f"at {said['of_gemm']:.0%} of the product's rate. {_machine(found['machine'])}",
+        "",
+        *_head(1, ["seconds", "processor s", "peak, MiB", "planned, MiB"], "step"),
+    ]
+    for step, seconds in said["seconds"].items():
+        lines.append(
+            f"| `{step}` | {seconds:.1f} | {said['cpu'][step]:.1f} | "
+            f"{said['peak_mib'][step]:,.0f} | {said['planned_mib'][step]:,.0f} |"
+        )
+    return "\n".join([*lines, ""])
 
 
 def growth(found: dict[str, Any]) -> str:

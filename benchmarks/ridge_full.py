@@ -5,6 +5,9 @@ script makes up and writes through the store (12.4 GB of training latents at ful
 afterwards). Everything is dropped from the page cache first, so that reads are cold. A process of
 its own runs each of: rescaling by the test images (as published), rescaling by left-out training
 images (the default). One CLIP token fitted as the published code does gives its cost per token.
+
+With ``--choose gcv`` or ``loo`` a penalty is chosen for each target (``--per``), and only rescaling
+by the test images is run.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from typing import Any
 import numpy as np
 from measure import cost, forget, gemm_rate, machine
 
+from neurodiffuse import budget
 from neurodiffuse.config import Config, FeatureConfig, PredictConfig
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run, write_json
@@ -104,9 +108,14 @@ def make(folder: Path, size: Size) -> None:
     write_json(encode / "features.json", places)
 
 
-def open_run(folder: Path, size: Size, rescale: str) -> Run:
-    """Return the run, whose recipe has the published penalties."""
-    features = {f: FeatureConfig("madeup", alpha) for f, (_, alpha) in size.features.items()}
+def open_run(folder: Path, size: Size, rescale: str, choose: str = "", per: str = "target") -> Run:
+    """Return the run, whose recipe has the published penalties, or has them chosen."""
+    features = {
+        f: FeatureConfig("madeup", choose, alpha_per=per)  # type: ignore[arg-type]
+        if choose
+        else FeatureConfig("madeup", alpha)
+        for f, (_, alpha) in size.features.items()
+    }
     config = Config(
         recipe="benchmark",
         name="benchmark",
@@ -121,9 +130,11 @@ def open_run(folder: Path, size: Size, rescale: str) -> Run:
     return Run(folder, config, Registry([]), None, quiet=True)  # type: ignore[arg-type]
 
 
-def run_steps(folder: Path, size: Size, rescale: str) -> dict[str, Any]:
+def run_steps(
+    folder: Path, size: Size, rescale: str, choose: str = "", per: str = "target"
+) -> dict[str, Any]:
     """Run both steps in this process and return what each cost, and the machine's ceiling."""
-    run, found = open_run(folder, size, rescale), {}
+    run, found = open_run(folder, size, rescale, choose, per), {}
     before = gemm_rate(size.m, size.n, seconds=2.0)
     for step in (fit, predict):
         with cost() as found[step.__name__]:
@@ -171,6 +182,52 @@ def flop(size: Size, rescale: str) -> float:
     )
 
 
+def chosen(size: Size, runs: dict[str, Any], choose: str, per: str, folder: Path) -> dict[str, Any]:
+    """Return the cost of choosing, beside what the operations and the plan's memory say.
+
+    Gram matrix, eigenvectors (counted 9 n³), U'Y for every target (32 combinations of a feature's
+    or token's), for ``loo`` as much again for each penalty; two products of n² for each row of a
+    hat matrix, as many matrices as penalties were chosen; and the prediction itself.
+    """
+    n, p, m, t = size.n, size.p, size.m, size.t
+    fitted = folder / "steps" / "sub-01" / "fit"
+    kinds = {f: len(np.unique(np.load(fitted / f"{f}_alpha.npy"))) for f in size.features}
+    columns = {"target": t, "token": 32 * t // 768, "feature": 32 * len(size.features)}[per]
+    work = n * n * p + 9 * n**3 + 2 * n * n * columns * (26 if choose == "loo" else 1)
+    if per != "target":
+        work += 64 * n * t
+    work += 2 * m * n * p + 4 * m * n * n * sum(kinds.values()) + 2 * m * n * t + 2 * m * m * t
+    counts = budget.Counts(
+        n=n,
+        m=m,
+        p=p,
+        trials=0,
+        image=0,
+        targets={f: int(np.prod(shape)) for f, (shape, _) in size.features.items()},
+        alphas=dict.fromkeys(size.features, 1 if per == "feature" else 25),
+        chosen=True,
+        bands=False,
+        repeated=False,
+        calibration=0,
+        value=4,
+    )
+    planned = budget.peaks(counts)
+    steps = ("fit", "predict")
+    return {
+        "choose": choose,
+        "per": per,
+        "penalties": kinds,
+        "seconds": {step: runs[step]["seconds"] for step in steps},
+        "cpu": {step: runs[step]["cpu"] for step in steps},
+        "gflop": work / 1e9,
+        "of_gemm": work / sum(runs[s]["seconds"] for s in steps) / float(np.mean(runs["gemm"])),
+        "peak_mib": {step: runs[step]["peak_mib"] for step in steps},
+        "planned_mib": {step: planned[step] / 2**20 for step in steps},
+        "read_ratio": sum(runs[s]["read_bytes"] for s in steps) / (4 * (2 * n + m) * t),
+        "load": runs["load"],
+    }
+
+
 def bound_mib(size: Size) -> float:
     """Return the promised peak: 4 bytes (np + mp + n² + mn) and 0.35 GB."""
     n, p, m = size.n, size.p, size.m
@@ -206,31 +263,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="nsd")
     parser.add_argument("--folder", type=Path, help="where 20 GB are free; default: temporary")
+    parser.add_argument(
+        "--choose", choices=("gcv", "loo"), default="", help="have penalties chosen"
+    )
+    parser.add_argument("--per", choices=("feature", "token", "target"), default="target")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     size = SIZES[given.size]
     if given.one:
         folder = given.folder
         part = reference_token(folder, size) if given.one == "token" else None
-        print(json.dumps(part or run_steps(folder, size, given.one)))
+        print(json.dumps(part or run_steps(folder, size, given.one, given.choose, given.per)))
         return
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         start = time.perf_counter()
         make(Path(name), size)
         print(f"made in {time.perf_counter() - start:.0f} s", flush=True)
-        for part in ("test", "token", "train"):
+        for part in ("test",) if given.choose else ("test", "token", "train"):
             shutil.rmtree(Path(name) / "steps" / "sub-01" / "fit", ignore_errors=True)
             forget(Path(name))
             command = [sys.executable, __file__, "--size", given.size, "--folder", name]
+            if given.choose:
+                command += ["--choose", given.choose, "--per", given.per]
             done = subprocess.run(
                 [*command, "--one", part], check=True, stdout=subprocess.PIPE, text=True
             )
             results[part] = json.loads(done.stdout)
             print(part, json.dumps(results[part]), flush=True)
+        if given.choose:
+            said = chosen(size, results["test"], given.choose, given.per, Path(name))
     told = {"size": asdict(size) | {"t": size.t}, "machine": machine()}
-    told |= {"results": results, "summary": summary(size, results)}
-    out = Path(__file__).with_name("results") / f"ridge-full-{given.size}.json"
+    told |= {"results": results, "summary": said if given.choose else summary(size, results)}
+    kind = f"-{given.choose}-{given.per}" if given.choose else ""
+    out = Path(__file__).with_name("results") / f"ridge-full-{given.size}{kind}.json"
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(told["summary"], indent=1))
