@@ -685,3 +685,25 @@ def test_running_correlation_is_the_table_of_all_features():
     assert (running.table()[:, 4] == 0).all()
     with pytest.raises(DataError, match="nothing to compare"):
         metrics.RunningCorrelation().table()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        metrics.pixel_correlation,
+        metrics.correlation_table,
+        metrics.ssim,
+        lambda a, b: metrics.ssim(a, b, "columnwise"),
+    ],
+    ids=["pixcorr", "table", "ssim", "columnwise"],
+)
+def test_the_number_of_blas_threads_changes_no_bit(values):
+    from threadpoolctl import threadpool_limits
+
+    rng = np.random.default_rng(3)
+    seen, made = rng.integers(0, 256, (2, 9, 200, 200, 3), np.uint8)
+    found = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(values(seen, made).tobytes())
+    assert len(set(found)) == 1

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodiffuse.blas import one_thread_each
 from neurodiffuse.errors import DataError
 
 BLOCK = 4_000_000
 """How many float64 values of each side are held at a time (32 MB)."""
+
+ROWS = 256
+"""Rows of a table that one thread computes at a time."""
 
 CONSTANT = 1e-12
 """A vector whose standard deviation is below this part of its mean counts as constant."""
@@ -40,8 +44,10 @@ def pixel_correlation(seen: np.ndarray, made: np.ndarray) -> np.ndarray:
             mean_x, mean_y = x.mean(), y.mean()
             x -= mean_x
             y -= mean_y
-            scale = norms(x @ x, mean_x, x.size) * norms(y @ y, mean_y, y.size)
-            out[i] = (x @ y) / scale if np.isfinite(scale) else 0.0
+            # einsum, because the bits of a BLAS product depend on the number of threads
+            of_x, of_y, of_both = (np.einsum("i,i", *pair) for pair in ((x, x), (y, y), (x, y)))
+            scale = norms(of_x, mean_x, x.size) * norms(of_y, mean_y, y.size)
+            out[i] = of_both / scale if np.isfinite(scale) else 0.0
     return np.clip(out, -1.0, 1.0)
 
 
@@ -80,13 +86,18 @@ def correlation_table(seen: np.ndarray, made: np.ndarray) -> np.ndarray:
     products = np.zeros((len(a), len(b)))
     squares_a, squares_b = np.zeros(len(a)), np.zeros(len(b))
     width = max(1, BLOCK // max(len(a), len(b)))
-    with np.errstate(invalid="ignore"):
+
+    def add(rows: slice) -> None:
+        with np.errstate(invalid="ignore"):
+            products[rows] += x[rows] @ y.T
+
+    with one_thread_each() as each, np.errstate(invalid="ignore"):
         mean_a = a.mean(axis=1, dtype=np.float64)
         mean_b = b.mean(axis=1, dtype=np.float64)
         for start in range(0, a.shape[1], width):
             x = a[:, start : start + width] - mean_a[:, None]
             y = b[:, start : start + width] - mean_b[:, None]
-            products += x @ y.T
+            each(add, [slice(row, row + ROWS) for row in range(0, len(a), ROWS)])
             squares_a += np.einsum("ij,ij->i", x, x)
             squares_b += np.einsum("ij,ij->i", y, y)
         products /= norms(squares_a, mean_a, a.shape[1])[:, None]

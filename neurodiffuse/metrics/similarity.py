@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from skimage.color import rgb2gray
 
+from neurodiffuse.blas import one_thread_each
 from neurodiffuse.errors import ConfigError, DataError
 
 AXES = {"2d": (0, 1), "columnwise": (0,)}
@@ -53,8 +54,14 @@ def ssim(seen: np.ndarray, made: np.ndarray, variant: str = "2d") -> np.ndarray:
     """
     axes = axes_of(variant)
     _check(seen, made, axes)
-    pairs = zip(seen, made, strict=True)
-    return np.array([_mean(moments(a, axes), moments(b, axes), axes) for a, b in pairs])
+    values = np.empty(len(seen))
+
+    def compare(i: int) -> None:
+        values[i] = _mean(moments(seen[i], axes), moments(made[i], axes), axes)
+
+    with one_thread_each() as each:
+        each(compare, range(len(seen)))
+    return values
 
 
 def ssim_of_shifts(
@@ -70,10 +77,11 @@ def ssim_of_shifts(
     _check(seen, made, axes)
     window = lru_cache(maxsize=len(shifts))(lambda i: moments(seen[i], axes))
     values = np.empty((len(shifts), n))
-    for i, own in enumerate(order):
-        mine = moments(made[own], axes)
-        for k, shift in enumerate(shifts):
-            values[k, own] = _mean(window(int(order[(i + shift) % n])), mine, axes)
+    with one_thread_each():
+        for i, own in enumerate(order):
+            mine = moments(made[own], axes)
+            for k, shift in enumerate(shifts):
+                values[k, own] = _mean(window(int(order[(i + shift) % n])), mine, axes)
     return values
 
 

@@ -7,15 +7,9 @@ time as BLAS would have used threads.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cache, partial
-from typing import Any
-
 import numpy as np
-from threadpoolctl import ThreadpoolController
+
+from neurodiffuse.blas import one_thread_each
 
 HEIGHT, WIDTH = 1024, 512
 """Rows and columns of a tile: larger ones waste less of a thread, smaller ones use more threads."""
@@ -57,7 +51,7 @@ def shifted_product(
         np.matmul(left[rows], shifted[columns.start], out=out[place])
 
     strips, rows = _parts(len(origin), WIDTH), _parts(len(left), HEIGHT)
-    with _one_thread_each() as each:
+    with one_thread_each() as each:
         each(shift, strips)
         each(tile, [(part, strip) for strip in strips for part in rows])
     return out, total, square
@@ -65,37 +59,3 @@ def shifted_product(
 
 def _parts(length: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[Callable[[Callable[[Any], None], Sequence[Any]], None]]:
-    """Keep BLAS to one thread, and give a function that calls another one with many items.
-
-    It does so in as many threads as BLAS had. The limit holds for the whole process, and only who
-    set it can take it back, so that there is one product at a time.
-    """
-    with _LOCK:
-        libraries = _blas()
-        had = max((library.num_threads or 1 for library in libraries.lib_controllers), default=1)
-        limit = partial(libraries.limit, limits=1)
-
-        def each(function: Callable[[Any], None], items: Sequence[Any]) -> None:
-            if had == 1 or len(items) == 1:
-                for item in items:
-                    function(item)
-                return
-            # some BLAS libraries count threads for each thread that calls them
-            with ThreadPoolExecutor(min(had, len(items)), initializer=limit) as pool:
-                for _ in pool.map(function, items):
-                    pass  # an error is raised here
-
-        with limit():
-            yield each
-
-
-_LOCK = threading.Lock()
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
