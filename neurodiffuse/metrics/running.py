@@ -37,7 +37,8 @@ class RunningCorrelation:
             self.sums = [np.zeros(len(rows)) for rows in pair]
             self.squares = [np.zeros(len(rows)) for rows in pair]
         near = [
-            np.subtract(rows, shift[:, None], dtype=np.float64).astype(np.float32)
+            # in the rows' own type: what it rounds off, the rows have lost already
+            np.subtract(rows, shift[:, None].astype(rows.dtype)).astype(np.float32, copy=False)
             for rows, shift in zip(pair, self.shifts, strict=True)
         ]
         for k, rows in enumerate(near):

@@ -12,6 +12,9 @@ from neurodiffuse.errors import DataError
 ROWS = 1024
 """Rows that are converted to float64 at a time."""
 
+FEW = 64
+"""Rows of a block of targets on which float64 arithmetic stays in a processor's cache."""
+
 CONSTANT = 1e-6
 """A column whose standard deviation is below this part of its mean counts as constant.
 
@@ -56,6 +59,11 @@ def column_stats(x: np.ndarray, *, ddof: int = 1) -> Columns:
 def column_mean(x: np.ndarray) -> np.ndarray:
     """Return the mean of each column, float64 (p,)."""
     return np.asarray(sum(part.sum(axis=0) for part in _stretches(x)) / len(x))
+
+
+def few_rows(n: int) -> list[slice]:
+    """Return the rows of a block of targets, few at a time."""
+    return [slice(start, start + FEW) for start in range(0, n, FEW)]
 
 
 def standardise(x: np.ndarray, columns: Columns) -> np.ndarray:

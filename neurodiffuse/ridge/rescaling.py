@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodiffuse.errors import ConfigError, DataError, listing, near
+from neurodiffuse.ridge.columns import few_rows
 from neurodiffuse.ridge.stream import Predicted
 
 KINDS = ("train", "test", "none")
@@ -72,12 +73,23 @@ def rescale(
     source = predicted if kind == "test" else held_out
     if source is None or len(source) < 2:
         raise DataError(_too_few(kind, 0 if source is None else len(source)))
-    centre = source.mean(axis=0, dtype=np.float64)
-    spread = source.std(axis=0, dtype=np.float64)
+    centre, spread = _moments(source)
     flat = spread <= FLAT * sd
     gain = np.where(flat, 0.0, sd / np.where(flat, 1.0, spread))
-    values = ((predicted - centre) * gain + mean).astype(predicted.dtype, copy=False)
+    values = np.empty_like(predicted)
+    for part in few_rows(len(predicted)):
+        values[part] = (predicted[part] - centre) * gain + mean
     return Rescaled(values, flat)
+
+
+def _moments(source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each column's mean and standard deviation (ddof 0), float64."""
+    centre = source.mean(axis=0, dtype=np.float64)
+    square = np.zeros(source.shape[1])
+    for part in few_rows(len(source)):
+        gap = source[part] - centre
+        square += np.einsum("ij,ij->j", gap, gap)
+    return centre, np.sqrt(square / len(source))
 
 
 def rescale_block(block: Predicted, n_test: int, *, kind: str = "train") -> Rescaled:

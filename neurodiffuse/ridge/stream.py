@@ -10,7 +10,7 @@ import numpy as np
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.ridge.algebra import BLAS, Algebra, Product
-from neurodiffuse.ridge.columns import CONSTANT
+from neurodiffuse.ridge.columns import CONSTANT, few_rows
 from neurodiffuse.ridge.tiles import ROWS as ROWS
 
 Blocks = Iterable[tuple[slice, np.ndarray]]
@@ -121,7 +121,10 @@ class Predicted:
     @cached_property
     def values(self) -> np.ndarray:
         """The predictions (m, width)."""
-        return (self.deviation + self.mean).astype(self.deviation.dtype, copy=False)
+        out = np.empty_like(self.deviation)
+        for part in few_rows(len(out)):
+            out[part] = self.deviation[part] + self.mean
+        return out
 
     def first(self, rows: int) -> Predicted:
         """Return the first rows alone."""
@@ -170,8 +173,13 @@ def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """
     if true.shape != predicted.shape or not len(true):
         raise DataError(f"r_squared: {true.shape} true values, {predicted.shape} predicted ones.")
-    true = np.asarray(true, np.float64)
-    residual = ((true - predicted) ** 2).sum(axis=0)
-    total = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
+    mean = true.mean(axis=0, dtype=np.float64)
+    residual, total = np.zeros(true.shape[1]), np.zeros(true.shape[1])
+    for part in few_rows(len(true)):
+        for sums, gap in (
+            (residual, np.subtract(true[part], predicted[part], dtype=np.float64)),
+            (total, np.subtract(true[part], mean, dtype=np.float64)),
+        ):
+            sums += np.einsum("ij,ij->j", gap, gap)
     share = np.divide(residual, total, out=np.ones_like(total), where=total > 0)
     return np.where((total == 0) & (residual == 0), 1.0, 1.0 - share)
