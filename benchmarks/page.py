@@ -144,8 +144,9 @@ def full(found: dict[str, Any]) -> str:
     lines += [
         "",
         "`train` also predicts 1,000 training images, each left out of the fit. The share is of "
-        "the rate of a float32 product measured before and after in the same process, by the clock "
-        "and by the processors' time. Latents are those of training and test images.",
+        "the rate of a float32 product measured before and after in the same process, the faster "
+        "of both, by the clock and by the processors' time. Latents are those of training and test "
+        "images.",
         "",
         f"The published code fits each token by itself: one token of 768 targets took "
         f"{token['seconds']:.1f} s ({token['cpu']:.1f} processor s) here, from memory. "
