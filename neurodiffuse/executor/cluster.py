@@ -102,12 +102,13 @@ class Dask(Executor):
             # a scheduler that has just gone is a connection that times out, or a closed client
             if client.status == "running" and not isinstance(error, OSError):
                 raise
-            raise self._lost() from error
+            # without a worker left it is Dask's own time limit; what Dask says tells them apart
+            raise self._lost(f", or has no worker left ({_first_line(error)})") from error
 
-    def _lost(self) -> RunError:
+    def _lost(self, more: str = "") -> RunError:
         return RunError(
-            f"{self}: the scheduler is gone. What was finished is kept; start it again and run "
-            "the same command."
+            f"{self}: the scheduler is gone{more}. What was finished is kept; start it again and "
+            "run the same command."
         )
 
     def _connected(self, quiet: bool) -> Any:
