@@ -123,7 +123,10 @@ def test_marks_say_what_differs(two, monkeypatch):
     )
     assert marks["Brain-IT"][1] == {"pixcorr": ("protocol",), "ssim": ("unknown",)}
     toys = of_published(published(), [PLAIN], arm(two))
-    assert {r.marks for r in toys} == {("data",)}
+    quoted = {r.name for r in published() if r.status == "quoted"}
+    assert {"MindEye", "MindEye2", "Brain-IT"} == quoted & {r.name for r in toys}
+    for row in toys:
+        assert row.marks == (("data", "quoted") if row.name in quoted else ("data",))
     assert {r.values[PLAIN].marks for r in toys} == {("protocol",), ("unknown",)}
 
 

@@ -20,10 +20,11 @@ MARKS = {
     "subjects": "other subjects",
     "protocol": "another protocol of this metric",
     "unknown": "protocol of this metric not stated",
+    "quoted": "only quoted by others, not read at its source",
 }
-"""Why a number may not be compared with the first run, by mark."""
+"""Why a number may not be compared with the first run, or trusted as it is, by mark."""
 
-LETTERS = dict(zip(MARKS, "abcde", strict=True))
+LETTERS = dict(zip(MARKS, "abcdef", strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,7 @@ def of_published(results: Sequence[Published], columns: Sequence[Column], first:
             values[column] = Value(mean, result.in_words(column.metric), marks=wrong)
         if values:
             marks = _against(result, first)
+            marks += ("quoted",) if result.status == "quoted" else ()
             source = f"{result.source}. {result.note}".rstrip(". ") + "."
             out.append(
                 Row(
