@@ -18,19 +18,20 @@ from neurodiffuse_demo.pictures import network_input
 
 
 class VaeEncoder(Encoder):
-    """Encode images into the upper layers of the hierarchical autoencoder.
+    """Encode images into the layers of the hierarchical autoencoder.
 
-    Posterior means, top down: two layers at 1 x 1, three at 4 x 4, three at 8 x 8.
+    Posterior means, top down: two layers at 1 x 1, three at 4 x 4, three at 8 x 8, two at 16 x 16.
 
     Parameters
     ----------
     layers
-        How many of the eight layers are latents; the generator samples the others.
+        How many of the ten layers, from the top, are latents; the generator samples the others.
+        The last two hold where things are to a sixteenth of the picture.
     """
 
     def __init__(self, layers: int = shapes.REGRESSED) -> None:
-        if not 1 <= layers <= shapes.REGRESSED:
-            raise ValueError(f"layers must be between 1 and {shapes.REGRESSED}, not {layers}")
+        if not 1 <= layers <= len(shapes.VAE):
+            raise ValueError(f"layers must be between 1 and {len(shapes.VAE)}, not {layers}")
         self.layers = layers
         self._network: Any = None
 
@@ -39,12 +40,12 @@ class VaeEncoder(Encoder):
         return shapes.VAE[: self.layers]
 
     def encode(self, stimuli: Stimuli) -> Latents:
-        """Return the layers' means, float32 (n, 2336) when there are eight."""
+        """Return the layers' means, float32 (n, 2336) when there are eight, (n, 4384) when ten."""
         self._network = self._network or _network("vae")
 
         def row(i: int) -> np.ndarray:
-            means = self._network.latents(network_input(stimuli.images[i]))
-            return np.concatenate([z.flatten().numpy() for z in means[: self.layers]])
+            means = self._network.latents(network_input(stimuli.images[i]), self.layers)
+            return np.concatenate([z.flatten().numpy() for z in means])
 
         return _latents(stimuli, self.shapes(), row)
 

@@ -26,7 +26,7 @@ LOWER = tuple((c, r, r) for r, c in shapes.LAYERS[shapes.REGRESSED :])
 
 
 class VaeGenerator(Generator):
-    """Decode the autoencoder's upper layers, the lower ones sampled from their prior.
+    """Decode the autoencoder's upper layers, those not given sampled from their prior.
 
     Parameters
     ----------

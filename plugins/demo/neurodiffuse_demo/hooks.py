@@ -19,7 +19,7 @@ def register_encoders(register: Any) -> None:
     register(
         "demo-vae",
         "neurodiffuse_demo.encoders:VaeEncoder",
-        summary="Upper layers of a small hierarchical autoencoder: colours and layout",
+        summary="Layers of a small hierarchical autoencoder: colours and layout",
         reads=("images",),
         cite=VAE,
         licence=LICENCE,
@@ -85,11 +85,18 @@ def register_metrics(register: Any) -> None:
 
 @hookimpl
 def register_recipes(register: Any) -> None:
-    """Register Brain-Diffuser in miniature."""
+    """Register Brain-Diffuser in miniature, and its layout alone."""
     register(
         "demo",
         "neurodiffuse_demo:recipes/demo.toml",
         summary="Brain-Diffuser in miniature, truly trained, for scenes of simple objects",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
+        licence=LICENCE,
+    )
+    register(
+        "demo-layout",
+        "neurodiffuse_demo:recipes/demo-layout.toml",
+        summary="Layout alone, as finely as the demo has it: to ask where a region looks",
+        cite=VAE,
         licence=LICENCE,
     )

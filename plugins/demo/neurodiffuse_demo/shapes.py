@@ -14,9 +14,11 @@ LAYERS: tuple[tuple[int, int], ...] = (
 """Resolution and channels of each latent layer of the autoencoder, top down."""
 
 REGRESSED = 8
-"""How many layers, from the top, are latents of an image; the rest is sampled."""
+"""Layers, from the top, that the denoiser works on and a recipe regresses unless it says more."""
 
-VAE: tuple[tuple[int, int, int], ...] = tuple((c, r, r) for r, c in LAYERS[:REGRESSED])
+VAE: tuple[tuple[int, int, int], ...] = tuple((c, r, r) for r, c in LAYERS)
+"""Shape of each layer's latent, as it is flattened."""
+
 VISION = (17, 96)
 """The pooled token, then 4 x 4 places."""
 TEXT = (18, 96)

@@ -36,7 +36,9 @@ def first(latents):
     return VaeGenerator().generate(latents, init=None, seeds=(1, 2, 3))
 
 
-@pytest.mark.parametrize("encoder", [VaeEncoder(), VaeEncoder(layers=3), VisionEncoder()])
+@pytest.mark.parametrize(
+    "encoder", [VaeEncoder(), VaeEncoder(layers=3), VaeEncoder(layers=10), VisionEncoder()]
+)
 def test_encoders_keep_the_contract(encoder, stimuli):
     check_encoder(encoder, stimuli)
 
@@ -133,7 +135,7 @@ def test_without_one_kind_of_tokens_the_other_has_all_the_weight(latents, first,
 @pytest.mark.parametrize(
     ("cls", "options"),
     [
-        (VaeEncoder, {"layers": 9}),
+        (VaeEncoder, {"layers": 11}),
         (VaeGenerator, {"temperature": 2.0}),
         (DiffusionGenerator, {"strength": 1.2}),
         (DiffusionGenerator, {"mix": -0.1}),

@@ -1,8 +1,9 @@
-"""A hierarchical variational autoencoder, small: eight layers to regress, two from the prior.
+"""A hierarchical variational autoencoder, small: ten layers, the finest two often from the prior.
 
 After the very deep VAE (Child 2021, arXiv 2011.10650): latents at 1 x 1, 4 x 4, 8 x 8 and
 16 x 16, each layer's prior conditioned on the layers above it. Trained so that an image is also
-good when the last layers come from the prior, which is how it is used.
+good when the last two layers, those at 16 x 16, come from the prior, which is how it is mostly
+used. Their posteriors are trained too, and say where things are more finely than the others.
 """
 
 from __future__ import annotations
@@ -128,11 +129,11 @@ class Vae(nn.Module):
         h = self.fine(functional.pixel_shuffle(self.widen(h), 2))
         return functional.pixel_shuffle(self.paint(h), 2)
 
-    def latents(self, x: Tensor) -> list[Tensor]:
-        """Return the posterior means of the layers that are regressed."""
+    def latents(self, x: Tensor, count: int = REGRESSED) -> list[Tensor]:
+        """Return the posterior means of the first ``count`` of the ten layers, top down."""
         seen = self.encoder(x)
         h, out = self.start.expand(len(x), -1, -1, -1), []
-        for layer in self._top_down()[:REGRESSED]:
+        for layer in self._top_down()[:count]:
             h = self._grow(h, layer.resolution)
             z, _ = layer.infer(h, seen[layer.resolution])
             out.append(z)
@@ -181,7 +182,7 @@ class Vae(nn.Module):
 
 
 def pack(latents: Sequence[Tensor]) -> Tensor:
-    """Return the eight regressed layers as a sequence (n, 65, 36): 8 x 8 places, then the whole.
+    """Return the first eight layers as a sequence (n, 65, 36): 8 x 8 places, then the whole.
 
     A place has the 24 channels at 8 x 8 and a quarter of the 48 at 4 x 4; the last row holds
     the 32 values at 1 x 1 and four zeros.
