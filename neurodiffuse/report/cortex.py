@@ -82,6 +82,8 @@ def map_on_cortex(image: SurfaceImage, scale: Scale, units: str = "") -> bytes:
             vmin=scale.low,
             vmax=scale.high,
             symmetric_cbar=scale.signed,
+            # of three corners the median is one of them; the mean of 359 and 1 would be 180
+            avg_method="median" if scale.cyclic else "mean",
             **given,
         )
 

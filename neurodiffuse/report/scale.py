@@ -8,13 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from neurodiffuse.report.angles import TURN
+
 
 @dataclass(frozen=True)
 class Scale:
-    """A colour scale from ``low`` to ``high``: around zero if it begins below, else sequential."""
+    """A colour scale from ``low`` to ``high``: around zero if it begins below, else sequential.
+
+    On a ``cyclic`` one both ends have the same colour.
+    """
 
     low: float
     high: float
+    cyclic: bool = False
 
     @property
     def signed(self) -> bool:
@@ -24,6 +30,8 @@ class Scale:
     @property
     def colours(self) -> str:
         """Matplotlib's name of the colour map."""
+        if self.cyclic:
+            return "hsv"
         return "RdBu_r" if self.signed else "viridis"
 
     @classmethod
@@ -35,6 +43,10 @@ class Scale:
         known = values[np.isfinite(values) & (values != 0)]
         high = float(np.percentile(np.abs(known), 99)) if known.size else 1.0
         return cls(-high if (known < 0).any() else 0.0, high)
+
+
+ANGLES = Scale(0.0, TURN, cyclic=True)
+"""The scale of angles in degrees: hue, as maps of polar angle are usually drawn."""
 
 
 def colour_bar(
@@ -50,6 +62,8 @@ def colour_bar(
         cax=figure.add_axes(place),
         format=lambda value, _: f"{value / 10**power:.3g}".replace("-", "\N{MINUS SIGN}"),
     )
+    if scale.cyclic:
+        bar.set_ticks(np.linspace(scale.low, scale.high, 5))
     bar.ax.tick_params(colors="white", labelsize=9)
     bar.outline.set_edgecolor("white")
     # beside the bar, where a long word has the bar's whole length and is not cut off

@@ -14,12 +14,13 @@ from click.testing import CliRunner
 from toy import SHAPE, Toy
 
 from neurodiffuse.errors import ConfigError, DataError, RunError
+from neurodiffuse.questions.rois import pictures
 from neurodiffuse.questions.rois.ask import listing, write
 from neurodiffuse.questions.rois.command import rois
 from neurodiffuse.questions.rois.pictures import plates
 from neurodiffuse.questions.rois.table import Region, Row
 from neurodiffuse.report.brain import image_of
-from neurodiffuse.types import Grid
+from neurodiffuse.types import Grid, Roi
 
 
 def rows(page):
@@ -45,6 +46,40 @@ def test_a_map_has_its_spread_inside_the_mask():
     (row,) = [r.row for r in found.regions if r.row.kind == "map"]
     low, high = np.percentile(np.arange(20, 30) / 10, (5, 95))
     assert (row.low, row.high, row.units) == (pytest.approx(low), pytest.approx(high), "degree")
+
+
+class Angles(Toy):
+    """The toy's map as polar angle, of which voxels 0 to 9 lie on both sides of 0."""
+
+    def subject(self, label):
+        about = super().subject(label)
+        return dataclasses.replace(about, rois=(*about.rois, Roi("angle", "map", units="degree")))
+
+    def roi(self, label, name):
+        if name != "angle":
+            return super().roi(label, name)
+        return ((np.arange(120) * 4.0 - 18) % 360).astype(np.float32)
+
+
+def test_an_angle_has_its_arc_and_a_scale_without_ends(tmp_path, monkeypatch):
+    data, drawn = Angles(), {}
+    found = listing(data, "01", mask="ecc:0-1")
+    (row,) = [r.row for r in found.regions if r.row.name == "angle"]
+    # -18, -14 … 18: nine of ten
+    assert (row.low, row.high) in {(342, 14), (346, 18)}
+
+    def draw(image, *, scale, units, **given):
+        drawn[units] = (image, scale)
+        return b"png"
+
+    monkeypatch.setattr(pictures, "map_picture", draw)
+    shown = plates(found.about, found.mask, found.regions)
+    image, scale = drawn["degree"]
+    assert scale.cyclic
+    assert (scale.low, scale.high) == (0, 360)
+    inside = np.nan_to_num(image.dataobj).ravel()[found.mask]
+    np.testing.assert_allclose(inside, [342, 346, 350, 354, 358, 2, 6, 10, 14, 18])
+    assert "same colour" in shown[-1].note
 
 
 def test_expressions_take_the_place_of_the_list_and_their_masks_are_written(tmp_path):
@@ -94,8 +129,6 @@ def test_a_folder_of_its_own_is_replaced_and_no_other(tmp_path):
 
 
 def test_smaller_regions_lie_on_top_and_halves_are_not_drawn_again(monkeypatch):
-    from neurodiffuse.questions.rois import pictures
-
     drawn = {}
     monkeypatch.setattr(
         pictures, "regions_picture", lambda *given: drawn.setdefault("image", given[1]) and b""

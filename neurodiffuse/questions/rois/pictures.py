@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from neurodiffuse.questions.rois.table import Region
+from neurodiffuse.report.angles import degrees
 from neurodiffuse.report.brain import (
     REGION_COLOURS,
     image_of,
@@ -18,7 +19,7 @@ from neurodiffuse.report.brain import (
     regions_picture,
 )
 from neurodiffuse.report.pictures import data_uri
-from neurodiffuse.report.scale import Scale
+from neurodiffuse.report.scale import ANGLES, Scale
 from neurodiffuse.report.viewers import map_viewer, regions_viewer
 from neurodiffuse.types import Subject
 
@@ -112,12 +113,16 @@ def _map(ground: Ground, region: Region) -> list[Plate]:
     """Return the map's picture inside the mask; nothing where it has no value there."""
     shown = ground.mask & np.isfinite(region.values)
     values = np.where(shown, region.values, np.nan)
+    scale, units, note = Scale.of(values), region.row.units, "Inside the mask."
+    if region.turn:
+        values, scale, units = degrees(values, region.turn), ANGLES, "degree"
+        note = "Inside the mask; 0 and 360 degrees are the same angle and the same colour."
     image, name = image_of(values, ground.about.grid), region.row.name
-    drawn = map_picture(image, anatomy=ground.anatomy, units=region.row.units)
+    drawn = map_picture(image, anatomy=ground.anatomy, scale=scale, units=units)
     if not drawn:
         return []
     viewer = ""
     if ground.view:
         title = f"sub-{ground.about.label} {name}"
-        viewer = map_viewer(image, Scale.of(values), title, ground.anatomy)
-    return [Plate(name, data_uri(drawn), note="Inside the mask.", viewer=viewer)]
+        viewer = map_viewer(image, scale, title, ground.anatomy)
+    return [Plate(name, data_uri(drawn), note=note, viewer=viewer)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurodiffuse import rois
 from neurodiffuse.errors import ConfigError, DataError, listing
+from neurodiffuse.report.angles import arc, period
 from neurodiffuse.types import Dataset, Roi, Subject
 
 
@@ -19,7 +20,8 @@ class Row:
 
     ``voxels`` counts those of the mask, or of a map those with a finite value; ``inside`` those
     of them that are in the subject's mask. ``low`` and ``high`` are a map's 5th and 95th
-    percentile inside, in ``units``.
+    percentile inside, in ``units``; of angles they are where the shortest arc that holds 90 % of
+    them begins and ends.
     """
 
     name: str
@@ -35,10 +37,14 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A row with its voxels, bool (grid.size,), or its values, float32 (grid.size,)."""
+    """A row with its voxels, bool (grid.size,), or its values, float32 (grid.size,).
+
+    ``turn`` is after how much values that are angles begin again, 0 of any other region.
+    """
 
     row: Row
     values: np.ndarray
+    turn: float = 0.0
 
 
 def inside(dataset: Dataset, about: Subject, expression: str, where: str) -> np.ndarray:
@@ -90,13 +96,21 @@ def regions(
 
 def _region(roi: Roi, values: np.ndarray, mask: np.ndarray) -> Region:
     there = values if values.dtype == bool else np.isfinite(values)
-    low = high = None
+    low, high, turn = None, None, 0.0
     if values.dtype != bool and (there & mask).any():
-        low, high = (float(q) for q in np.percentile(values[there & mask], (5, 95)))
+        turn = period(roi.name, roi.units, values[there & mask])
+        low, high = _spread(values[there & mask], turn)
     counts = int(there.sum()), int((there & mask).sum())
     return Region(
-        Row(roi.name, roi.kind, roi.atlas, *counts, low, high, roi.units, roi.source), values
+        Row(roi.name, roi.kind, roi.atlas, *counts, low, high, roi.units, roi.source), values, turn
     )
+
+
+def _spread(values: np.ndarray, turn: float) -> tuple[float, float]:
+    if turn:
+        return arc(values, turn)
+    low, high = np.percentile(values, (5, 95))
+    return float(low), float(high)
 
 
 def write(path: Path, found: Sequence[Region]) -> None:
