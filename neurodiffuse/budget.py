@@ -241,6 +241,22 @@ def weights(c: Counts, piece: int, *, patterns: bool) -> int:
     return max(forming, stream)
 
 
+def explained(c: Counts, images: int, piece: int) -> int:
+    """Return what ``neurodiffuse weights --measure explained`` holds for one feature.
+
+    N = ``images``, V = min(``piece``, p) voxels of a task. Inner products in float64, a block's own
+    in float32, 12 N², and blocks as stored, as float32 and centred, 2 v N w + 8 N w. Then products
+    that become eigenvectors, and LAPACK's workspace, 24 N². Last the eigenvectors, 8 N², and
+    squares of a stretch of them; or the betas, mapped, 4 n p, a task's betas as stored, in float64
+    and averaged, (12 n + 8 N) V, and four times as its strips are predicted, 32 N V.
+    """
+    w, wide = _width(c), min(piece, c.p)
+    forming = 12 * images**2 + (2 * c.value + 8) * images * w
+    squares = 8 * images * min(ROWS, images)
+    task = 4 * c.n * c.p + (12 * c.n + 40 * images) * wide
+    return max(forming, 24 * images**2, 8 * images**2 + max(squares, task))
+
+
 def score(c: Counts) -> int:
     """Return what the score step holds besides a metric's network.
 

@@ -18,6 +18,7 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.run import opened
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "memory.py"
+EXPLAINED = Path(__file__).parent / "explained_peak.py"
 
 NSD = budget.Counts(
     n=8859,
@@ -55,6 +56,18 @@ def test_measured_peaks_are_within_what_is_said(words):
     assert found.keys() == steps | {"weights", "weights and patterns"}
     for step, peak in found.items():
         assert peak["measured"] <= peak["said"] <= 1.8 * peak["measured"], step
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+@pytest.mark.parametrize("counts", ["1800 1 800 300", "500 2 8000 200"])
+def test_the_measured_peak_of_explained_variance_is_within_what_is_said(counts):
+    """Eigenvectors of many images are the most of the first, betas of many voxels of the other."""
+    command = [sys.executable, str(EXPLAINED), *counts.split()]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    found = json.loads(done.stdout)
+    assert found["measured"] <= found["said"] <= 1.8 * found["measured"]
+    assert found["said"] > 1.2 * budget.BASE
 
 
 def test_a_subject_of_the_natural_scenes_dataset_fits_in_three_gib():
@@ -106,6 +119,21 @@ def test_weights_that_need_more_are_refused_before_anything_is_written(make_run)
         weights(small, Question())
     assert "\n" not in str(told.value)
     assert not (run.path / "weights").exists()
+
+
+def test_explained_variance_is_counted_beside_weights(make_run, monkeypatch):
+    from neurodiffuse.questions.weights.ask import weights
+    from neurodiffuse.questions.weights.question import Question
+
+    run = make_run()
+    with opened(run):
+        pipeline.execute(run, until="fit")
+    room = dataclasses.replace(run, machine=Machine(memory=2**30))
+    monkeypatch.setattr(budget, "explained", lambda counts, images, piece: images * 2**28)
+    with pytest.raises(RunError, match=r"weights needs about 1\d\.\d GiB .* is 1\.0 GiB"):
+        weights(room, Question(pictures=False, measures=("l1", "explained")))
+    assert not (run.path / "weights").exists()
+    assert weights(room, Question(pictures=False, permutations=9)).folder.exists()
 
 
 def test_the_remedy_that_is_told_is_enough(make_run):

@@ -22,7 +22,9 @@ from neurodiffuse.questions.roi_optimal.ask import roi_optimal
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.regions import wanted
 from neurodiffuse.questions.score import ask as scoring
+from neurodiffuse.questions.weights import explained
 from neurodiffuse.questions.weights.ask import weights
+from neurodiffuse.questions.weights.question import MEASURES
 from neurodiffuse.questions.weights.question import Question as WeightsQuestion
 from neurodiffuse.run import opened
 
@@ -72,12 +74,13 @@ def test_roi_optimal(both, monkeypatch):
     assert len(kept) == 2 * 2 * 3  # pictures, regions, rows with that of the average
 
 
-def test_weights(both):
-    question = WeightsQuestion(measures=("l1", "percentile", "pattern"), pictures=False)
+def test_weights(both, monkeypatch):
+    monkeypatch.setattr(explained, "VOXELS", 16)
+    question = WeightsQuestion(measures=MEASURES, pictures=False)
     settings = ("features.colour.copies=1500", "mask.repetitions=single", "encode.dtype=float16")
     chosen = ("features.colour.alpha='loo'", "features.colour.alpha_per='target'")
     found = both(lambda run: weights(run, question), *settings, *chosen)
-    assert sum(n.endswith("_statmap.nii.gz") for n in found) == 2 * 3
+    assert sum(n.endswith("_statmap.nii.gz") for n in found) == 2 * 4
 
 
 def test_ablate_controls_and_average(both):
