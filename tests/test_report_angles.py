@@ -51,7 +51,8 @@ def test_no_angle_looks_like_no_value():
 def test_the_mean_of_359_and_1_is_not_180():
     stack = np.array([[359.0, 10, np.nan, 350], [1, 20, np.nan, np.nan]])
     turns = (mean_angle(stack) + 180) % 360 - 180  # 0 and 360 are one direction
-    np.testing.assert_allclose(turns, [0, 15, np.nan, -10], atol=1e-9)
+    np.testing.assert_allclose(turns, [0, 15, np.nan, -10], atol=1e-4)
+    assert mean_angle(stack)[0] == 360
 
 
 def test_the_arc_is_the_shortest_that_holds_nine_in_ten():
@@ -103,7 +104,6 @@ def test_triangles_of_the_cortex_do_not_average_across_zero():
     assert ((found < 0.05) | (found > 0.95)).all()
 
 
-@pytest.mark.filterwarnings("ignore:Threshold given")
 def test_the_viewer_has_angles_on_the_same_scale():
     image = nib.Nifti1Image(np.full((6, 5, 4), 180, np.float32), GRID.affine)
     page = map_viewer(image, ANGLES, "angle")

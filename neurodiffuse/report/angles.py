@@ -44,14 +44,14 @@ def degrees(values: np.ndarray, period: float) -> np.ndarray:
 
 
 def mean_angle(stack: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Return the mean direction of angles in degrees, from 0 to 360; NaN where all are NaN.
+    """Return the mean direction of angles in degrees, as `degrees` has them; NaN if all are.
 
-    The direction of the sum of unit vectors: of 359 and 1 it is 0 and not 180.
+    The direction of the sum of unit vectors: of 359 and 1 it is 360 and not 180.
     """
     turned = np.deg2rad(np.asarray(stack, np.float64))
     y, x = (np.nansum(part, axis=axis) for part in (np.sin(turned), np.cos(turned)))
     known = np.isfinite(turned).any(axis=axis)
-    return np.where(known, np.rad2deg(np.arctan2(y, x)) % TURN, np.nan)
+    return degrees(np.where(known, np.rad2deg(np.arctan2(y, x)), np.nan), TURN)
 
 
 def arc(values: np.ndarray, period: float) -> tuple[float, float]:

@@ -165,7 +165,8 @@ def _steady(page: str, name: str) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep nilearn's remarks on resampling from the terminal."""
+    """Keep nilearn's remarks on resampling and thresholds from the terminal."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Resampling binary images")
+        warnings.filterwarnings("ignore", message="Threshold given was")
         yield

@@ -228,7 +228,7 @@ def test_regions_of_a_surface_are_drawn_on_the_cortex(tmp_path):
     found = listing(data, "01")
     page = write(found, data, "toy", tmp_path / "out", masks=False, view=True)
     text = page.read_text()
-    drawn = [f"{name} of sub-01 on the cortex" for name in ("other masks", "ecc")]
+    drawn = [f"sub-01: {name}, cortex" for name in ("other masks", "ecc")]
     assert all(text.count(f'alt="{alt}"') == 1 for alt in drawn)
     assert "20\u202f484 vertices" in text
     assert text.count("data-pieces=") == len(drawn)
@@ -258,3 +258,39 @@ def test_vertices_that_are_too_few_are_said(tmp_path, monkeypatch):
     data = Cortex()
     page = write(listing(data, "01"), data, "toy", tmp_path / "out", masks=False)
     assert "fewer than the 10,242 of fsaverage5" in page.read_text()
+
+
+class Template(Angles):
+    """The toy's regions and maps in MNI space, in large voxels; half of them are left."""
+
+    affine = np.array([[25.0, 0, 0, -62.5], [0, 35, 0, -90], [0, 0, 35, -45], [0, 0, 0, 1]])
+
+    def subject(self, label):
+        grid = Grid(SHAPE, self.affine, "MNI152NLin2009cAsym")
+        return dataclasses.replace(super().subject(label), grid=grid)
+
+
+def test_data_in_mni_space_are_drawn_on_slices_and_on_the_cortex(monkeypatch):
+    for kind in ("map", "regions"):
+        monkeypatch.setattr(pictures, f"{kind}_picture", lambda *given, **more: b"drawn")
+    found = listing(Template(), "01", mask="all")
+    drawn = plates(found.about, found.mask, found.regions)
+    titles = ["other masks", "ecc", "angle"]
+    assert [p.title for p in drawn] == [t + w for t in titles for w in ("", ", on fsaverage5")]
+    assert [p.cortex for p in drawn] == [False, True] * 3
+    assert drawn[0].legend == drawn[1].legend
+
+
+def test_a_page_of_mni_space_has_both(tmp_path):
+    data = Template()
+    found = listing(data, "01", mask="all", expressions=["left"])
+    page = write(found, data, "toy", tmp_path / "out", masks=False, view=True).read_text()
+    assert "Axial slices on the MNI152 template, and fsaverage5" in page
+    assert (page.count("Slices to explore"), page.count("Cortex to explore")) == (1, 1)
+    assert 'alt="sub-01: regions, on fsaverage5, cortex"' in page
+
+
+def test_data_in_the_subjects_own_space_are_not_projected(monkeypatch):
+    monkeypatch.setattr(pictures, "map_picture", lambda *given, **more: b"drawn")
+    found = listing(Angles(), "01")
+    assert not any(plate.cortex for plate in plates(found.about, found.mask, found.regions))

@@ -16,6 +16,7 @@ from neurodiffuse.questions.rois import table
 from neurodiffuse.questions.rois.pictures import Plate, plates
 from neurodiffuse.report.cortex import too_coarse
 from neurodiffuse.report.environment import filled
+from neurodiffuse.report.template import on_template
 from neurodiffuse.report.viewers import POLICY, shared
 from neurodiffuse.run import said_clearly
 from neurodiffuse.types import Dataset, Subject
@@ -138,5 +139,6 @@ def _page(found: Listing, dataset: Dataset, name: str, drawn: Sequence[Plate]) -
         found=found,
         rows=[region.row for region in found.regions],
         plates=drawn,
+        mni=on_template(found.about.grid),
         remark=too_coarse(found.about.grid) or "No region has a voxel to draw.",
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from neurodiffuse.questions.rois.table import Region
-from neurodiffuse.report.angles import degrees
+from neurodiffuse.report import cortex, template
+from neurodiffuse.report.angles import degrees, mean_angle
 from neurodiffuse.report.brain import (
     REGION_COLOURS,
     image_of,
@@ -32,11 +33,13 @@ ALIAS = "alias"
 class Plate:
     """One picture: a PNG data URI, what it shows, and the colour of each region drawn.
 
-    ``viewer`` is a page to explore it, empty where none was asked for.
+    ``cortex`` tells the cortex from slices. ``viewer`` is a page to explore it, empty where none
+    was asked for.
     """
 
     title: str
     uri: str
+    cortex: bool
     legend: tuple[tuple[str, str], ...] = ()
     note: str = ""
     viewer: str = ""
@@ -50,23 +53,41 @@ class Ground:
     mask: np.ndarray
     view: bool
 
-    @property
+    @cached_property
     def anatomy(self) -> Any:
-        """The anatomy, or None where there is none."""
-        return nib.load(self.about.anatomy) if self.about.anatomy else None  # type: ignore[attr-defined]
+        """The anatomy, or the template in its own space; None where there is neither."""
+        return template.ground(self.about)
+
+    @cached_property
+    def masks(self) -> tuple[Any, ...]:
+        """The mask as each image of `images`."""
+        return tuple(image for _, image in self.images(np.where(self.mask, 1, np.nan)))
+
+    def images(
+        self, values: np.ndarray, together: template.Together = template.most
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield values, NaN where there is none, as images to draw, and what titles add.
+
+        Of data in MNI space: slices, then the cortex if it meets any of them.
+        """
+        yield "", image_of(values, self.about.grid)
+        if template.on_template(self.about.grid):
+            image = template.on_cortex(values, self.about.grid, together)
+            if np.isfinite(cortex.values_of(image)).any():
+                yield f", on {cortex.MESH}", image
 
 
 def plates(
     about: Subject, mask: np.ndarray, found: Sequence[Region], *, view: bool = False
 ) -> list[Plate]:
-    """Return a picture for every atlas and every map that has voxels, in the order listed.
+    """Return pictures of every atlas and every map that has voxels, in the order listed.
 
     Where regions of an atlas overlap, the smaller one lies on top. Halves of a region that is
     itself listed (``lh.V1`` beside ``V1``), and other names for regions, are not drawn again.
     Nothing is drawn of vertices that are too few (`neurodiffuse.report.cortex.too_coarse`).
     """
     ground = Ground(about, mask, view)
-    if image_of(mask, about.grid) is None:
+    if cortex.too_coarse(about.grid):
         return []
     atlases: dict[str, list[Region]] = {}
     drawn: list[Plate] = []
@@ -78,7 +99,7 @@ def plates(
             atlases.setdefault(name, []).append(region)
         else:
             drawn += _map(ground, region)
-    return [_atlas(ground, name, those) for name, those in atlases.items()] + drawn
+    return [p for name, those in atlases.items() for p in _atlas(ground, name, those)] + drawn
 
 
 def _whole(found: Sequence[Region]) -> list[Region]:
@@ -91,38 +112,46 @@ def _whole(found: Sequence[Region]) -> list[Region]:
     ]
 
 
-def _atlas(ground: Ground, name: str, those: Sequence[Region]) -> Plate:
+def _atlas(ground: Ground, name: str, those: Sequence[Region]) -> list[Plate]:
     order = sorted(range(len(those)), key=lambda k: -those[k].row.voxels)
-    values = np.zeros(ground.about.grid.size, np.int16)
+    values = np.full(ground.about.grid.size, np.nan, np.float32)
     for k in order:
         values[those[k].values] = k + 1
-    image, mask = (image_of(v, ground.about.grid) for v in (values, ground.mask))
     few = len(those) <= len(REGION_COLOURS)
     colours = [region_colour(k + 1) for k in range(len(those))]
     legend = tuple((r.row.name, c) for r, c in zip(those, colours, strict=True)) if few else ()
     note = "" if few else f"{len(those)} regions; colours repeat."
-    uri = data_uri(regions_picture(mask, image, ground.anatomy))
-    viewer = ""
-    if ground.view:
-        title = f"sub-{ground.about.label} {name}"
-        viewer = regions_viewer(image, colours, title, ground.anatomy)
-    return Plate(name, uri, legend, note, viewer)
+    drawn = []
+    for k, (where, image) in enumerate(ground.images(values)):
+        mask = ground.masks[k] if k < len(ground.masks) else None
+        uri = data_uri(regions_picture(mask, image, ground.anatomy))
+        title, viewer = f"{name}{where}", ""
+        if ground.view:
+            called = f"sub-{ground.about.label} {title}"
+            viewer = regions_viewer(image, colours, called, ground.anatomy)
+        drawn.append(Plate(title, uri, cortex.is_cortex(image), legend, note, viewer))
+    return drawn
 
 
 def _map(ground: Ground, region: Region) -> list[Plate]:
-    """Return the map's picture inside the mask; nothing where it has no value there."""
+    """Return the map's pictures inside the mask; none where it has no value there."""
     shown = ground.mask & np.isfinite(region.values)
     values = np.where(shown, region.values, np.nan)
     scale, units, note = Scale.of(values), region.row.units, "Inside the mask."
+    together: template.Together = template.mean
     if region.turn:
         values, scale, units = degrees(values, region.turn), ANGLES, "degree"
+        together = mean_angle
         note = "Inside the mask; 0 and 360 degrees are the same angle and the same colour."
-    image, name = image_of(values, ground.about.grid), region.row.name
-    drawn = map_picture(image, anatomy=ground.anatomy, scale=scale, units=units)
-    if not drawn:
-        return []
-    viewer = ""
-    if ground.view:
-        title = f"sub-{ground.about.label} {name}"
-        viewer = map_viewer(image, scale, title, ground.anatomy)
-    return [Plate(name, data_uri(drawn), note=note, viewer=viewer)]
+    made = []
+    for where, image in ground.images(values, together):
+        drawn = map_picture(image, anatomy=ground.anatomy, scale=scale, units=units)
+        if not drawn:
+            continue
+        title, viewer = f"{region.row.name}{where}", ""
+        if ground.view:
+            called = f"sub-{ground.about.label} {title}"
+            viewer = map_viewer(image, scale, called, ground.anatomy)
+        surface = cortex.is_cortex(image)
+        made.append(Plate(title, data_uri(drawn), surface, note=note, viewer=viewer))
+    return made

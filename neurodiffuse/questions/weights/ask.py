@@ -23,6 +23,7 @@ from neurodiffuse.questions.weights.project import Projection, check_memory, per
 from neurodiffuse.questions.weights.question import Plan, Question, check_place, plan_of
 from neurodiffuse.questions.weights.region_table import RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
+from neurodiffuse.report import template
 from neurodiffuse.report.brain import map_picture
 from neurodiffuse.run import Run, said_clearly
 
@@ -142,28 +143,29 @@ def _values(projection: Projection, measure: str) -> np.ndarray:
 def _picture(run: Run, plan: Plan, folder: Path, made: BrainValues) -> page.Shown:
     """Write the pictures of a map beside it and return what the page shows."""
     func = folder / f"sub-{made.subject}" / "func"
-    grid = run.subject(made.subject).grid
+    about = run.subject(made.subject)
+    grid = about.grid
     slices = b""
-    template, views = [], []
+    extra, views = [], []
     first = next(m for m in PICTURED[made.part.signed] if m in plan.question.measures)
     interactive = plan.question.view and made.measure == first
     if not grid.is_surface:
         slices = pictures.save(func / f"{made.stem}_slices.png", pictures.slices(run, made))
         if interactive:
-            anatomy = pictures.anatomy_of(run, made.subject)
-            views.append(("Slices", pictures.explore(made, pictures.volume_of(run, made), anatomy)))
-    if pictures.on_template(grid):
+            volume = pictures.volume_of(run, made)
+            views.append(("Slices", pictures.explore(made, volume, template.ground(about))))
+    if template.on_template(grid):
         glass = pictures.save(func / f"{made.stem}_glass.png", pictures.glass_brain(run, made))
-        template.append((page.GLASS, glass))
-    if not surface.why_not(grid):
+        extra.append((page.GLASS, glass))
+    if not template.why_not(grid):
         cortex = surface.project(run, made)
         if not grid.is_surface:
             surface.write(func, made, cortex)
         drawn = map_picture(cortex, scale=pictures.scale_of(made), units=pictures.units_of(made))
-        template.append((page.SURFACE, pictures.save(func / f"{made.stem}_surface.png", drawn)))
+        extra.append((page.SURFACE, pictures.save(func / f"{made.stem}_surface.png", drawn)))
         if interactive:
             views.append(("Cortex", pictures.explore(made, cortex)))
-    return page.Shown(made, slices, tuple(template), tuple(views))
+    return page.Shown(made, slices, tuple(extra), tuple(views))
 
 
 def _compare(run: Run, plan: Plan, found: Found) -> tuple[RegionResult, ...]:

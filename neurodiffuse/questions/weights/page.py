@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodiffuse.questions.weights.pictures import on_template
 from neurodiffuse.questions.weights.question import Plan
 from neurodiffuse.questions.weights.region_table import STATS, RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
-from neurodiffuse.questions.weights.surface import why_not
 from neurodiffuse.report import wording
 from neurodiffuse.report.environment import filled
 from neurodiffuse.report.pictures import data_uri
+from neurodiffuse.report.template import on_template, why_not
 from neurodiffuse.report.viewers import POLICY, shared
 from neurodiffuse.run import Run
 

@@ -1,46 +1,20 @@
-"""Pictures of maps: slices on the subject's own anatomy, glass brain, interactive viewer.
-
-The template brain is drawn only for data that are in its space. World coordinates of a subject's
-own volume are its own: on the template a map would look plausible and be wrong.
-"""
+"""Pictures of maps: slices on the subject's own anatomy, glass brain, interactive viewer."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from neurodiffuse import rois
 from neurodiffuse.questions.weights.statmaps import BrainValues
 from neurodiffuse.report.brain import map_picture
 from neurodiffuse.report.pictures import png
 from neurodiffuse.report.scale import Scale
+from neurodiffuse.report.template import ground
 from neurodiffuse.report.viewers import map_viewer
 from neurodiffuse.run import Run
-from neurodiffuse.types import Grid
-
-if TYPE_CHECKING:
-    from nibabel.spatialimages import SpatialImage
-
-TEMPLATE = "MNI"
-"""What the space labels of data on the MNI template begin with."""
 
 DPI = 160
-
-
-def on_template(grid: Grid) -> bool:
-    """Whether the grid is in MNI space, where template, glass brain and fsaverage hold."""
-    return grid.space.startswith(TEMPLATE)
-
-
-def anatomy_of(run: Run, subject: str) -> SpatialImage | None:
-    """Return what to draw maps on: the subject's anatomy, or the template in its own space."""
-    import nibabel as nib
-    from nilearn.datasets import load_mni152_template
-
-    about = run.subject(subject)
-    if about.anatomy:
-        return cast("SpatialImage", nib.load(about.anatomy))
-    return load_mni152_template(resolution=2) if on_template(about.grid) else None
 
 
 def volume_of(run: Run, made: BrainValues) -> Any:
@@ -62,7 +36,7 @@ def units_of(made: BrainValues) -> str:
 
 def slices(run: Run, made: BrainValues) -> bytes:
     """Return a PNG of axial slices on the subject's anatomy; empty where the map is all 0."""
-    image, anatomy = volume_of(run, made), anatomy_of(run, made.subject)
+    image, anatomy = volume_of(run, made), ground(run.subject(made.subject))
     return map_picture(image, anatomy=anatomy, scale=scale_of(made), units=units_of(made))
 
 
@@ -72,7 +46,7 @@ def explore(made: BrainValues, image: Any, anatomy: Any = None) -> str:
 
 
 def glass_brain(run: Run, made: BrainValues) -> bytes:
-    """Return a PNG of the map in a glass brain; only right where `on_template` holds."""
+    """Return a PNG of the map in a glass brain; only right where `template.on_template` holds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from nilearn import plotting
