@@ -18,7 +18,7 @@ Memory is a Gram matrix, a factor and a block, however many targets there are. A
 out: nothing here knows of files, recipes or runs.
 """
 
-from neurodiffuse.ridge.algebra import BLAS, Algebra, Product
+from neurodiffuse.ridge.algebra import BLAS, Algebra, Multiply, Product
 from neurodiffuse.ridge.bands import Bands, choose_bands
 from neurodiffuse.ridge.columns import Columns, column_stats, standardise
 from neurodiffuse.ridge.estimator import MultiTargetRidge
@@ -56,6 +56,7 @@ __all__ = [
     "Gram",
     "Hats",
     "MultiTargetRidge",
+    "Multiply",
     "Placed",
     "Predicted",
     "Product",

@@ -23,6 +23,10 @@ Product = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.nd
 Returns ``left @ (Y - origin)`` (m, width) in that type, and the sums over rows of Y - origin and of
 its squares, float64 (width,)."""
 
+Multiply = Callable[[np.ndarray, bool], np.ndarray]
+"""Takes columns in the type of a matrix (m, k) and returns the matrix times them, of (k, width),
+or, where the second argument is True, its transpose times them, of (m, width)."""
+
 
 class Algebra(ABC):
     """What ridge computes with. Arrays in and out are numpy's, float32 or float64.
@@ -94,6 +98,13 @@ class Algebra(ABC):
     def product(self, left: np.ndarray) -> Product:
         """Return a function that multiplies targets with ``left`` (m, n), kept on the device."""
 
+    def multiplier(self, matrix: np.ndarray) -> Multiply:
+        """Return a function that multiplies with ``matrix`` (m, k), kept on the device.
+
+        Unlike `product` it shifts and sums nothing; BLAS does it as it does any product.
+        """
+        return partial(_multiply, matrix)
+
 
 class Blas(Algebra):
     """BLAS and LAPACK of this machine's processor, by measurement the fastest routine of each.
@@ -135,6 +146,10 @@ class Blas(Algebra):
     def product(self, left: np.ndarray) -> Product:
         """Return a function whose results have the same bits on any number of threads."""
         return partial(shifted_product, left)
+
+
+def _multiply(matrix: np.ndarray, columns: np.ndarray, turned: bool) -> np.ndarray:
+    return np.asarray((matrix.T if turned else matrix) @ columns)
 
 
 BLAS = Blas()

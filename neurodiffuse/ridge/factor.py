@@ -143,8 +143,9 @@ def hat(factor: Factor, cross: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(solution, factor.dtype)
     n, p = factor.gram.x.shape
     out = np.empty((len(cross), n), factor.dtype)
+    times = factor.gram.algebra.multiplier(solution)
     for part in stretches(n, p, dual=False):
-        out[:, part[0]] = solution @ factor.gram.centred(part).T
+        out[:, part[0]] = times(factor.gram.centred(part).T, False)
     return out
 
 

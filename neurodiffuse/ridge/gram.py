@@ -114,7 +114,7 @@ def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:
         return gram.centre(x_new, (everything, everything))
     out = np.zeros((len(x_new), n), gram.dtype)
     for part in stretches(n, p, dual=True):
-        out += gram.centre(x_new, part) @ gram.centred(part).T
+        out += gram.algebra.multiplier(gram.centre(x_new, part))(gram.centred(part).T, False)
     let_go(gram.x)
     return out
 

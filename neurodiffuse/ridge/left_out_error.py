@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from neurodiffuse.ridge.algebra import Multiply
 from neurodiffuse.ridge.folds import Fold, batches, folds
 from neurodiffuse.ridge.spectrum import Spectrum
 
@@ -39,16 +40,17 @@ def left_out_error(
     error is r_i / M_ii, that of rows G left out together (M_GG)^-1 r_G, and GCV's r_i / (tr M / n).
     """
     left = spectrum.left()
+    times = spectrum.gram.algebra.multiplier(left)
     if method == "gcv":
-        return _gcv(spectrum, alphas, left)
+        return _gcv(spectrum, alphas, left, times)
     labels = np.arange(len(left)) if leave_out is None else np.asarray(leave_out)
     found = folds(labels, images)
     if all(len(fold.out) == 1 for fold in found):
-        return _one_by_one(spectrum, alphas, left)
-    return _together(spectrum, alphas, left, found)
+        return _one_by_one(spectrum, alphas, left, times)
+    return _together(spectrum, alphas, left, times, found)
 
 
-def _gcv(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> Error:
+def _gcv(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, times: Multiply) -> Error:
     n = len(left)
     lost = 1.0 - spectrum.kept(alphas)
     share = spectrum.freedom(alphas) / n
@@ -56,7 +58,7 @@ def _gcv(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> Error:
     weight = (lost**2).astype(left.dtype)
 
     def error(targets: np.ndarray) -> np.ndarray:
-        scores = left.T @ targets.astype(left.dtype, copy=False)
+        scores = times(targets.astype(left.dtype, copy=False), True)
         scores *= scores
         residual = (weight @ scores).astype(np.float64)
         if not spectrum.gram.dual:  # what no voxel can explain
@@ -67,17 +69,17 @@ def _gcv(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> Error:
     return error
 
 
-def _one_by_one(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> Error:
+def _one_by_one(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, times: Multiply) -> Error:
     own = _own(spectrum, alphas, left)
     gain, blind = 1.0 / np.maximum(own, NOTHING), own.min(axis=1) <= NOTHING
 
     def error(targets: np.ndarray) -> np.ndarray:
         targets = targets.astype(left.dtype, copy=False)
         out = np.full((len(alphas), targets.shape[1]), np.inf)
-        scores, rest = _parts(spectrum, left, targets)
+        scores, rest = _parts(spectrum, times, targets)
         for k, lost in enumerate(1.0 - spectrum.kept(alphas)):
             if not blind[k]:
-                residual = left @ (lost.astype(left.dtype)[:, None] * scores) + rest
+                residual = times(lost.astype(left.dtype)[:, None] * scores, False) + rest
                 residual *= gain[k].astype(left.dtype)[:, None]
                 out[k] = np.einsum("ij,ij->j", residual, residual)
         return out
@@ -97,14 +99,16 @@ def _own(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray) -> np.ndarray
     return np.asarray(out - spectrum.ones_left(alphas)[:, None] / n)
 
 
-def _together(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, found: list[Fold]) -> Error:
+def _together(
+    spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, times: Multiply, found: list[Fold]
+) -> Error:
     parts = list(batches(found, TOGETHER))
     lost, ones = 1.0 - spectrum.kept(alphas), spectrum.ones_left(alphas) / len(left)
 
     def error(targets: np.ndarray) -> np.ndarray:
         targets = targets.astype(left.dtype, copy=False)
         out = np.zeros((len(alphas), targets.shape[1]))
-        scores, rest = _parts(spectrum, left, targets)
+        scores, rest = _parts(spectrum, times, targets)
         for k, shrunk in enumerate(lost):
             weighted = shrunk.astype(left.dtype)[:, None] * scores
             for rows, counted in parts:
@@ -137,8 +141,8 @@ def _own_matrices(spectrum: Spectrum, part: np.ndarray, shrunk: np.ndarray) -> n
 
 
 def _parts(
-    spectrum: Spectrum, left: np.ndarray, targets: np.ndarray
+    spectrum: Spectrum, times: Multiply, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | float]:
     """Return U' y (k, n_targets), and what no voxel can explain: y - U U' y."""
-    scores = left.T @ targets
-    return scores, 0.0 if spectrum.gram.dual else targets - left @ scores
+    scores = times(targets, True)
+    return scores, 0.0 if spectrum.gram.dual else targets - times(scores, False)

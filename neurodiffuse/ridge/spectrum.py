@@ -54,8 +54,8 @@ class Spectrum:
             return self.vectors
         (n, p), root = self.gram.x.shape, np.sqrt(self.values)
         scaled = self.vectors * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-        parts = stretches(n, p, dual=False)
-        return np.concatenate([self.gram.centred(part) @ scaled for part in parts])
+        parts, turn = stretches(n, p, dual=False), self.gram.algebra.multiplier
+        return np.concatenate([turn(self.gram.centred(part))(scaled, False) for part in parts])
 
     def kept(self, alphas: np.ndarray) -> np.ndarray:
         """Return λ / (λ + α), float64 (n_alphas, k)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurodiffuse.errors import PluginError, RunError
-from neurodiffuse.ridge import BLAS, Algebra, Product
+from neurodiffuse.ridge import BLAS, Algebra, Multiply, Product
 
 if TYPE_CHECKING:
     from neurodiffuse_torch_ridge.tensors import Tensors
@@ -26,7 +26,8 @@ PART = 1024
 class TorchAlgebra(Algebra):
     """Gram matrix, factors, solutions and products with targets on a GPU.
 
-    Arrays come and go; only rows that predict stay there, while targets stream. On MPS, which has
+    Arrays come and go; only rows that predict, and eigenvectors while penalties are chosen, stay
+    there while targets stream. On MPS, which has
     no float64 and not all of LAPACK, the Gram matrix and products in float32 are computed there
     and everything else by BLAS.
 
@@ -113,6 +114,17 @@ class TorchAlgebra(Algebra):
             return self._told("targets", lambda: multiply(targets, origin))
 
         return told  # type: ignore[return-value]
+
+    def multiplier(self, matrix: np.ndarray) -> Multiply:
+        """Return a function that multiplies; fewer columns at a time where memory is short."""
+        if self._only_float32 and matrix.dtype != np.float32:
+            return BLAS.multiplier(matrix)
+        multiply = self._told("eigenvectors", lambda: self._tensors.multiplier(matrix, self.memory))
+
+        def told(columns: np.ndarray, turned: bool) -> np.ndarray:
+            return np.asarray(self._told("targets", lambda: multiply(columns, turned)))
+
+        return told
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings alone, which another process can use."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurodiffuse.ridge import Product
+from neurodiffuse.ridge import Multiply, Product
 from neurodiffuse_torch import device_of, free_memory
 
 SHARE = 0.8
@@ -78,6 +78,31 @@ class Tensors:
     def product(self, left: np.ndarray, memory: int | None) -> Product:
         """Return a function that multiplies targets with ``left``, which stays on the device."""
         return _Multiply(self, self._sent(left), memory)
+
+    def multiplier(self, matrix: np.ndarray, memory: int | None) -> Multiply:
+        """Return a function that multiplies with ``matrix``, which stays on the device."""
+        kept = self._sent(matrix)
+        each = sum(matrix.shape) * matrix.itemsize
+
+        def multiply(columns: np.ndarray, turned: bool) -> np.ndarray:
+            left, rows = kept.T if turned else kept, columns.T
+            most = self.fitting(each, matrix.nbytes, memory)
+            found = [
+                self._in_halves(
+                    rows[start : start + most], lambda part: (left @ self._sent(part.T)).T
+                )
+                for start in range(0, len(rows), most)
+            ]
+            return found[0].T if len(found) == 1 else np.concatenate(found).T
+
+        return multiply
+
+    def fitting(self, each: int, kept: int, memory: int | None) -> int:
+        """Return how many columns of ``each`` bytes fit, ``kept`` bytes being there already."""
+        room = SHARE * self.free(None)
+        if memory is not None:
+            room = min(room, memory - kept)
+        return max(1, int(room // each))
 
     def _sent(self, array: np.ndarray) -> Tensor:
         return self.staged(array.shape, array.dtype, lambda values: np.copyto(values, array))
@@ -147,10 +172,7 @@ class _Multiply:
         m, n = self._left.shape
         each = n * (targets.dtype.itemsize + 2 * origin.dtype.itemsize)
         each += 2 * m * origin.dtype.itemsize
-        room = SHARE * self._tensors.free(None)
-        if self._memory is not None:
-            room = min(room, self._memory - self._left.nbytes)
-        return max(1, int(room // each))
+        return self._tensors.fitting(each, self._left.nbytes, self._memory)
 
     def _multiply(
         self, targets: np.ndarray, origin: np.ndarray

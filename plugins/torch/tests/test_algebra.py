@@ -90,6 +90,53 @@ def test_product_with_targets_of_any_type(algebra, dtype):
     assert (out.dtype, total.dtype, square.dtype) == (np.float32, np.float64, np.float64)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_products_with_a_matrix_and_its_transpose(algebra, dtype):
+    rng = np.random.default_rng(3)
+    matrix = np.asfortranarray(rng.standard_normal((70, 40)), dtype)
+    times, tolerance = algebra.multiplier(matrix), 1e-4 if dtype == "f4" else 1e-12
+    for turned, left in ((False, matrix), (True, matrix.T)):
+        columns = rng.standard_normal((left.shape[1], 33)).astype(dtype)
+        expected = left.astype(float) @ columns
+        for given in (columns, np.asfortranarray(columns), columns[:, :1]):
+            found = times(given, turned)
+            np.testing.assert_allclose(found, expected[:, : given.shape[1]], atol=tolerance)
+            assert found.dtype == dtype
+            found *= found  # in place, as errors are squared
+
+
+@pytest.mark.parametrize(("n", "p"), [(60, 150), (150, 60)])
+@pytest.mark.parametrize("method", ["gcv", "loo", "groups"])
+def test_penalties_are_those_that_blas_chooses(algebra, method, n, p):
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((n, p)).astype("f4")
+    noise = np.logspace(-1, 2, 12)
+    y = (
+        x @ rng.standard_normal((p, 12)) / np.sqrt(p) + noise * rng.standard_normal((n, 12))
+    ).astype("f4")
+    blocks = [(slice(0, 7), y[:, :7]), (slice(7, 12), y[:, 7:])]
+    sent = []
+
+    def chosen(own):
+        gram = ridge.gram(x, algebra=own)
+        alphas = ridge.default_alphas(gram)
+        how = {"method": "gcv"} if method == "gcv" else {"method": "loo"}
+        if method == "groups":
+            how["leave_out"] = np.arange(n) // 3
+        return ridge.select_alphas(ridge.decompose(gram, alphas.min()), alphas, blocks, **how)
+
+    class Counted(TorchAlgebra):
+        def multiplier(self, matrix):
+            sent.append(matrix.shape)
+            return super().multiplier(matrix)
+
+    found, expected = chosen(Counted(algebra.device)), chosen(ridge.BLAS)
+    assert (n, min(n, p)) in sent
+    np.testing.assert_allclose(found.curves, expected.curves, atol=1e-4)
+    assert (found.choice == expected.choice).all()
+    assert len(set(expected.choice)) > 3
+
+
 @pytest.mark.parametrize(
     ("n", "p", "alpha"), [(60, 150, 10.0), (150, 60, 10.0), (60, 60, 1e-8), (60, 150, 1e9)]
 )
@@ -160,6 +207,31 @@ def test_targets_that_do_not_fit_go_in_fewer_columns(algebra, monkeypatch):
     ) as told:
         multiply(targets, origin)
     assert "\n" not in str(told.value)
+
+
+def test_columns_that_do_not_fit_go_in_halves(algebra, monkeypatch):
+    rng = np.random.default_rng(0)
+    matrix, columns = rng.standard_normal((9, 80)), rng.standard_normal((80, 70))
+    times = algebra.multiplier(matrix)
+    monkeypatch.setattr(torch.Tensor, "__matmul__", short_of(10))
+    np.testing.assert_allclose(times(columns, False), matrix @ columns, atol=1e-10)
+    monkeypatch.setattr(torch.Tensor, "__matmul__", short_of(0))
+    with pytest.raises(RunError, match="memory is short for targets"):
+        times(columns, False)
+
+
+def test_a_budget_cuts_columns_before_anything_is_short(monkeypatch):
+    matrix, columns = np.ones((4, 100), "f4"), np.ones((100, 50), "f4")
+    widths, real = [], tensors.Tensors._in_halves
+
+    def noted(self, rows, compute):
+        widths.append(len(rows))
+        return real(self, rows, compute)
+
+    monkeypatch.setattr(tensors.Tensors, "_in_halves", noted)
+    times = TorchAlgebra("cpu", memory=matrix.nbytes + 20 * 104 * 4).multiplier(matrix)
+    np.testing.assert_allclose(times(columns, False), 100)
+    assert widths == [20, 20, 10]
 
 
 def test_rows_that_do_not_fit_are_solved_in_halves(algebra, monkeypatch):
@@ -236,21 +308,22 @@ def test_what_mps_cannot_do_is_done_by_blas(monkeypatch):
     own = TorchAlgebra("cpu")
     monkeypatch.setattr(TorchAlgebra, "_only_float32", True)
     asked = []
-    for name in ("gram", "cholesky", "solve", "eigenvectors", "filtered", "product"):
+    for name in ("gram", "cholesky", "solve", "eigenvectors", "filtered", "product", "multiplier"):
         monkeypatch.setattr(tensors.Tensors, name, lambda *a, name=name: asked.append(name))
     x = np.random.default_rng(0).standard_normal((20, 30))
     for dtype in ("f4", "f8"):
         part = x.astype(dtype)
         own.gram([part], 20, part.dtype, dual=True)
         own.product(part)
-    assert asked == ["gram", "product"]  # those of float32
+        own.multiplier(part)
+    assert asked == ["gram", "product", "multiplier"]  # those of float32
     matrix = positive(6)
     triangle = own.cholesky(matrix.copy(order="F"))
     rows = np.ones((2, 6))
     np.testing.assert_allclose(own.solve(triangle, rows) @ matrix, rows)
     values, vectors = own.eigenvectors(matrix.copy(order="F"))
     np.testing.assert_allclose(own.filtered(vectors, 1 / values, rows) @ matrix, rows)
-    assert asked == ["gram", "product"]
+    assert len(asked) == 3
 
 
 def test_torch_that_cannot_be_imported_is_one_line(monkeypatch):
