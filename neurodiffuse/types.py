@@ -263,7 +263,8 @@ class Dataset(Role):
     def about(self) -> Mapping[str, str]:
         """Return ``name``, ``version``, ``licence``, ``cite`` of the study where known.
 
-        ``captions`` may say how to get the captions, for who lacks them.
+        ``captions`` may say how to get the captions, for who lacks them; ``degrees`` how many
+        degrees of visual angle wide the pictures were, centred on where the subject looked.
         """
         return {}
 

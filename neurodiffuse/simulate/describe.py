@@ -7,6 +7,7 @@ from typing import Any
 
 from neurodiffuse.simulate.files import write_json, write_table
 from neurodiffuse.simulate.study import Study
+from neurodiffuse.simulate.tuning import FIELD
 
 VERSION = "1"
 """Of the simulation: another one whenever the same settings give other bytes."""
@@ -63,6 +64,7 @@ def write_description(root: Path, study: Study) -> None:
             }
         ],
         "Authors": ["The neurodiffuse developers"],
+        "StimulusWidthDegrees": FIELD,
     }
     if scenes:
         description["License"] = "CC0-1.0"

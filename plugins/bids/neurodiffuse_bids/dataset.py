@@ -175,7 +175,10 @@ class BidsDataset(Dataset):
         return Stimuli(tuple(ids), ImageFiles(paths), captions)
 
     def about(self) -> Mapping[str, str]:
-        """Return name, version, licence and citation as ``dataset_description.json`` has them."""
+        """Return name, version, licence and citation as ``dataset_description.json`` has them.
+
+        BIDS has no word for how wide pictures were; ``StimulusWidthDegrees`` is ours.
+        """
         content = read_json(self._root() / "dataset_description.json")
         generated = content.get("GeneratedBy") or [{}]
         first = generated[0] if isinstance(generated, list) else {}
@@ -184,6 +187,7 @@ class BidsDataset(Dataset):
             "version": content.get("DatasetVersion") or first.get("Version"),
             "licence": content.get("License"),
             "cite": content.get("HowToAcknowledge") or content.get("DatasetDOI"),
+            "degrees": content.get("StimulusWidthDegrees"),
         }
         return {key: str(value) for key, value in fields.items() if value}
 

@@ -71,3 +71,6 @@ def test_stimuli_are_lazy_and_in_the_order_asked_for(tree):
 def test_about(tree):
     about = BidsDataset(str(tree.root)).about()
     assert about == {"name": "Toy", "version": "3", "licence": "CC0", "cite": "Toy et al."}
+    tree.json("dataset_description.json", Name="Toy", StimulusWidthDegrees=12.5)
+    about = BidsDataset(str(tree.root)).about()
+    assert about == {"name": "Toy", "degrees": "12.5"}

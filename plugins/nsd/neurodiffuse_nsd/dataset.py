@@ -161,12 +161,13 @@ class NsdDataset(Dataset):
         return digest.hexdigest()
 
     def about(self) -> Mapping[str, str]:
-        """Return name, licence and citation, and how to get captions."""
+        """Return name, licence and citation, how to get captions, and how wide pictures were."""
         return {
             "name": "Natural Scenes Dataset",
             "licence": "NSD data access agreement: not to be passed on",
             "cite": CITE,
             "captions": "Get them with neurodiffuse fetch nsd --sub ID --part captions",
+            "degrees": "8.4",  # Allen et al. 2022: 8.4 x 8.4 degrees, fixated in the middle
         }
 
     # --- one subject --------------------------------------------------------------------------
