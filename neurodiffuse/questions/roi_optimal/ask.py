@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from neurodiffuse.errors import RunError
-from neurodiffuse.questions.roi_optimal import figures, page, studio
+from neurodiffuse.questions.roi_optimal import energy, figures, page, studio
 from neurodiffuse.questions.roi_optimal.encoding import check_features, image_features
+from neurodiffuse.questions.roi_optimal.energy_figure import draw_energies
+from neurodiffuse.questions.roi_optimal.energy_page import Shown, shown, unsure
+from neurodiffuse.questions.roi_optimal.energy_table import write_energies
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.results import write_table
-from neurodiffuse.questions.roi_optimal.rows import rows_of
+from neurodiffuse.questions.roi_optimal.rings import stated_width
+from neurodiffuse.questions.roi_optimal.rows import Row, rows_of
 from neurodiffuse.run import Run, say, write_json
 
 
@@ -28,7 +34,8 @@ def roi_optimal(run: Run, question: Question) -> Path:
     -------
     Path
         ``RUN/roi-optimal/NAME-DIGEST`` with ``index.html``, ``images.tsv``, a figure for each
-        preset and ``sub-LABEL/PRESET/REGION/sample-K_stage-NAME.png``.
+        preset and ``sub-LABEL/PRESET/REGION/sample-K_stage-NAME.png``; of random signs also
+        ``energy.tsv``, and energy maps beside the pictures and as figures.
 
     Raises
     ------
@@ -39,6 +46,8 @@ def roi_optimal(run: Run, question: Question) -> Path:
         encoded from pictures.
     """
     _check_fitted(run, question)
+    if question.pattern == "signs":
+        question = replace(question, width=stated_width(run, question.width))
     place = question.place(run)
     if place.exists():
         say(f"{place}: is there already, from the same question.", quiet=run.quiet)
@@ -50,13 +59,31 @@ def roi_optimal(run: Run, question: Question) -> Path:
     with run.writing(place, resume=True) as folder:
         made = studio.paint(run, question, rows, folder, notes)
         write_table(folder, made)
+        if question.pattern == "signs":
+            drawn, energies = {}, _energies(run, question, rows, folder, notes)
+        else:
+            drawn, energies = figures.draw(folder, question, rows, made), {}
         write_json(folder / "question.json", {**question.to_dict(), "notes": notes})
-        drawn = figures.draw(folder, question, rows, made)
-        html = page.render(run, question, rows, made, notes, drawn)
+        html = page.render(run, question, rows, made, notes, drawn, energies)
         (folder / "index.html").write_text(html, encoding="utf-8")
     for note in notes:
         say(note, quiet=run.quiet)
     return place
+
+
+def _energies(
+    run: Run, question: Question, rows: Sequence[Row], folder: Path, notes: list[str]
+) -> dict[str, list[Shown]]:
+    """Write where random signs differ from the mean stimulus; return what the page shows of it."""
+    energies = energy.measure(run, question, rows, folder)
+    write_energies(folder, energies)
+    notes += unsure(energies, next(iter(run.config.stages)))
+    if question.width is None:
+        notes.append(
+            "Nobody said how many degrees wide the pictures were: rings are in half widths of the "
+            "picture. Say it with --width."
+        )
+    return shown(folder, energies, draw_energies(folder, energies))
 
 
 def _check_fitted(run: Run, question: Question) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _DIR = click.Path(path_type=Path)
 
-ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display")
+ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display", "width")
 """Options that are of the question, by its names."""
 
 
@@ -76,6 +76,13 @@ ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display")
     help="Activity of the region: 1 in every voxel (the paper's), or +1 and -1 at random, anew for "
     "each picture: where its voxels look.",
 )
+@click.option(
+    "--width",
+    type=float,
+    metavar="DEGREES",
+    help="Of signs: how wide the pictures were, in degrees of visual angle. [default: as the data "
+    "set says, else rings are in half widths]",
+)
 @click.option("--seeds", default=1, show_default=True, help="Pictures kept of each region.")
 @click.option("--candidates", default=8, show_default=True, help="Of encoder-ranked, made of each.")
 @click.option(
@@ -95,9 +102,11 @@ def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) 
     \b
     neurodiffuse roi-optimal --roi category --run runs/demo --seeds 4
     neurodiffuse roi-optimal --roi FFA1 --roi "V1+V2" --dataset bids --root bids_example --sub 01
+    neurodiffuse roi-optimal --roi eccentricity --pattern signs --seeds 128 --run runs/layout
 
     Several subjects have a row each and one of their averaged latents. Pictures, tables, figures
-    and a page are written into DIR/roi-optimal.
+    and a page are written into DIR/roi-optimal. Of random signs, the energy that the pictures have
+    over the mean stimulus is mapped, which says where the region's voxels look.
     """  # noqa: D301 (click's mark for lines that stay as they are)
     from neurodiffuse.questions.roi_optimal.ask import roi_optimal as ask
     from neurodiffuse.questions.roi_optimal.question import Question

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from neurodiffuse.questions.roi_optimal.energy_page import Shown as ShownEnergy
 from neurodiffuse.questions.roi_optimal.figures import groups
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.results import Made
@@ -36,8 +37,9 @@ PATTERN = {
         "Patterns that are +1 or -1 at random in the region's voxels, anew for each picture, and 0 "
         "in every other voxel of the mask, in units of each voxel's standard deviation over the "
         "training betas, go through the ridge maps from voxels to latents. What single pictures "
-        "show is random; where they differ from the mean picture, on average over many, is where "
-        "the region's voxels look."
+        "show is random; where they differ from the mean training stimulus, on average over many, "
+        "is where the region's voxels look: for independent signs the products of different "
+        "voxels average out."
     ),
 }
 
@@ -63,6 +65,10 @@ RENORM = {
 }
 
 
+RANDOM_SHOWN = 4
+"""Pictures of random signs on the page, of each region and row; the others are files."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """A picture on the page: its words for those who do not see it, and what is below it."""
@@ -82,7 +88,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Group:
-    """A preset: heading, names of the regions, rows of pictures, the figure's file."""
+    """A preset: heading, names of the regions, rows of pictures, the figure's file, energies.
+
+    Random signs have energies and no figure of pictures, ones have a figure and no energies.
+    """
 
     title: str
     anchor: str
@@ -90,6 +99,7 @@ class Group:
     regions: list[str]
     lines: list[Line]
     figure: str
+    energies: list[ShownEnergy]
 
 
 def render(
@@ -99,12 +109,16 @@ def render(
     made: Sequence[Made],
     notes: Sequence[str],
     drawn: Mapping[str, str],
+    energies: Mapping[str, list[ShownEnergy]],
 ) -> str:
     """Return the page as one HTML document without script or second file."""
     about = run.dataset.about()
     return filled(
         "roi_optimal/page.html.j2",
-        groups=_groups(question, rows, made, drawn),
+        groups=_groups(question, rows, made, drawn, energies),
+        signs=question.pattern == "signs",
+        painted=question.painted,
+        random_shown=RANDOM_SHOWN,
         notes=notes,
         recipe=run.config.name,
         dataset=about.get("name", run.config.dataset),
@@ -116,21 +130,27 @@ def render(
 
 
 def _groups(
-    question: Question, rows: Sequence[Row], made: Sequence[Made], drawn: Mapping[str, str]
+    question: Question,
+    rows: Sequence[Row],
+    made: Sequence[Made],
+    drawn: Mapping[str, str],
+    energies: Mapping[str, list[ShownEnergy]],
 ) -> list[Group]:
     out = []
     for group, regions in groups(question).items():
         title, source = TITLES[group]
+        most = RANDOM_SHOWN if question.pattern == "signs" else question.seeds
         lines = []
         for row in rows:
             cells = [
-                [_shown(one, row) for one in _kept(made, group, region.key, row.label)]
+                [_shown(one, row) for one in _kept(made, group, region.key, row.label)[:most]]
                 for region in regions
             ]
             if any(cells):
                 lines.append(Line(row.name, cells))
         names = [region.name for region in regions]
-        out.append(Group(title, group or "regions", source, names, lines, drawn[group]))
+        figure, parts = drawn.get(group, ""), energies.get(group, [])
+        out.append(Group(title, group or "regions", source, names, lines, figure, parts))
     return out
 
 

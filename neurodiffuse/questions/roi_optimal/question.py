@@ -30,7 +30,8 @@ class Question:
     ``seeds`` pictures of each region are kept. With ``encoder-ranked`` they are the best of
     ``candidates`` by the activity that `encoding.ForwardModel` predicts; with ``linear`` no other
     one is made. ``pattern`` is what `patterns.patterns_of` makes of a region. ``kinds`` maps
-    features to the published constants, for ``reference`` only.
+    features to the published constants, for ``reference`` only. ``width`` is that of the pictures
+    in degrees of visual angle, for ``signs`` only; None: as the data set says, if it does.
     """
 
     subjects: tuple[str, ...]
@@ -42,6 +43,7 @@ class Question:
     candidates: int = 8
     display: Display = "none"
     kinds: Mapping[str, str] = field(default_factory=dict)
+    width: float | None = None
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -50,6 +52,11 @@ class Question:
             raise ConfigError(
                 f"--candidates: the best {self.seeds} of {self.candidates} is no choice; give "
                 f"{self.seeds + 1} or more, or fewer --seeds."
+            )
+        if self.width is not None and self.pattern != "signs":
+            raise ConfigError(
+                "--width: says in which rings the energy of random signs is measured. Use it with "
+                "--pattern signs."
             )
         if self.pattern == "signs" and self.method == "encoder-ranked":
             raise ConfigError(
@@ -90,6 +97,7 @@ class Question:
             "candidates": self.painted,
             "display": self.display,
             "kinds": dict(self.kinds),
+            **({"width": self.width} if self.pattern == "signs" else {}),
         }
 
     def place(self, run: Run) -> Path:

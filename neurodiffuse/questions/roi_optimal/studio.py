@@ -41,6 +41,11 @@ class Panel:
     region: Region
     folder: str
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Those whose latents are painted: one, or all that are averaged."""
+        return tuple(self.row.inside[self.region.key])
+
     def seeds(self, run: Run, question: Question) -> list[int]:
         """Return a seed for each picture, of the run's seed, the region and its number alone."""
         seed, key = run.config.seed, self.region.key
@@ -99,14 +104,14 @@ def paint_batch(site: Site, number: int, place: Path, start: int, stop: int) -> 
     question, panels = site.shared
     panel = panels[number]
     # an average is only made where the encoders' states agree: any subject's will do
-    subject = next(iter(panel.row.inside[panel.region.key]))
+    subject = panel.subjects[0]
     painter = site.keep(("painter", subject), lambda: Painter(site.run, subject))
     seeds = panel.seeds(site.run, question)[start:stop]
     stages = painter.paint(panel.latents(start, stop), seeds)
     place.mkdir(parents=True, exist_ok=True)
     for stage, pictures in stages.items():
         for k, picture in enumerate(pictures.values, start):
-            save_image(place / f"{_name(k, stage)}.png", picture)
+            save_image(place / f"{name_of(k, stage)}.png", picture)
 
 
 def predict_activation(site: Site, subject: str, folder: Path) -> dict[int, Activation]:
@@ -136,7 +141,7 @@ def _activations(
     by_subject = {tasks[k][0]: found for k, found in work}
     mean = []
     for number, panel in enumerate(panels):
-        each = [by_subject[subject][number] for subject in panel.row.inside[panel.region.key]]
+        each = [by_subject[subject][number] for subject in panel.subjects]
         mean.append((np.mean([a for a, _ in each], axis=0), float(np.mean([r2 for _, r2 in each]))))
     return mean
 
@@ -168,7 +173,7 @@ def _entries(
             rank=rank[k],
             file=""
             if ranked and rank[k] > question.seeds
-            else f"{panel.folder}/{_name(k, stage)}.png",
+            else f"{panel.folder}/{name_of(k, stage)}.png",
             picture=last.values[k],
             display=better[k],
         )
@@ -181,7 +186,7 @@ def _tidy(run: Run, question: Question, entries: Sequence[Made], place: Path) ->
     for one in entries:
         if not one.kept:
             for stage in run.config.stages:
-                (place / f"{_name(one.sample, stage)}.png").unlink()
+                (place / f"{name_of(one.sample, stage)}.png").unlink()
         elif question.display != "none":
             name = Path(one.file).stem
             save_image(place / f"{name}_display-{question.display}.png", one.display)
@@ -190,7 +195,7 @@ def _tidy(run: Run, question: Question, entries: Sequence[Made], place: Path) ->
 def _last(run: Run, question: Question, panel: Panel, folder: Path) -> Images:
     """Return the pictures of a panel as the last stage made them."""
     stage = list(run.config.stages)[-1]
-    names = [_name(k, stage) for k in range(question.painted)]
+    names = [name_of(k, stage) for k in range(question.painted)]
     ids = tuple(str(seed) for seed in panel.seeds(run, question))
     return Images(ids, load_images(folder / panel.folder, names))
 
@@ -199,10 +204,11 @@ def _files(run: Run, place: Path, start: int, stop: int) -> Iterator[bool]:
     """Tell of each file of a batch whether it is there."""
     for k in range(start, stop):
         for stage in run.config.stages:
-            yield (place / f"{_name(k, stage)}.png").exists()
+            yield (place / f"{name_of(k, stage)}.png").exists()
 
 
-def _name(sample: int, stage: str) -> str:
+def name_of(sample: int, stage: str) -> str:
+    """Return the name of a picture in its panel's folder, without its ending."""
     return f"sample-{sample}_stage-{stage}"
 
 

@@ -1,0 +1,147 @@
+"""The figure of energies: maps of every region, a row a subject, and profiles over eccentricity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+
+from neurodiffuse.questions.roi_optimal.energy import Energy
+from neurodiffuse.questions.roi_optimal.energy_table import relatives
+from neurodiffuse.report import wording
+
+CELL, LEFT, TOP = 1.35, 0.95, 0.34
+"""Inches: side of a map, room for the rows' and the columns' names."""
+
+PROFILE, BELOW = 1.5, 0.6
+"""Inches: height of a profile, room below it for its axis."""
+
+LEAST = 7.6
+"""Inches: a figure is at least so wide, that two profiles fit beside each other."""
+
+WHITEST = 99.5
+"""Percentile of a map that gets the brightest colour."""
+
+
+def draw_energies(folder: Path, energies: Sequence[Energy]) -> dict[tuple[str, str], str]:
+    """Write ``energy-PRESET_stage-NAME.png`` for each preset and stage; return names by both.
+
+    Expressions that belong to no preset share ``energy-regions_stage-NAME.png``. Each map has a
+    colour scale of its own, from 0; circles are the borders between the rings. Below are the mean
+    energies of the rings, with standard errors over pictures, and the same relative to the mean
+    over regions; a ring that is the region's own band has a larger mark.
+    """
+    sheets: dict[tuple[str, str], list[Energy]] = {}
+    for one in energies:
+        sheets.setdefault((one.panel.region.group, one.stage), []).append(one)
+    drawn = {}
+    for (group, stage), those in sheets.items():
+        name = f"energy-{group or 'regions'}_stage-{stage}.png"
+        with matplotlib.rc_context({"font.size": 8, "axes.linewidth": 0.6}):
+            figure = _sheet(those)
+            FigureCanvasAgg(figure)
+            figure.savefig(folder / name, dpi=160, metadata={"Software": None})
+        drawn[group, stage] = name
+    return drawn
+
+
+def _sheet(energies: Sequence[Energy]) -> Figure:
+    """Return a block of maps and profiles for each row, one below the other."""
+    rows = list({one.panel.row.label: one.panel.row for one in energies}.values())
+    names = list({one.panel.region.name: None for one in energies})
+    block = TOP + CELL + 0.3 + PROFILE + BELOW
+    width, height = max(LEFT + CELL * len(names) + 0.1, LEAST), block * len(rows)
+    figure = Figure(figsize=(width, height), facecolor="white")
+    colours = _colours(len(names))
+    beside = dict(zip(map(id, energies), relatives(energies), strict=True))
+    for i, row in enumerate(rows):
+        those = [one for one in energies if one.panel.row.label == row.label]
+        top = height - block * i - TOP
+        figure.text(
+            (LEFT - 0.1) / width, (top - CELL / 2) / height, row.name, ha="right", va="center"
+        )
+        for one in those:
+            j = names.index(one.panel.region.name)
+            axes = _at(figure, LEFT + CELL * j, top - CELL * 0.96, CELL * 0.96, CELL * 0.96)
+            axes.set_title(names[j], fontsize=9, pad=4, color=colours[j])
+            _map(axes, one)
+        ours = [(one, colours[names.index(one.panel.region.name)]) for one in those]
+        low, wide = top - CELL - 0.3 - PROFILE, (width - LEFT - 0.85) / 2
+        left = _at(figure, LEFT, low, wide, PROFILE)
+        _profile(left, [(one, one.density, one.error, c) for one, c in ours], "energy")
+        right = _at(figure, LEFT + wide + 0.75, low, wide, PROFILE)
+        over = [(one, beside[id(one)]) for one, _ in ours]
+        with np.errstate(invalid="ignore"):
+            scaled = [(r, one.error * r / one.density) for one, r in over]
+        lines = [(o, r, e, c) for (o, c), (r, e) in zip(ours, scaled, strict=True)]
+        _profile(right, lines, "over the regions' mean")
+        right.axhline(1, color="0.7", linewidth=0.6, zorder=0)
+    return figure
+
+
+def _at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Return axes at a place in inches."""
+    wide, high = figure.get_size_inches()
+    return figure.add_axes((left / wide, bottom / high, width / wide, height / high))
+
+
+def _map(axes: Axes, one: Energy) -> None:
+    height, width = one.map.shape
+    axes.imshow(one.map, cmap="magma", vmin=0, vmax=np.percentile(one.map, WHITEST))
+    axes.set_axis_off()
+    pixel = (2.0 if one.rings.width is None else one.rings.width) / width
+    own = one.rings.own(one.panel.region.name)
+    for k, border in enumerate(one.rings.borders):
+        bold = own is not None and k in (own - 1, own)
+        centre = (width / 2 - 0.5, height / 2 - 0.5)
+        circle = Circle(
+            centre,
+            border / pixel,
+            fill=False,
+            edgecolor="white",
+            linewidth=1.3 if bold else 0.5,
+            alpha=1.0 if bold else 0.6,
+        )
+        circle.set_clip_path(axes.patch)
+        axes.add_patch(circle)
+
+
+def _profile(
+    axes: Axes, lines: Sequence[tuple[Energy, np.ndarray, np.ndarray, Any]], name: str
+) -> None:
+    """Draw a line a region over the rings, with standard errors."""
+    for one, values, errors, colour in lines:
+        at = np.arange(len(values))
+        axes.errorbar(
+            at, values, errors, color=colour, linewidth=1, elinewidth=0.8, marker="o", markersize=2
+        )
+        own = one.rings.own(one.panel.region.name)
+        if own is not None:
+            axes.plot(own, values[own], "o", color=colour, markersize=6)
+    rings = lines[0][0].rings
+    axes.set_xticks(range(len(rings.names)), rings.names)
+    axes.set_xlabel("ring, degrees" if rings.width is not None else "ring, half widths")
+    axes.set_ylabel(name)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(width=0.6, length=2.5)
+
+
+def _colours(count: int) -> list[Any]:
+    """Return colours from dark to light, not as light as the paper."""
+    return list(matplotlib.colormaps["viridis"](np.linspace(0, 0.82, count)))
+
+
+def in_words(energies: Sequence[Energy]) -> str:
+    """Return what a figure shows, for those who do not see it."""
+    parts = [
+        f"{one.panel.row.name}, {one.panel.region.name}: most in ring {one.rings.names[one.peak]}"
+        for one in energies
+    ]
+    return f"Energy maps, {wording.stage_label(energies[0].stage)}. {'; '.join(parts)}."
