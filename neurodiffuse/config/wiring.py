@@ -23,6 +23,13 @@ def check_wiring(
                 "image's other ones; with mask.repetitions = 'single' write 'loo', which leaves "
                 "out images."
             )
+        idle = not isinstance(feature.alpha, str) and values["predict"].rescale != "train"
+        if idle and feature.leave_out != "image":
+            problems.append(
+                f"features.{key}.leave_out: {feature.leave_out!r} would change nothing: alpha is "
+                "given and nothing is left out for rescaling. Write alpha = 'loo' or "
+                "predict.rescale = 'train', or do without it."
+            )
         named = LeaveOut.read(feature.leave_out).feature
         if named and named not in features:
             problems.append(

@@ -167,6 +167,15 @@ def test_gcv_leaves_out_single_rows_only(make_run):
         make_run("features.colour.alpha=gcv", SESSION, SINGLE)
 
 
+@pytest.mark.parametrize("rescale", ["test", "none"])
+def test_leaving_out_that_would_change_nothing_is_refused(make_run, rescale):
+    settings = (SESSION, SINGLE, f"predict.rescale={rescale}")
+    with pytest.raises(ConfigError, match=r"colour\.leave_out: 'session' would change nothing"):
+        make_run("features.colour.alpha=5", *settings)
+    for effective in ("features.colour.alpha=loo", "predict.rescale=train"):
+        make_run("features.colour.alpha=5", *settings, effective)
+
+
 def test_a_run_of_other_labels_is_refitted(make_run):
     run = make_run(*CHOSEN)
     other = vary(run.registry, run.config, ["features.colour.leave_out=cluster:4"])
