@@ -49,6 +49,8 @@ REGION_COLOURS = (
 
 MASK_COLOUR = "#ffffff"
 CUTS = 6
+WIDTH = 6.4
+"""Inches of a figure."""
 
 
 def region_colour(value: int) -> str:
@@ -129,8 +131,8 @@ def map_picture(
             resampling_interpolation="nearest",
         )
 
-    figure = _slices(anatomy, image, draw, width=0.86)
-    colour_bar(figure, scale, units, (0.91, 0.2, 0.02, 0.6))
+    figure = _slices(anatomy, image, draw, width=0.85)
+    colour_bar(figure, scale, units, (0.905, 0.2, 0.02, 0.6))
     return png(figure)
 
 
@@ -185,10 +187,11 @@ def _slices(
 
     heights = cut_heights(shown)
     rows: Sequence[list[float]] = [heights[:3], heights[3:]] if len(heights) > 3 else [heights]
-    figure = Figure(figsize=(6.4, 2.6 * len(rows)), dpi=160, facecolor="black")
+    tall = width * WIDTH / len(rows[0]) * _aspect(shown if anatomy is None else anatomy)
+    figure = Figure(figsize=(WIDTH, tall * len(rows)), dpi=160, facecolor="black")
     FigureCanvasAgg(figure)
     for i, cuts in enumerate(rows):
-        place = (0.0, 1 - (i + 1) / len(rows), width, 1 / len(rows))
+        place = (0.0, 1 - (i + 1) / len(rows), width, 0.98 / len(rows))
         display = plotting.plot_anat(
             _plain(shown, _values(shown) != 0) if anatomy is None else _plain(anatomy),
             display_mode="z",
@@ -202,5 +205,31 @@ def _slices(
             **({"vmin": 0.0, "vmax": 4.0} if anatomy is None else {"dim": 0.6}),
         )
         draw(display)
-        display.annotate(positions=True, left_right=True, size=8)
+        for height, slot in zip(cuts, display.axes.values(), strict=True):
+            _label(slot.ax, height)
     return figure
+
+
+def _aspect(image: nib.spatialimages.SpatialImage) -> float:
+    """Return how deep an axial slice is, front to back, over its width."""
+    x, y, _ = np.abs(image.affine[:3, :3]) @ image.shape[:3]
+    return float(np.clip(y / x, 0.6, 1.6))
+
+
+def _label(axes: Any, height: float) -> None:
+    """Write a slice's height and sides into its corners, clear of the neighbours."""
+    said = f"z = {height:g} mm".replace("-", "\N{MINUS SIGN}")
+    places = ((0.03, 0.03, said, "left"), (0.03, 0.97, "L", "left"), (0.97, 0.97, "R", "right"))
+    ground = {"facecolor": "black", "edgecolor": "none", "alpha": 0.6, "pad": 1.5}
+    for x, y, text, side in places:
+        axes.text(
+            x,
+            y,
+            text,
+            transform=axes.transAxes,
+            color="white",
+            fontsize=10,
+            ha=side,
+            va="bottom" if y < 0.5 else "top",
+            bbox=ground,
+        )

@@ -88,7 +88,7 @@ def map_on_cortex(image: SurfaceImage, scale: Scale, units: str = "") -> bytes:
         )
 
     figure = _figure(paint, width=0.9)
-    colour_bar(figure, scale, units, (0.945, 0.22, 0.014, 0.56))
+    colour_bar(figure, scale, units, (0.93, 0.22, 0.014, 0.56))
     return png(figure)
 
 

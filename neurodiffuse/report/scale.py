@@ -55,15 +55,19 @@ def colour_bar(
     """Draw a scale in white at a place (left, bottom, width, height) of a dark figure."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
 
-    power = 0 if 1e-2 <= scale.high < 1e4 else math.floor(math.log10(scale.high))
+    power = 0 if 0.1 <= scale.high < 1e3 else math.floor(math.log10(scale.high))
+    # one or two digits a tick, which have room beside the bar
+    ticks: Any = MaxNLocator(5, steps=[1, 2, 5, 10])
+    if scale.cyclic:
+        ticks = np.linspace(scale.low, scale.high, 5)
     bar = figure.colorbar(
         ScalarMappable(Normalize(scale.low, scale.high), scale.colours),
         cax=figure.add_axes(place),
+        ticks=ticks,
         format=lambda value, _: f"{value / 10**power:.3g}".replace("-", "\N{MINUS SIGN}"),
     )
-    if scale.cyclic:
-        bar.set_ticks(np.linspace(scale.low, scale.high, 5))
     bar.ax.tick_params(colors="white", labelsize=9)
     bar.outline.set_edgecolor("white")
     # beside the bar, where a long word has the bar's whole length and is not cut off

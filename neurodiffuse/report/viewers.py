@@ -30,9 +30,10 @@ COARSE = 1.5
 POLICY = "script-src 'unsafe-inline' data: blob:; worker-src blob:; "
 """What the content policy of a page with viewers must allow: their scripts are in their pages."""
 
+_TYPE = "<style>body { font: 14px system-ui, sans-serif; }</style>"
 _ICON = re.compile(r"<link[^>]*https?://[^>]*>")
 _RANDOM_ID = re.compile(r'id="[\w-]*?([0-9a-f]{32})"')
-_NEGATIVE = 'surfLayers[surfLayers.length - 1].colormapNegative = "CustomNeg";'
+_NEGATIVE = "useNegativeCmap: true"
 _VIEWS = "// Use Plotly-like views"
 """Lines of the viewer's script: seen from behind, visual cortex is in sight."""
 
@@ -87,10 +88,18 @@ def regions_viewer(image: Any, colours: Sequence[str], title: str, anatomy: Any 
     scale = Scale(0.0, float(top))
     if is_cortex(image):
         return _cortex(image, title, scale, bands, colorbar=False)
-    return _slices(image, anatomy, title, scale, bands)
+    return _slices(image, anatomy, title, scale, bands, colorbar=False)
 
 
-def _slices(image: Any, anatomy: Any, title: str, scale: Scale, colours: np.ndarray) -> str:
+def _slices(
+    image: Any,
+    anatomy: Any,
+    title: str,
+    scale: Scale,
+    colours: np.ndarray,
+    *,
+    colorbar: bool = True,
+) -> str:
     import nibabel as nib
     from matplotlib.colors import ListedColormap
     from nilearn import plotting
@@ -106,6 +115,7 @@ def _slices(image: Any, anatomy: Any, title: str, scale: Scale, colours: np.ndar
             vmin=scale.low,
             vmax=scale.high,
             threshold=1e-9,
+            colorbar=colorbar,
             resampling_interpolation="nearest",
             title="",  # it would be cut off by the second slice
         )
@@ -136,7 +146,7 @@ def _cortex(
     )
     page = str(view.get_standalone())
     if not scale.signed:  # it would show a bar of negative values, too
-        page = page.replace(_NEGATIVE, "")
+        page = page.replace(_NEGATIVE, _NEGATIVE.replace("true", "false"))
     page = page.replace(_VIEWS, f"nv.setRenderAzimuthElevation(0, 0);\n{_VIEWS}")
     page = page.replace('<option value="back">', '<option value="back" selected>')
     return _steady(page, title)
@@ -156,8 +166,8 @@ def _fine(anatomy: Any) -> Any:
 
 
 def _steady(page: str, name: str) -> str:
-    """Return a viewer's page without its icon on the network, and with ids that are not random."""
-    page = _ICON.sub("", page)
+    """Return a viewer's page in the type of ours, without an icon on the network or random ids."""
+    page = _ICON.sub("", page).replace("</head>", f"{_TYPE}</head>", 1)
     for k, random in enumerate(dict.fromkeys(_RANDOM_ID.findall(page))):
         page = page.replace(random, hashlib.sha256(f"{name}/{k}".encode()).hexdigest()[:32])
     return page

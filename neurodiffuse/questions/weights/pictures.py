@@ -31,7 +31,9 @@ def units_of(made: BrainValues) -> str:
     """Return what the colour bar says."""
     if made.measure == "l1":
         return "weight" if made.part.signed else "L1 norm of weights"
-    return made.measure
+    if made.measure == "pattern":
+        return "pattern" if made.part.signed else "L1 norm of patterns"
+    return {"percentile": "percentile of weights", "explained": "explained variance"}[made.measure]
 
 
 def slices(run: Run, made: BrainValues) -> bytes:
