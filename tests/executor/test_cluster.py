@@ -17,7 +17,8 @@ from executor_case import files_of
 from executor_chores import Mortal, Square, Trouble
 
 from neurodiffuse.errors import DataError, RunError
-from neurodiffuse.executor import InProcess, read_executor
+from neurodiffuse.executor import Executor, InProcess, read_executor
+from neurodiffuse.run import opened
 
 
 class Cluster:
@@ -31,6 +32,11 @@ class Cluster:
         words = ["worker", "--scheduler-file", str(self.file), "--nthreads", "1"]
         words += ["--local-directory", str(folder), "--dashboard-address", ":0"]
         self.workers = [self._start(*words) for _ in range(workers)]
+
+    def end_workers(self) -> None:
+        for process in self.workers:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def _start(self, *words: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "dask", *words]
@@ -107,6 +113,50 @@ def test_a_worker_that_is_killed_costs_its_task_alone(dask, tmp_path):
     assert sum(begun.values()) <= 8
 
 
+class Striking(Executor):
+    """Kills a worker that is at a task, as soon as the first result of some work has come."""
+
+    def __init__(self, executor: Executor, *functions: str) -> None:
+        self.executor, self.left = executor, list(functions)
+
+    def run(self, work, tasks, *, quiet=False):
+        for item in self.executor.run(work, tasks, quiet=quiet):
+            if work.function.__name__ in self.left and self._strike():
+                self.left.remove(work.function.__name__)
+            yield item
+
+    def _strike(self) -> bool:
+        client = self.executor._client
+        at = [worker for worker, tasks in client.processing().items() if tasks]
+        for pid in client.run(os.getpid, workers=at[:1]).values() if at else ():
+            os.kill(pid, signal.SIGKILL)
+        return bool(at)
+
+
+def test_a_worker_killed_midway_changes_no_byte(dask, decode, monkeypatch):
+    from neurodiffuse.questions.roi_optimal import studio
+    from neurodiffuse.questions.roi_optimal.ask import roi_optimal
+    from neurodiffuse.questions.roi_optimal.question import Question
+    from neurodiffuse.questions.roi_optimal.regions import wanted
+    from neurodiffuse.questions.weights.ask import weights
+    from neurodiffuse.questions.weights.question import Question as WeightsQuestion
+    from neurodiffuse.steps import encode
+
+    monkeypatch.setattr(encode, "BATCH", 1)
+    monkeypatch.setattr(studio, "BATCH", 1)
+    struck = Striking(dask, "encode_batch", "project_block", "paint_batch")
+    made = []
+    for executor, where in ((InProcess(), "here"), (struck, "there")):
+        run = decode(executor, "features.colour.copies=8000", where=where, until="fit")
+        with opened(run):
+            weights(run, WeightsQuestion(measures=("l1",), pictures=False, permutations=9))
+            roi_optimal(run, Question(subjects=("01",), regions=wanted(["V1"]), seeds=20))
+        made.append(files_of(run))
+    assert struck.left == []
+    assert made[0].keys() == made[1].keys()
+    assert [name for name in made[0] if made[0][name] != made[1][name]] == []
+
+
 def test_nobody_there_is_one_line(monkeypatch):
     from neurodiffuse.executor import cluster
 
@@ -140,6 +190,28 @@ def test_a_lost_scheduler_is_one_line_and_the_same_command_resumes(
     monkeypatch.undo()
     resumed = decode(InProcess(), where="there")
     assert files_of(resumed) == files_of(decode(InProcess(), where="here"))
+
+
+def test_workers_that_are_all_lost_are_one_line(installed_toy, tmp_path, monkeypatch):
+    from neurodiffuse.executor import cluster
+
+    monkeypatch.setattr(cluster, "WAIT", 2)
+    alone = Cluster(tmp_path, workers=1)
+    found = {}
+    try:
+        alone.await_workers()
+        with (
+            read_executor(f"dask:{alone.file}") as executor,
+            pytest.raises(RunError, match=r"has no worker left \(.*same command") as told,
+        ):
+            for number, result in executor.run(Square("a"), [(k, 0.2) for k in range(6)]):
+                found[number] = result
+                if len(found) == 2:
+                    alone.end_workers()
+        assert "\n" not in str(told.value)
+        assert 2 <= len(found) < 6
+    finally:
+        alone.end()
 
 
 @pytest.mark.parametrize("seconds", [0, 3])
