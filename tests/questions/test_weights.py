@@ -17,6 +17,7 @@ from sklearn.linear_model import Ridge
 
 from neurodiffuse import store
 from neurodiffuse.errors import ConfigError, NeurodiffuseError, RunError
+from neurodiffuse.questions.weights import ask
 from neurodiffuse.questions.weights.ask import weights
 from neurodiffuse.questions.weights.command import weights as command
 from neurodiffuse.questions.weights.parts import Part, parts_of
@@ -188,7 +189,11 @@ def test_parts():
         ({"features": ("a",), "against": "b"}, "no feature is called 'b'"),
         ({"features": ("a",), "tokens": (1,), "against": "a"}, "whole features"),
         ({"permutations": 0}, "1 or more"),
-        ({"regions": ("V9",)}, "V9"),
+        ({"regions": ("V9",)}, "--roi 'V9'"),
+        ({"regions": ("early - early", "ecc>99")}, "nothing to compare in early - early"),
+        ({"regions": ("category",)}, "--roi: nothing to compare in Face, Word"),
+        ({"regions": ("brain",)}, "or the whole mask"),
+        ({"regions": ("early",), "features": ("a",), "components": (1,)}, "--roi compares whole"),
         ({"subjects": ("7",)}, "no such subject"),
         ({"subjects": ("02",)}, "not a subject of this run"),
     ],
@@ -207,6 +212,47 @@ def test_a_run_that_is_not_fitted_is_refused(fitted):
     run.remove_from("fit")
     with pytest.raises(RunError, match="no fitted maps yet"):
         weights(run, Question())
+
+
+@pytest.mark.parametrize("lost", ["train.npy", "train.json"])
+def test_latents_that_are_gone_are_told(fitted, lost):
+    run = fitted()
+    (run.latents("01", "a") / lost).unlink()
+    with pytest.raises(RunError, match=rf"{lost}: the latents that 'a' .* --from encode"):
+        weights(run, Question(**FEW))
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(
+    fitted, tmp_path, monkeypatch
+):
+    run = fitted()
+    monkeypatch.setattr(ask, "_project", lambda *given: pytest.fail("computed"))
+    monkeypatch.setattr("os.access", lambda *given: False)
+    with pytest.raises(RunError, match=r"new/deep: .* cannot be written"):
+        weights(run, Question(**FEW), tmp_path / "new" / "deep")
+    monkeypatch.undo()
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be written"):
+        weights(run, Question(**FEW), tmp_path / "file" / "deep")
+
+
+def test_regions_are_looked_up_before_anything_is_computed(fitted, monkeypatch):
+    run = fitted()
+    monkeypatch.setattr(ask, "_project", lambda *given: pytest.fail("computed"))
+    with pytest.raises(NeurodiffuseError, match="V9"):
+        weights(run, Question(regions=("V9",)))
+
+
+def test_regions_that_cannot_be_compared_are_said(fitted):
+    run = fitted()
+    answer = weights(run, Question(regions=("early", "early - early", "brain"), **FEW))
+    said = "early - early, brain (no voxel that all features are read from, or the whole mask)"
+    assert f"not compared: {said}" in ask.summary(answer)
+    assert "Not compared: early - early, brain" in (answer.folder / "index.html").read_text()
+
+
+def test_a_part_named_twice_is_one_part():
+    assert Question(components=(2, 2), tokens=(1,)).folder == "weights-token1-component2"
 
 
 def test_a_folder_of_other_things_is_not_replaced(fitted, tmp_path):

@@ -19,6 +19,7 @@ from neurodiffuse.questions.weights import (
     statmaps,
     surface,
 )
+from neurodiffuse.questions.weights.members import Members, find_members
 from neurodiffuse.questions.weights.project import Projection, check_memory, percentile, project
 from neurodiffuse.questions.weights.question import Plan, Question, check_place, plan_of
 from neurodiffuse.questions.weights.region_table import RegionResult
@@ -74,8 +75,8 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     Raises
     ------
     ConfigError, MissingDataError, RunError
-        As `question.plan_of`, `question.check_place` and `project.check_memory` say, before
-        anything is computed.
+        As `question.plan_of`, `question.check_place`, `members.find_members` and
+        `project.check_memory` say, before anything is computed.
     """
     plan = plan_of(run, question)
     place = out or run.path / question.folder
@@ -83,8 +84,9 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     check_memory(run, plan.subjects, tuple(plan.parts), patterns="pattern" in question.measures)
     if "explained" in question.measures:
         explained.check_memory(run, plan.subjects, tuple(plan.parts))
+    members = find_members(run, plan.subjects, question.regions) if question.whole else None
     found = _project(run, plan)
-    regions = _compare(run, plan, found) if question.whole else ()
+    regions = () if members is None else _compare(plan, found, members)
     with said_clearly(place), run.writing(place) as folder:
         rows = [row for made in found.maps for row in statmaps.write_map(run, folder, made)]
         drawn = found.maps if question.pictures else []
@@ -168,14 +170,13 @@ def _picture(run: Run, plan: Plan, folder: Path, made: BrainValues) -> page.Show
     return page.Shown(made, slices, tuple(extra), tuple(views))
 
 
-def _compare(run: Run, plan: Plan, found: Found) -> tuple[RegionResult, ...]:
+def _compare(plan: Plan, found: Found, members: Members) -> tuple[RegionResult, ...]:
     results = (
         region_table.compare_regions(
-            run,
             stat,
             norms,
             plan.against,
-            plan.question.regions,
+            members,
             permutations=plan.question.permutations,
             seed=plan.question.seed,
         )
@@ -200,6 +201,8 @@ def summary(answer: Answer) -> str:
     lines = [f"{len(answer.maps)} maps in {answer.folder}, listed in maps.tsv"]
     for result in answer.regions:
         lines += _region_lines(result)
+    if answer.regions and answer.regions[0].left_out:
+        lines += ["", f"not compared: {region_table.why_left_out(answer.regions[0])}"]
     return "\n".join([*lines, "", f"page: {answer.folder / 'index.html'}"])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodiffuse.questions.weights.question import Plan
-from neurodiffuse.questions.weights.region_table import STATS, RegionResult
+from neurodiffuse.questions.weights.region_table import STATS, RegionResult, why_left_out
 from neurodiffuse.questions.weights.statmaps import BrainValues
 from neurodiffuse.report import wording
 from neurodiffuse.report.environment import filled
@@ -192,6 +192,8 @@ def _regions(found: RegionResult, figure: bytes, plan: Plan) -> RegionsView:
         " Filled: p < 0.05, corrected for all regions, by shuffling the voxels' labels "
         f"{wording.count(plan.question.permutations)} times."
     )
+    if found.left_out:
+        caption += f" Not compared: {why_left_out(found)}."
     head = ["Region", "Voxels", *(f"{f}: percentile" for f in found.features)]
     compared = [k for k in range(len(found.features)) if several and k != found.against]
     head += [f"{found.features[k]} against {against}" for k in compared]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,8 @@ class Question:
     @property
     def folder(self) -> str:
         """Where in the run the answer goes, unless the user says otherwise."""
-        parts = [f"token{k}" for k in self.tokens] + [f"component{k}" for k in self.components]
+        parts = [f"token{k}" for k in dict.fromkeys(self.tokens)]
+        parts += [f"component{k}" for k in dict.fromkeys(self.components)]
         return "weights" if self.whole else "-".join(["weights", *self.features, *parts])
 
 
@@ -71,9 +73,11 @@ def plan_of(run: Run, question: Question) -> Plan:
     MissingDataError
         If a subject does not exist.
     RunError
-        If the run has no fitted map of a subject yet.
+        If the run has no fitted map of a subject yet, or no longer its latents.
     """
     features = _features(run, question)
+    if question.regions and not question.whole:
+        raise ConfigError("--roi compares whole features; leave out --token and --component.")
     _check_measures(question.measures)
     if question.permutations < 1:
         raise ConfigError(f"--permutations: {question.permutations}; 1 or more are needed.")
@@ -84,12 +88,13 @@ def plan_of(run: Run, question: Question) -> Plan:
                 f"{run.path}: sub-{subject} has no fitted maps yet. Finish the run with the "
                 "decode command that began it."
             )
+    _check_latents(run, subjects, features)
     parts = {f: _parts(run, subjects[0], f, question) for f in features}
     return Plan(question, subjects, parts, _against(question, features))
 
 
 def check_place(place: Path) -> None:
-    """Refuse a folder that is not empty and not an earlier answer, since it is replaced.
+    """Refuse a folder that cannot be written, or is no earlier answer and would be replaced.
 
     Raises
     ------
@@ -104,6 +109,12 @@ def check_place(place: Path) -> None:
         raise RunError(
             f"--out: {place} holds something else than weight maps and would be replaced. "
             "Choose another folder; nothing was written."
+        )
+    there = next(folder for folder in place.absolute().parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise RunError(
+            f"{place}: {there} cannot be written. Choose another --out or change the folder's "
+            "permissions."
         )
 
 
@@ -156,6 +167,18 @@ def _subjects(run: Run, wanted: Sequence[str]) -> tuple[str, ...]:
                 f"Subjects: {listing(run.config.subjects)}."
             )
     return tuple(s for s in run.config.subjects if s in found)
+
+
+def _check_latents(run: Run, subjects: Sequence[str], features: Sequence[str]) -> None:
+    for subject in subjects:
+        for feature in features:
+            file = run.latents(subject, feature) / "train.npy"
+            for needed in (file, file.with_suffix(".json")):
+                if not needed.exists():
+                    raise RunError(
+                        f"{needed}: the latents that {feature!r} is fitted on are gone. Give the "
+                        "decode command that began the run again, with --from encode."
+                    )
 
 
 def _parts(run: Run, subject: str, feature: str, question: Question) -> tuple[Part, ...]:

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodiffuse.errors import ConfigError
-from neurodiffuse.questions.roi_optimal.regions import PRESETS, Region, in_mask, wanted
+from neurodiffuse.errors import listing
+from neurodiffuse.questions.roi_optimal.regions import PRESETS, Region
+from neurodiffuse.questions.weights.members import Members
 from neurodiffuse.questions.weights.project import percentile
 from neurodiffuse.questions.weights.regions import Brain, Comparison, compare, levels_of
-from neurodiffuse.run import Run
 from neurodiffuse.store import seed_of
-
-PAPER = ("visual", "category")
-"""Presets of the regions of the paper's figure."""
 
 MOST = 24
 """Bars of a figure at most."""
@@ -56,7 +53,7 @@ class RegionResult:
 
     ``stat`` is one of `STATS`. ``voxels`` (subjects, regions) counts those that all features are
     read from; ``each`` lacks subjects without any; ``shown`` are the numbers of the regions in
-    the figure.
+    the figure; ``left_out`` are those that the user named and that cannot be compared.
     """
 
     stat: str
@@ -68,19 +65,19 @@ class RegionResult:
     all: Comparison
     each: Mapping[str, Comparison]
     shown: tuple[int, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def compare_regions(
-    run: Run,
     stat: str,
     norms: Mapping[str, Mapping[str, np.ndarray]],
     against: str,
-    words: Sequence[str],
+    members: Members,
     *,
     permutations: int,
     seed: int,
 ) -> RegionResult | None:
-    """Compare features in regions of all subjects; None where no region has a voxel.
+    """Compare features in regions of all subjects; None where no region can be compared.
 
     Parameters
     ----------
@@ -91,20 +88,12 @@ def compare_regions(
         NaN where it is not read.
     against
         The reference feature.
-    words
-        Of ``--roi``; none for the paper's regions and every mask of the data set.
-
-    Raises
-    ------
-    ConfigError
-        If a region that the user named exists in no subject.
+    members
+        Regions of the same subjects.
     """
     subjects, features = tuple(norms), tuple(next(iter(norms.values())))
-    regions = wanted(words) if words else _every(run, subjects)
-    found = {s: _members(run, s, regions) for s in subjects}
-    if words:
-        _check_known(run, regions, found)
-    brains = [_brain(norms[s], found[s]) for s in subjects]
+    regions = members.regions
+    brains = [_brain(norms[s], members.of[s]) for s in subjects]
     voxels = np.stack([brain.members.sum(axis=1) for brain in brains])
     total = np.array([brain.members.shape[1] for brain in brains])[:, None]
     # A region that is the whole mask differs from nothing.
@@ -118,6 +107,7 @@ def compare_regions(
     ]
     number = features.index(against)
     chosen = tuple(regions[k] for k in keep)
+    left_out = [region.name for k, region in enumerate(regions) if k not in keep]
     return RegionResult(
         stat,
         subjects,
@@ -131,7 +121,15 @@ def compare_regions(
             for s, one, brain in zip(subjects, levels, brains, strict=True)
             if brain.members.any()
         },
-        tuple(range(min(len(chosen), MOST))) if words else _shown(chosen),
+        tuple(range(min(len(chosen), MOST))) if members.named else _shown(chosen),
+        tuple(left_out) if members.named else (),
+    )
+
+
+def why_left_out(result: RegionResult) -> str:
+    """Return which regions that the user named are not compared, and why."""
+    return (
+        f"{listing(result.left_out)} (no voxel that all features are read from, or the whole mask)"
     )
 
 
@@ -182,49 +180,10 @@ def _cell(value: float) -> str:
     return f"{value:.6g}" if math.isfinite(value) else "n/a"
 
 
-def _every(run: Run, subjects: Sequence[str]) -> tuple[Region, ...]:
-    """Return the paper's regions and every mask of the data set that is not one of them."""
-    paper = wanted(PAPER)
-    named = {choice.lower() for region in paper for choice in region.choices[:1]}
-    names = dict.fromkeys(
-        roi.name
-        for s in subjects
-        for roi in run.subject(s).rois
-        if roi.kind == "mask" and not roi.detail
-    )
-    others = [Region(n, (f'"{n}"',)) for n in names if n.lower() not in named]
-    return (*paper, *others)
-
-
-def _members(run: Run, subject: str, regions: Sequence[Region]) -> list[np.ndarray | ConfigError]:
-    """Return which voxels of the mask are in each region, or why the subject lacks it."""
-    with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
-        inside = stored["voxels"]
-    found: list[np.ndarray | ConfigError] = []
-    for region in regions:
-        try:
-            found.append(in_mask(run, subject, inside, region).voxels)
-        except ConfigError as error:
-            found.append(error)
-    return found
-
-
-def _check_known(
-    run: Run, regions: Sequence[Region], found: Mapping[str, list[np.ndarray | ConfigError]]
-) -> None:
-    for k, region in enumerate(regions):
-        answers = [members[k] for members in found.values()]
-        problems = [a for a in answers if isinstance(a, ConfigError)]
-        if len(problems) == len(answers) and region.group == "":
-            raise problems[0]
-
-
-def _brain(norms: Mapping[str, np.ndarray], found: Sequence[np.ndarray | ConfigError]) -> Brain:
+def _brain(norms: Mapping[str, np.ndarray], members: np.ndarray) -> Brain:
     """Return percentiles among the voxels that all features are read from."""
     values = np.stack(list(norms.values()))
     common = np.isfinite(values).all(axis=0)
-    none = np.zeros(len(common), dtype=bool)
-    members = np.stack([none if isinstance(m, ConfigError) else m for m in found])
     percentiles = [percentile(v[common]) for v in values] if common.any() else values[:, common]
     return Brain(np.asarray(percentiles), members[:, common])
 
