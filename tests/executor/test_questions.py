@@ -29,10 +29,25 @@ from neurodiffuse.questions.weights.question import Question as WeightsQuestion
 from neurodiffuse.run import opened
 
 
-@pytest.fixture
-def two(installed_toy):
+@pytest.fixture(scope="module")
+def pool(installed_toy):
+    """Two processes that serve all tests: starting them takes longer than what they do."""
     with Processes(2) as executor:
         yield executor
+
+
+@pytest.fixture
+def two(pool, monkeypatch):
+    """The processes, and how many tasks they were given for this test."""
+    real, given = pool.run, []
+
+    def run(work, tasks, *, quiet=False):
+        given.extend(tasks)
+        return real(work, tasks, quiet=quiet)
+
+    monkeypatch.setattr(pool, "run", run)
+    yield pool
+    assert len(given) > 2
 
 
 @pytest.fixture
@@ -50,7 +65,6 @@ def both(decode, two, tmp_path, monkeypatch):
             with opened(asked):
                 ask(asked)
             found.append(files_of(replace(asked, path=asked.path.resolve())))
-        assert any(worker._pool for worker in two._all)
         here, there = ({n: b for n, b in each.items() if n not in before} for each in found)
         assert here.keys() == there.keys()
         assert [name for name in here if here[name] != there[name]] == []

@@ -4,36 +4,51 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import hashlib
 import html
 import itertools
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
+import toy
 from click.testing import CliRunner
 
-from neurodiffuse import pipeline
+from neurodiffuse import builtin, pipeline
+from neurodiffuse.config import resolve
 from neurodiffuse.errors import DataError, RunError
 from neurodiffuse.metrics import PairedTest
+from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.arms import Arm, Cell
 from neurodiffuse.questions.average.ask import average, summary
 from neurodiffuse.questions.average.command import average as command
 from neurodiffuse.questions.average.page import verdicts
 from neurodiffuse.questions.coordinates import other_coordinates
 from neurodiffuse.report.model import ScoreRow
-from neurodiffuse.run import opened
+from neurodiffuse.run import Run, opened
 from neurodiffuse.store import LatentFile
 from neurodiffuse.types import Trials
 
 
-@pytest.fixture
-def run(make_run):
-    run = make_run(subjects=("01", "02"))
+@pytest.fixture(scope="module")
+def decoded_once(tmp_path_factory):
+    registry = Registry([("builtin", builtin), ("toy", toy)])
+    config = resolve(registry, dataset="toy", subjects=("01", "02"), recipe="toy")
+    config, dataset = pipeline.open_subjects(config, registry)
+    run = Run(tmp_path_factory.mktemp("once") / "run", config, registry, dataset, quiet=True)
     with opened(run):
-        pipeline.execute(run)
+        pipeline.execute(run, until="score")
     return run
+
+
+@pytest.fixture
+def run(decoded_once, tmp_path):
+    """A decoded run of the test's own."""
+    shutil.copytree(decoded_once.path, tmp_path / "run")
+    return dataclasses.replace(decoded_once, path=tmp_path / "run", _subjects={})
 
 
 def predicted(run, subject):
@@ -42,8 +57,6 @@ def predicted(run, subject):
 
 def see(monkeypatch, run, subject, ids):
     """Let a subject have seen these test images, in this order."""
-    import dataclasses
-
     about = run.dataset.subject(subject)
     trials = about.trials
     rows = [k for k, part in enumerate(trials.split) if part == "train"]
