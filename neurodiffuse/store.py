@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from PIL import Image
@@ -29,6 +30,13 @@ from neurodiffuse.types import Betas, Latents, Shape
 
 WIDTH = 2048
 """Targets in one block of columns."""
+
+KEPT = 2**27
+"""Bytes of the largest file that the system may keep in its cache when blocks of it were read.
+
+A larger one pushes out what is used again, and on a virtual machine finding room for it took more
+processor time than reading (docs/reference/ridge-benchmarks.md).
+"""
 
 ROUNDING = 1e-6
 """Part of the mean below which a float32 column's deviation is rounding."""
@@ -146,8 +154,9 @@ class LatentFile:
 
     def write_columns(self, columns: slice, values: np.ndarray) -> None:
         """Write one block of columns of all rows; ``values`` is (n_rows, n_columns)."""
-        part = np.zeros((len(self.ids), self.width), self._stored)
-        part[:, : columns.stop - columns.start] = self._packed(values, columns)
+        part = np.asarray(self._packed(values, columns), self._stored, order="C")
+        if part.shape[1] < self.width:
+            part = np.pad(part, ((0, 0), (0, self.width - part.shape[1])))
         with self.path.open("r+b") as file:
             block = columns.start // self.width
             file.seek(_data_offset(file) + part.nbytes * block)
@@ -161,23 +170,26 @@ class LatentFile:
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield ``(columns, values (n_rows, n_columns) float32)`` block by block, read once.
 
-        The next block is read while the last one is worked on.
+        The next block is read while the last one is worked on. Memory of blocks that nobody holds
+        any more is filled again.
         """
+        spare: list[mmap.mmap] = []
         with self.path.open("rb") as file, ThreadPoolExecutor(1) as reader:
             offset = _data_offset(file)
+            advise(file, 0, 0, "POSIX_FADV_SEQUENTIAL")
             # the first is submitted before the loop: one is always under way
-            pending = [reader.submit(self._read, file, offset, 0)] if self.targets else []
+            pending = [reader.submit(self._read, file, offset, 0, spare)] if self.targets else []
             for block, columns in enumerate(self.columns()):
                 values = pending.pop().result()
                 if columns.stop < self.targets:
-                    pending.append(reader.submit(self._read, file, offset, block + 1))
+                    pending.append(reader.submit(self._read, file, offset, block + 1, spare))
                 yield columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
 
     def block(self, number: int) -> tuple[slice, np.ndarray]:
         """Return what `blocks` yields at one place."""
         columns = self.columns()[number]
         with self.path.open("rb") as file:
-            values = self._read(file, _data_offset(file), number)
+            values = self._read(file, _data_offset(file), number, [])
         return columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
 
     def rows(self, start: int = 0, stop: int | None = None) -> Latents:
@@ -220,28 +232,39 @@ class LatentFile:
         centre, unit = self._units[:, columns]
         return np.asarray(values, np.float32) * unit + centre
 
-    def _read(self, file: Any, offset: int, block: int) -> np.ndarray:
-        values = _mapped((len(self.ids), self.width), self._stored)
+    def _read(self, file: Any, offset: int, block: int, spare: list[mmap.mmap]) -> np.ndarray:
+        values = _mapped((len(self.ids), self.width), self._stored, spare)
         view, place = memoryview(values.data).cast("B"), offset + block * values.nbytes
         while len(view):
             got = os.preadv(file.fileno(), [view], place)
             if not got:
                 raise DataError(f"{self.path}: the file ends too early. Encode again.")
             view, place = view[got:], place + got
+        if os.fstat(file.fileno()).st_size > KEPT:
+            advise(file, place - values.nbytes, values.nbytes, "POSIX_FADV_DONTNEED")
         return values
 
 
-def _mapped(shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return an empty array whose memory goes back to the system the moment it is let go of.
+def _mapped(shape: Shape, dtype: np.dtype[Any], spare: list[mmap.mmap]) -> np.ndarray:
+    """Return an array with any values, whose memory joins ``spare`` when nobody holds it any more.
 
-    malloc keeps blocks below 32 MiB for later, and those that a reading thread frees it keeps in
-    that thread's arena, two of them or none as the threads happen to take turns. Larger ones it
-    maps too.
+    Memory that the system hands out has to be cleared first, which takes longer than filling it.
+    It goes back the moment the list is let go of: malloc keeps blocks below 32 MiB for later, and
+    those that a reading thread frees it keeps in that thread's arena. Larger ones it maps too.
     """
     count = int(np.prod(shape))
     if not count:
         return np.empty(shape, dtype)
-    return np.frombuffer(mmap.mmap(-1, count * dtype.itemsize), dtype).reshape(shape)
+    memory = spare.pop() if spare else mmap.mmap(-1, count * dtype.itemsize)
+    values = np.frombuffer(memory, dtype)
+    finalize(values, spare.append, memory).atexit = False  # views of the values hold them too
+    return values.reshape(shape)
+
+
+def advise(file: Any, start: int, length: int, advice: str) -> None:
+    """Tell the system what will be read of a file, where it can be told (not on macOS, Windows)."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), start, length, getattr(os, advice))
 
 
 def _data_offset(file: Any) -> int:

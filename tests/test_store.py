@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,44 @@ def test_shapes_undo_the_flattening(tmp_path):
     assert second.tolist() == [[6, 7, 8, 9], [16, 17, 18, 19]]
 
 
+@pytest.mark.usefixtures("narrow")
+def test_a_part_of_a_block_that_is_held_keeps_its_values(tmp_path):
+    """Memory of blocks is filled again, but never while anybody sees a piece of it."""
+    values = np.arange(6 * 80, dtype=np.float32).reshape(6, 80)
+    file = LatentFile.create(tmp_path / "x.npy", list("abcdef"), [(80,)])
+    file.write(0, values)
+    held = []
+    for columns, block in file.blocks():
+        if columns.start % 16 == 0:
+            held.append((columns, block[2:3, ::3]))
+    assert len(held) == 5
+    for columns, piece in held:
+        np.testing.assert_array_equal(piece, values[2:3, columns][:, ::3])
+
+
+@pytest.mark.usefixtures("narrow")
+def test_memory_of_blocks_is_filled_again(tmp_path):
+    file = LatentFile.create(tmp_path / "x.npy", list("abcdef"), [(800,)])
+    places = {block.__array_interface__["data"][0] for _, block in file.blocks()}
+    assert len(places) <= 4
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system takes no advice")
+def test_a_large_file_is_not_kept_in_the_system_s_cache(tmp_path, monkeypatch):
+    file = LatentFile.create(tmp_path / "x.npy", list("abcdef"), [(80,)])
+    said = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *args: said.append(args[1:]))
+    list(file.blocks())
+    assert {advice for _, _, advice in said} == {os.POSIX_FADV_SEQUENTIAL}
+    said.clear()
+    monkeypatch.setattr(store, "KEPT", 100)
+    list(file.blocks())
+    dropped = sorted((start, n) for start, n, a in said if a == os.POSIX_FADV_DONTNEED)
+    size = file.path.stat().st_size
+    assert dropped == [(s, 6 * 8 * 4) for s in range(size - 80 * 6 * 4, size, 6 * 8 * 4)]
+
+
 def test_labels_are_alphanumeric_and_distinct():
     ids = ["stim-nsd02951", "coco/a-1.jpg", "coco/a_1.jpg", "…"]
     found = store.labels(ids)
@@ -119,7 +158,7 @@ def test_a_block_that_is_let_go_of_is_no_memory_whichever_thread_read_it(tmp_pat
 
     def held() -> int:
         lines = dict(x.split(":", 1) for x in Path("/proc/self/status").read_text().splitlines())
-        return int(lines["RssAnon"].split()[0]) * 1024
+        return sum(int(lines[kind].split()[0]) for kind in ("RssAnon", "RssShmem")) * 1024
 
     ids = [f"i{k}" for k in range(2400)]
     file = LatentFile.create(tmp_path / "x.npy", ids, ((2048,),))

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import blas, lapack
 
-from neurodiffuse.ridge.tiles import shifted_product
+from neurodiffuse.ridge.tiles import room, shifted_product
 
 Product = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 """Takes targets Y (n, width), of any real type, and an origin (width,), in the type of ``left``.
@@ -145,7 +145,7 @@ class Blas(Algebra):
 
     def product(self, left: np.ndarray) -> Product:
         """Return a function whose results have the same bits on any number of threads."""
-        return partial(shifted_product, left)
+        return partial(shifted_product, left, space=room())
 
 
 def _multiply(matrix: np.ndarray, columns: np.ndarray, turned: bool) -> np.ndarray:

@@ -7,19 +7,52 @@ time as BLAS would have used threads.
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import ref
+
 import numpy as np
 
 from neurodiffuse.blas import one_thread_each
 
-HEIGHT, WIDTH = 1024, 512
-"""Rows and columns of a tile: larger ones waste less of a thread, smaller ones use more threads."""
+HEIGHT, WIDTH = 512, 512
+"""Rows and columns of a tile: larger ones are no faster, smaller ones would use more threads."""
 
-ROWS = 1024
-"""Rows that are summed at a time in the type of the data, then in float64."""
+ROWS = 256
+"""Rows that are summed at a time in the type of the data, in the cache, then in float64."""
+
+
+class Room:
+    """Memory for shifted targets, kept from one block to the next: fresh pages are slow."""
+
+    def __init__(self) -> None:
+        self._values = np.empty(0, np.uint8)
+
+    def strips(self, rows: int, columns: int, dtype: np.dtype[Any]) -> list[np.ndarray]:
+        """Return arrays (rows, width of each of `_strips`), each contiguous."""
+        size = rows * columns * dtype.itemsize
+        if len(self._values) < size:
+            self._values = np.empty(0, np.uint8)  # let go of first
+            self._values = np.empty(size, np.uint8)
+        flat = self._values[:size].view(dtype)
+        parts = (flat[rows * part.start : rows * part.stop] for part in _strips(columns))
+        return [part.reshape(rows, -1) for part in parts]
+
+
+def room() -> Room:
+    """Return the one room, which lasts as long as somebody holds it. One product at a time."""
+    global _ROOM
+    here = _ROOM() if _ROOM else None
+    if here is None:
+        here = Room()
+        _ROOM = ref(here)
+    return here
+
+
+_ROOM: ref[Room] | None = None
 
 
 def shifted_product(
-    left: np.ndarray, targets: np.ndarray, origin: np.ndarray
+    left: np.ndarray, targets: np.ndarray, origin: np.ndarray, space: Room | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return left @ shifted, and column sums of shifted and of its squares.
 
@@ -31,30 +64,43 @@ def shifted_product(
         (n, width), of any real type; shifted = targets - origin.
     origin
         (width,), of the type of ``left``, as is the product. Sums are float64.
+    space
+        Where shifted targets are put; otherwise memory is asked for anew.
     """
     out = np.empty((len(left), targets.shape[1]), left.dtype)
     total, square = np.zeros(len(origin)), np.zeros(len(origin))
-    shifted: dict[int, np.ndarray] = {}
 
-    def shift(columns: slice) -> None:
-        # contiguous of its own: a strip of a wider array is slower to multiply
-        strip = np.empty((len(targets), columns.stop - columns.start), left.dtype)
-        for start in range(0, len(strip), ROWS):
-            part, rows = strip[start : start + ROWS], slice(start, start + ROWS)
-            np.subtract(targets[rows, columns], origin[columns], out=part, dtype=left.dtype)
-            total[columns] += part.sum(axis=0)
-            square[columns] += np.einsum("ij,ij->j", part, part)
-        shifted[columns.start] = strip
-
-    def tile(place: tuple[slice, slice]) -> None:
-        rows, columns = place
-        np.matmul(left[rows], shifted[columns.start], out=out[place])
-
-    strips, rows = _parts(len(origin), WIDTH), _parts(len(left), HEIGHT)
     with one_thread_each() as each:
-        each(shift, strips)
-        each(tile, [(part, strip) for strip in strips for part in rows])
+        # strips of their own: one of a wider array is slower to multiply
+        parts = _strips(len(origin))
+        strips = (space or Room()).strips(len(targets), len(origin), left.dtype)
+
+        def shift(k: int) -> None:
+            columns = parts[k]
+            for start in range(0, len(targets), ROWS):
+                part, rows = strips[k][start : start + ROWS], slice(start, start + ROWS)
+                np.subtract(targets[rows, columns], origin[columns], out=part, dtype=left.dtype)
+                total[columns] += part.sum(axis=0)
+                square[columns] += np.einsum("ij,ij->j", part, part)
+
+        def tile(place: tuple[slice, int]) -> None:
+            rows, k = place
+            np.matmul(left[rows], strips[k], out=out[rows, parts[k]])
+
+        each(shift, range(len(parts)))
+        each(tile, [(rows, k) for k in range(len(parts)) for rows in _parts(len(left), HEIGHT)])
     return out, total, square
+
+
+def _strips(columns: int) -> list[slice]:
+    """Return strips of `WIDTH`, the last ones narrower: no thread waits long for another."""
+    out, start = [], 0
+    while start < columns:
+        left = columns - start
+        width = WIDTH if left > WIDTH else max((left + 1) // 2, min(left, WIDTH // 4))
+        out.append(slice(start, start + width))
+        start += width
+    return out
 
 
 def _parts(length: int, size: int) -> list[slice]:

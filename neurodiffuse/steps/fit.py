@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +96,17 @@ def _left_out(run: Run, feature: str, found: folds.Labels, folder: Path) -> dict
 def _given(
     run: Run, features: list[str], gram: ridge.Gram, folder: Path, name: str
 ) -> dict[str, dict[str, Any]]:
-    """Write a factor for each penalty that the recipe gives."""
+    """Write a factor for each penalty that the recipe gives, one while the next is computed."""
     given = {f: run.config.features[f].alpha for f in features}
     alphas = {f: float(alpha) for f, alpha in given.items() if not isinstance(alpha, str)}
-    said = {
-        alpha: maps.save_factor(folder, f"{name}-{k}", ridge.factorise(gram, alpha))
-        for k, alpha in enumerate(sorted(set(alphas.values())))
-    }
-    return {f: {"alpha": alpha, **said[alpha]} for f, alpha in alphas.items()}
+    said: dict[float, Future[dict[str, Any]]] = {}
+    with ThreadPoolExecutor(1) as writer:
+        for k, alpha in enumerate(sorted(set(alphas.values()))):
+            factor = ridge.factorise(gram, alpha)
+            wait(said.values())  # there are never three
+            said[alpha] = writer.submit(maps.save_factor, folder, f"{name}-{k}", factor)
+            del factor
+    return {f: {"alpha": alpha, **said[alpha].result()} for f, alpha in alphas.items()}
 
 
 def _chosen(
