@@ -118,7 +118,21 @@ def test_maps_in_mni_space_are_on_glass_and_surface(fitted):
         assert there.max() <= np.asarray(volume.dataobj).max() + 1e-3
     page = read((folder / "index.html").read_text())
     assert len(page.frames) == 2
-    assert "No surface" not in "".join(page.text)
+    text = "".join(page.text)
+    assert "No surface" not in text
+    for said in ("Glass brain: percentile of weights.", "Slices to explore: percentile of weights"):
+        assert said in text
+
+
+def test_a_map_of_nothing_is_said_and_not_explored(fitted, recwarn):
+    """The last latent of b never varies."""
+    question = Question(features=("b",), components=(7,), measures=("l1",), view=True)
+    folder = weights(fitted(), question).folder
+    page = read((folder / "index.html").read_text())
+    assert "It is 0 everywhere." in "".join(page.text)
+    assert not page.frames
+    assert not list(folder.rglob("*.png"))
+    assert not [w for w in recwarn if "threshold" in str(w.message).lower()]
 
 
 def test_a_feature_named_like_markup_stays_text(fitted):

@@ -164,6 +164,23 @@ def test_regions_are_named_or_all_and_those_that_a_subject_lacks_are_left_out(fi
     assert {r["region"] for r in rows} == {"high & ecc>5", "FFA-1"}
 
 
+def test_every_subject_has_its_dot(fitted, monkeypatch):
+    """Also in a region that one subject alone has, where there is no standard error."""
+    from matplotlib.axes import Axes
+
+    dots, drawn = [], Axes.plot
+
+    def plot(axes, x, y, *given, **more):
+        dots.append(np.isfinite(y).sum())
+        return drawn(axes, x, y, *given, **more)
+
+    monkeypatch.setattr(Axes, "plot", plot)
+    run = fitted(subjects=("01", "02"))
+    (result,) = weights(run, Question(pictures=False, permutations=19)).regions
+    assert [result.regions[r].name for r in result.shown][-1] == "FFA-1"
+    assert dots == [2] * (len(result.shown) - 1) + [1]
+
+
 def test_one_subjects_p_does_not_depend_on_the_others(fitted):
     run = fitted(subjects=("01", "02"))
     both = table(weights(run, Question(pictures=False, permutations=99)).folder)

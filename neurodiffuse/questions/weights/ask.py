@@ -150,7 +150,7 @@ def _picture(run: Run, plan: Plan, folder: Path, made: BrainValues) -> page.Show
     slices = b""
     extra, views = [], []
     first = next(m for m in PICTURED[made.part.signed] if m in plan.question.measures)
-    interactive = plan.question.view and made.measure == first
+    interactive = plan.question.view and made.measure == first and bool(np.any(made.values))
     if not grid.is_surface:
         slices = pictures.save(func / f"{made.stem}_slices.png", pictures.slices(run, made))
         if interactive:

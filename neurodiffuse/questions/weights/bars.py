@@ -47,11 +47,8 @@ def bar_plot(result: RegionResult) -> bytes:
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
     against, words = result.features[result.against], STATS[result.stat]
-    axes.set_ylabel(
-        f"{words} vs {against} (%)" if several else f"percentile of {words} − 50",
-        color=SOFT,
-        fontsize=9,
-    )
+    compared = f"against {against} (%)" if several else "− 50"
+    axes.set_ylabel(f"percentile of {words} {compared}", color=SOFT, fontsize=9)
     axes.legend(
         frameon=False,
         fontsize=9,
@@ -95,6 +92,7 @@ def _bars(
         sem = scale * found.sem[feature, r]
         if math.isfinite(sem):
             axes.errorbar(x, mean, sem, color=INK, linewidth=1.0, capsize=0)
+        if len(result.subjects) > 1:
             each = scale * (found.each[:, feature, r] - centre)
             spots = x + np.linspace(-0.2, 0.2, len(each)) * width
             axes.plot(spots, each, "o", color=PAPER, markeredgecolor=INK, markersize=3.6, zorder=3)

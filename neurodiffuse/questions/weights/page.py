@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurodiffuse.questions.weights.pictures import units_of
 from neurodiffuse.questions.weights.question import Plan
 from neurodiffuse.questions.weights.region_table import STATS, RegionResult, why_left_out
 from neurodiffuse.questions.weights.statmaps import BrainValues
@@ -63,11 +64,11 @@ class Plate:
 
 @dataclass(frozen=True)
 class FeatureView:
-    """A feature, or a part of one: its pictures, and (name, pieces) of its viewers."""
+    """A feature, or a part of one: its pictures, and (name, of what, pieces) of its viewers."""
 
     title: str
     plates: list[Plate]
-    views: list[tuple[str, str]]
+    views: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _subject(
         title = f"{one.made.feature}{of}"
         view = views.setdefault(title, FeatureView(title, [], []))
         view.plates.extend(_plates(one))
-        view.views.extend(explored)
+        view.views.extend((name, units_of(one.made), pieces) for name, pieces in explored)
     voxels = wording.count(max(len(one.made.values) for one, _ in shown))
     ground = "a black ground, since the data set gives no anatomy"
     if about.anatomy:
@@ -171,7 +172,7 @@ def _plates(one: Shown) -> list[Plate]:
     plates = [Plate(data_uri(one.slices), f"{alt}, slices", caption)] if one.slices else []
     for name, picture in one.template:
         dark = name != GLASS
-        name = name if one.slices else f"{caption} {name}"
+        name = f"{name}: {units_of(made)}" if one.slices else f"{caption} {name}"
         plates.append(Plate(data_uri(picture), f"{alt}, {name}", f"{name}.", dark=dark))
     return plates
 
