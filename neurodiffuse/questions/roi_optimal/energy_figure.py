@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from neurodiffuse.report import wording
 CELL, LEFT, TOP = 1.35, 0.95, 0.34
 """Inches: side of a map, room for the rows' and the columns' names."""
 
-PROFILE, BELOW = 1.5, 0.6
-"""Inches: height of a profile, room below it for its axis."""
+GAP, PROFILE, BELOW = 0.3, 1.5, 0.6
+"""Inches: room above a profile, its height, room below it for its axis."""
 
 LEAST = 7.6
 """Inches: a figure is at least so wide, that two profiles fit beside each other."""
@@ -56,34 +56,52 @@ def _sheet(energies: Sequence[Energy]) -> Figure:
     """Return a block of maps and profiles for each row, one below the other."""
     rows = list({one.panel.row.label: one.panel.row for one in energies}.values())
     names = list({one.panel.region.name: None for one in energies})
-    block = TOP + CELL + 0.3 + PROFILE + BELOW
-    width, height = max(LEFT + CELL * len(names) + 0.1, LEAST), block * len(rows)
-    figure = Figure(figsize=(width, height), facecolor="white")
-    colours = _colours(len(names))
-    beside = dict(zip(map(id, energies), relatives(energies), strict=True))
+    height = (TOP + CELL + GAP + PROFILE + BELOW) * len(rows)
+    figure = Figure(figsize=(max(LEFT + CELL * len(names) + 0.1, LEAST), height), facecolor="white")
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.82, len(names)))
+    colours = dict(zip(names, shades, strict=True))
+    both = list(zip(energies, relatives(energies), strict=True))
     for i, row in enumerate(rows):
-        those = [one for one in energies if one.panel.row.label == row.label]
-        top = height - block * i - TOP
-        figure.text(
-            (LEFT - 0.1) / width, (top - CELL / 2) / height, row.name, ha="right", va="center"
-        )
-        for one in those:
-            j = names.index(one.panel.region.name)
-            axes = _at(figure, LEFT + CELL * j, top - CELL * 0.96, CELL * 0.96, CELL * 0.96)
-            axes.set_title(names[j], fontsize=9, pad=4, color=colours[j])
-            _map(axes, one)
-        ours = [(one, colours[names.index(one.panel.region.name)]) for one in those]
-        low, wide = top - CELL - 0.3 - PROFILE, (width - LEFT - 0.85) / 2
-        left = _at(figure, LEFT, low, wide, PROFILE)
-        _profile(left, [(one, one.density, one.error, c) for one, c in ours], "energy")
-        right = _at(figure, LEFT + wide + 0.75, low, wide, PROFILE)
-        over = [(one, beside[id(one)]) for one, _ in ours]
-        with np.errstate(invalid="ignore"):
-            scaled = [(r, one.error * r / one.density) for one, r in over]
-        lines = [(o, r, e, c) for (o, c), (r, e) in zip(ours, scaled, strict=True)]
-        _profile(right, lines, "over the regions' mean")
-        right.axhline(1, color="0.7", linewidth=0.6, zorder=0)
+        top = height - height / len(rows) * i - TOP
+        ours = [(one, over) for one, over in both if one.panel.row.label == row.label]
+        _maps(figure, top, row.name, [one for one, _ in ours], colours)
+        _profiles(figure, top - CELL - GAP - PROFILE, ours, colours)
     return figure
+
+
+def _maps(
+    figure: Figure, top: float, name: str, energies: Sequence[Energy], colours: Mapping[str, Any]
+) -> None:
+    """Draw the maps of a row, each below its region's name."""
+    wide, high = figure.get_size_inches()
+    figure.text((LEFT - 0.1) / wide, (top - CELL / 2) / high, name, ha="right", va="center")
+    columns, side = list(colours), CELL * 0.96
+    for one in energies:
+        region = one.panel.region.name
+        axes = _at(figure, LEFT + CELL * columns.index(region), top - side, side, side)
+        axes.set_title(region, fontsize=9, pad=4, color=colours[region])
+        _map(axes, one)
+
+
+def _profiles(
+    figure: Figure,
+    low: float,
+    energies: Sequence[tuple[Energy, np.ndarray]],
+    colours: Mapping[str, Any],
+) -> None:
+    """Draw the rings' energies of a row, and those relative to its regions' mean if it has any."""
+    wide = (figure.get_size_inches()[0] - LEFT - 0.85) / 2
+    left = _at(figure, LEFT, low, wide, PROFILE)
+    for one, _ in energies:
+        _profile(left, one, np.ones(len(one.density)), colours[one.panel.region.name])
+    left.set_ylabel("energy")
+    if len(energies) < 2:
+        return
+    right = _at(figure, LEFT + wide + 0.75, low, wide, PROFILE)
+    right.axhline(1, color="0.7", linewidth=0.6, zorder=0)
+    for one, relative in energies:
+        _profile(right, one, relative / one.density, colours[one.panel.region.name])
+    right.set_ylabel("over the regions' mean")
 
 
 def _at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
@@ -113,29 +131,26 @@ def _map(axes: Axes, one: Energy) -> None:
         axes.add_patch(circle)
 
 
-def _profile(
-    axes: Axes, lines: Sequence[tuple[Energy, np.ndarray, np.ndarray, Any]], name: str
-) -> None:
-    """Draw a line a region over the rings, with standard errors."""
-    for one, values, errors, colour in lines:
-        at = np.arange(len(values))
-        axes.errorbar(
-            at, values, errors, color=colour, linewidth=1, elinewidth=0.8, marker="o", markersize=2
-        )
-        own = one.rings.own(one.panel.region.name)
-        if own is not None:
-            axes.plot(own, values[own], "o", color=colour, markersize=6)
-    rings = lines[0][0].rings
-    axes.set_xticks(range(len(rings.names)), rings.names)
+def _profile(axes: Axes, one: Energy, scale: np.ndarray, colour: Any) -> None:
+    """Draw a region's energy in each ring, times ``scale`` (n_rings,), with standard errors."""
+    values, rings = one.density * scale, one.rings
+    axes.errorbar(
+        range(len(values)),
+        values,
+        one.error * scale,
+        color=colour,
+        linewidth=1,
+        elinewidth=0.8,
+        marker="o",
+        markersize=2,
+    )
+    own = rings.own(one.panel.region.name)
+    if own is not None:
+        axes.plot(own, values[own], "o", color=colour, markersize=6)
+    axes.set_xticks(range(len(values)), rings.names)
     axes.set_xlabel("ring, degrees" if rings.width is not None else "ring, half widths")
-    axes.set_ylabel(name)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(width=0.6, length=2.5)
-
-
-def _colours(count: int) -> list[Any]:
-    """Return colours from dark to light, not as light as the paper."""
-    return list(matplotlib.colormaps["viridis"](np.linspace(0, 0.82, count)))
 
 
 def in_words(energies: Sequence[Energy]) -> str:
