@@ -26,6 +26,9 @@ BASE = 220 * 2**20
 MARGIN = 1.2
 """What is added to the arrays; ``benchmarks/memory.py`` holds the sum against measured peaks."""
 
+DRAWING = 130 * 2**20
+"""What draws brains and charts, and a brain: a report reads no more pictures than it shows."""
+
 MOST = 64
 """Stimuli that an encoder is given at once where memory allows."""
 
@@ -40,9 +43,14 @@ REMEDIES = {
     "encode": "allow more memory: one image a time is too much already",
     "fit": "decode from fewer voxels (--mask), or average repetitions",
     "predict": "decode from fewer voxels, or --set predict.calibration=250",
-    "score": "test fewer images, or allow more memory",
+    "score": "test fewer images",
+    "report": "stop the command before the report, which is its last step",
     "weights": "decode from fewer voxels (--mask)",
+    "pictures": "do without them (--no-pictures)",
 }
+
+ALONE = (*WHOLE, "report", "pictures")
+"""Where at most one process of the workers that share a budget is at work."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,7 @@ def peaks(counts: Counts, memory: int | None = None) -> dict[str, int]:
             "fit": fit(counts),
             "predict": predict(counts),
             "score": score(counts),
+            "report": DRAWING,
         }.items()
     }
 
@@ -260,9 +269,8 @@ def explained(c: Counts, images: int, piece: int) -> int:
 def score(c: Counts) -> int:
     """Return what the score step holds besides a metric's network.
 
-    What was seen and what was made, both once more where a metric resizes them (made pictures
-    counted as large as those seen); float64 stretches of both, 64 MB, and tables of all pairs,
-    24 m².
+    What was seen and made, both once more where a metric resizes them (made pictures counted as
+    large as those seen); float64 stretches of both, 64 MB, and tables of all pairs, 24 m².
     """
     return 4 * c.m * c.image + 64 * 10**6 + 24 * c.m * c.m
 
@@ -278,9 +286,9 @@ def check(run: Run, needed: Mapping[str, int]) -> None:
     memory = run.machine.memory
     if memory is None:
         return
-    # subjects follow one another in a whole step where workers' parts would not do
+    # subjects follow one another in a whole step (`WHOLE`) where workers' parts would not do
     workers = memory // (run.machine.executor.share(memory) or memory)
-    whole = {step: size * (1 if step in WHOLE else workers) for step, size in needed.items()}
+    whole = {step: size * (1 if step in ALONE else workers) for step, size in needed.items()}
     step = max(whole, key=lambda name: whole[name])
     if whole[step] > memory:
         each = f" in each of {workers} workers" if whole[step] > needed[step] else ""

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from neurodiffuse import budget, pipeline, plan_text
 from neurodiffuse.errors import RunError
@@ -19,6 +21,7 @@ from neurodiffuse.run import opened
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "memory.py"
 EXPLAINED = Path(__file__).parent / "explained_peak.py"
+REPORT = Path(__file__).parent / "report_peak.py"
 
 NSD = budget.Counts(
     n=8859,
@@ -119,6 +122,37 @@ def test_weights_that_need_more_are_refused_before_anything_is_written(make_run)
         weights(small, Question())
     assert "\n" not in str(told.value)
     assert not (run.path / "weights").exists()
+
+
+def test_pictures_are_counted_beside_weights_and_can_be_left_out(make_run):
+    from neurodiffuse.questions.weights.ask import weights
+    from neurodiffuse.questions.weights.question import Question
+
+    run = make_run()
+    with opened(run):
+        pipeline.execute(run, until="fit")
+    small = dataclasses.replace(run, machine=Machine(memory=budget.BASE + 2**26))
+    with pytest.raises(RunError, match=r"pictures needs about .*, or do without them \(--no-pic"):
+        weights(small, Question())
+    assert not (run.path / "weights").exists()
+    assert weights(small, Question(pictures=False, permutations=9)).folder.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+def test_the_measured_peak_of_a_report_is_within_what_is_said(make_run):
+    """All of its pictures would be 260 MiB."""
+    run = make_run("datasets.toy.test=60")
+    with opened(run):
+        pipeline.execute(run, until="score")
+    names = sorted((run.path / "steps/sub-01/generate").rglob("*.png"))
+    assert len(names) == 4 * 60
+    for k, name in enumerate(names):
+        Image.fromarray(np.full((610, 610, 3), k, np.uint8)).save(name)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(REPORT), str(run.path), "datasets.toy.test=60"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    measured, said = int(done.stdout), budget.peaks(NSD)["report"]
+    assert measured <= said <= 1.8 * measured
 
 
 def test_explained_variance_is_counted_beside_weights(make_run, monkeypatch):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from neurodiffuse.report import wording
 from neurodiffuse.report.model import ScoreRow
 from neurodiffuse.report.pictures import (
@@ -36,7 +38,7 @@ class Layer:
 
     label: str
     alt: str
-    pictures: Sequence[Any]
+    pictures: np.ndarray | Sequence[Any]
     colour: str
 
 

@@ -89,14 +89,14 @@ def subject_view(data: ReportData, subject: SubjectReport, anchor: str) -> Subje
 
 
 def _layers(data: ReportData, subject: SubjectReport) -> list[Layer]:
-    layers = [Layer("Seen", "Seen", list(subject.seen), "seen")]
+    layers = [Layer("Seen", "Seen", subject.seen, "seen")]
     for i, stage in enumerate(data.stages):
         if stage in subject.made:
             label = wording.stage_label(stage)
             colour = _colour(data, i)
-            layers.append(Layer(label, f"{label} of", list(subject.made[stage]), colour))
+            layers.append(Layer(label, f"{label} of", subject.made[stage], colour))
     if data.stages and data.stages[-1] in subject.oracle:
-        ceiling = list(subject.oracle[data.stages[-1]])
+        ceiling = subject.oracle[data.stages[-1]]
         layers.append(Layer("Ceiling", "Made from the true latents of", ceiling, "ceiling"))
     return layers
 

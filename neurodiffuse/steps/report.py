@@ -23,8 +23,9 @@ from neurodiffuse.report.model import (
     ScoreRow,
     SubjectReport,
 )
+from neurodiffuse.report.saved import SavedPictures
 from neurodiffuse.run import Run, machine, read_json, write_whole
-from neurodiffuse.store import labels, load_images, seed_of
+from neurodiffuse.store import labels, seed_of
 from neurodiffuse.types import Card, Subject
 
 DRAWN = 24
@@ -78,10 +79,10 @@ def _subject(run: Run, label: str) -> SubjectReport:
     mask = np.load(run.folder("mask", label) / "voxels.npz")["voxels"]
     pictures = run.folder("generate", label)
     stages, names = tuple(run.config.stages), labels(ids)
-    made = {s: load_images(pictures / "decoded" / s, names) for s in stages}
+    made = {s: SavedPictures(pictures / "decoded" / s, names) for s in stages}
     oracle = {}
     if run.config.score.oracle:
-        oracle = {s: load_images(pictures / "oracle" / s, names) for s in stages}
+        oracle = {s: SavedPictures(pictures / "oracle" / s, names) for s in stages}
     return SubjectReport(
         label=label,
         n_train_images=counts["train_images"],
@@ -91,7 +92,7 @@ def _subject(run: Run, label: str) -> SubjectReport:
         n_voxels=counts["voxels"],
         mask_expression=counts["expression"],
         ids=ids,
-        seen=[stimuli.images[k] for k in range(len(ids))],
+        seen=stimuli.images,
         made=made,
         scores=_scores(run, label, "decoded"),
         captions=tuple(next(iter(c), "") for c in stimuli.captions),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse import maps
+from neurodiffuse import budget, maps
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.weights import (
     bars,
@@ -84,6 +84,8 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     check_memory(run, plan.subjects, tuple(plan.parts), patterns="pattern" in question.measures)
     if "explained" in question.measures:
         explained.check_memory(run, plan.subjects, tuple(plan.parts))
+    if question.pictures:
+        budget.check(run, {"pictures": int(budget.BASE + budget.MARGIN * budget.DRAWING)})
     members = find_members(run, plan.subjects, question.regions) if question.whole else None
     found = _project(run, plan)
     regions = () if members is None else _compare(plan, found, members)
