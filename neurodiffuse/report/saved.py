@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neurodiffuse.store import load_images
+import numpy as np
+from PIL import Image
 
 
 class SavedPictures(Sequence):  # type: ignore[type-arg]
@@ -21,4 +22,5 @@ class SavedPictures(Sequence):  # type: ignore[type-arg]
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return SavedPictures(self.folder, self.names[index])
-        return load_images(self.folder, [self.names[index]])[0]
+        with Image.open(self.folder / f"{self.names[index]}.png") as file:
+            return np.asarray(file)
