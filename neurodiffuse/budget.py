@@ -299,6 +299,23 @@ def check(run: Run, needed: Mapping[str, int]) -> None:
         )
 
 
+def check_again(run: Run, *steps: str) -> None:
+    """Refuse a budget that steps, done again for a decoded run, would not stay within.
+
+    Raises
+    ------
+    RunError
+        As `check`.
+    """
+    if run.machine.memory is None:
+        return
+    each = []
+    for label in run.config.subjects:
+        voxels = read_json(run.folder("mask", label) / "about.json")["voxels"]
+        each.append(peaks(counts_of(run, label, voxels)))
+    check(run, {step: max(needed[step] for needed in each) for step in steps})
+
+
 def _width(c: Counts) -> int:
     return min(WIDTH, max(c.targets.values()))
 

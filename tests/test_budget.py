@@ -170,6 +170,21 @@ def test_explained_variance_is_counted_beside_weights(make_run, monkeypatch):
     assert weights(room, Question(pictures=False, permutations=9)).folder.exists()
 
 
+def test_questions_that_do_steps_again_refuse_beforehand_too(make_run):
+    from neurodiffuse.questions.average.ask import average
+    from neurodiffuse.questions.controls.ask import controls
+
+    run = make_run(subjects=("01", "02"))
+    with opened(run):
+        pipeline.execute(run, until="score")
+    before = sorted(run.path.rglob("*"))
+    small = dataclasses.replace(run, machine=Machine(memory=2**20))
+    for ask in (average, controls):
+        with pytest.raises(RunError, match=r"--memory: .* needs about .* is 1 MiB\. Give"):
+            ask(small)
+    assert sorted(run.path.rglob("*")) == before
+
+
 def test_the_remedy_that_is_told_is_enough(make_run):
     import re
 

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from neurodiffuse import __version__
+from neurodiffuse import __version__, budget
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import RunError
 from neurodiffuse.report.wording import anchor
@@ -110,12 +110,12 @@ def _same_road(run: Run, trunk: Run, stage: str) -> bool:
 
 
 def check_finished(run: Run) -> None:
-    """Refuse a run whose pictures are not all made and scored.
+    """Refuse a run whose pictures are not all made and scored, or a budget too small for steps.
 
     Raises
     ------
     RunError
-        With the first subject that is not finished.
+        With the first subject that is not finished, or with what is needed.
     """
     for subject in run.config.subjects:
         if not run.folder("score", subject).exists():
@@ -123,6 +123,7 @@ def check_finished(run: Run) -> None:
                 f"{run.path}: sub-{subject} is not decoded to the end yet. Finish the run with "
                 "the decode command that began it."
             )
+    budget.check_again(run, "predict", "score", "report")
 
 
 def _do(run: Run, step: str, subject: str, instead: Step | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodiffuse import metrics
+from neurodiffuse import budget, metrics
 from neurodiffuse.errors import DataError, RunError, listing
 from neurodiffuse.questions.average import page
 from neurodiffuse.questions.average.beside import AVERAGE, columns
@@ -96,6 +96,7 @@ def _check(run: Run, subjects: Sequence[str]) -> None:
             )
     if difference := other_coordinates(run, subjects):
         raise DataError(f"{run.path}: no average can be taken: {difference}")
+    budget.check_again(run, "score", "report")
 
 
 def _common(run: Run, subjects: Sequence[str]) -> tuple[str, ...]:
