@@ -96,8 +96,11 @@ def weights(folder: Path, size: Size, made: np.ndarray) -> None:
     factor = ridge.factorise(ridge.gram(load(folder, "x")), ALPHA)
     _predict(factor, folder, size, made)
     l1, targets = np.zeros(size.p), LatentFile.open(folder / "y_blocks.npy")
-    for _, part in ridge.weight_blocks(ridge.weight_map(factor), targets.blocks()):
-        l1 += np.abs(part).sum(axis=1)
+
+    def add(pair: tuple[slice, np.ndarray]) -> None:
+        l1[:] += np.abs(pair[1]).sum(axis=1, dtype=np.float64)
+
+    ridge.follow(ridge.weight_blocks(ridge.weight_map(factor), targets.blocks()), add)
 
 
 def _predict(factor: ridge.Factor, folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
@@ -110,11 +113,16 @@ def _stream(
 ) -> dict[str, float]:
     targets = LatentFile.open(folder / "y_blocks.npy").blocks()
     truths = LatentFile.open(folder / "y_test_blocks.npy").blocks()
-    total = 0.0
-    for block, (_, truth) in zip(ridge.predict_blocks(rows, targets), truths, strict=True):
-        total += ridge.r_squared(truth, block.values).sum()
-        made[:, block.columns] = ridge.rescale_block(block, size.m, kind="test").values
-    return {"r2": total / size.t}
+    r2 = np.empty(size.t)
+
+    def finish(pair: Any) -> None:
+        block, (columns, truth) = pair
+        r2[columns] = ridge.r_squared(truth, block.values)
+        made[:, columns] = ridge.rescale_block(block, size.m, kind="test").values
+
+    # as the step predict does
+    ridge.follow(zip(ridge.predict_blocks(rows, targets), truths, strict=True), finish)
+    return {"r2": float(r2.mean())}
 
 
 def gcv(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:

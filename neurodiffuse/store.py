@@ -25,13 +25,13 @@ from weakref import finalize
 import numpy as np
 from PIL import Image
 
-from neurodiffuse.errors import DataError
+from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.types import Betas, Latents, Shape
 
 WIDTH = 2048
 """Targets in one block of columns."""
 
-KEPT = 2**27
+KEPT = 2**29
 """Bytes of the largest file that the system may keep in its cache when blocks of it were read.
 
 A larger one pushes out what is used again, and on a virtual machine finding room for it took more
@@ -117,7 +117,19 @@ class LatentFile:
 
     @classmethod
     def open(cls, path: Path) -> LatentFile:
-        """Return what was made by `create`."""
+        """Return what was made by `create`.
+
+        Raises
+        ------
+        MissingDataError
+            If it is not there.
+        """
+        for file in (path.with_suffix(".json"), path):
+            if not file.exists():
+                raise MissingDataError(
+                    f"{file}: the latents are gone. Delete steps/sub-LABEL/encode of the run folder "
+                    "and run the command that made it again: only they are made again."
+                )
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         shapes = tuple(tuple(s) for s in about["shapes"])
         return cls(path, tuple(about["ids"]), shapes, about.get("dtype", "float32"))

@@ -84,6 +84,14 @@ def test_a_file_that_was_cut_off_is_told(tmp_path):
         list(file.blocks())
 
 
+@pytest.mark.parametrize("gone", ["x.npy", "x.json"])
+def test_latents_that_are_gone_are_told(tmp_path, gone):
+    LatentFile.create(tmp_path / "x.npy", ["a"], [(3,)])
+    (tmp_path / gone).unlink()
+    with pytest.raises(DataError, match="are gone"):
+        LatentFile.open(tmp_path / "x.npy")
+
+
 def test_shapes_undo_the_flattening(tmp_path):
     file = LatentFile.create(tmp_path / "x.npy", ["a", "b"], [(2, 3), (4,)])
     file.write(0, np.arange(20).reshape(2, 10))

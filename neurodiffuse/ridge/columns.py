@@ -66,6 +66,20 @@ def few_rows(n: int) -> list[slice]:
     return [slice(start, start + FEW) for start in range(0, n, FEW)]
 
 
+def gathered(rows: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums over rows of rows - origin and of its squares, float64, in one pass.
+
+    Differences and a few of them are summed in the type of the rows, which costs no precision
+    that they have as long as the origin is one of them or as near.
+    """
+    total, square = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for part in few_rows(len(rows)):
+        gap = rows[part] - origin
+        total += gap.sum(axis=0)
+        square += np.einsum("ij,ij->j", gap, gap)
+    return total, square
+
+
 def standardise(x: np.ndarray, columns: Columns) -> np.ndarray:
     """Return ``(x - mean) / sd`` as float32; constant columns become 0, never NaN."""
     scale = np.where(columns.constant, 0.0, 1.0 / np.where(columns.constant, 1.0, columns.sd))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodiffuse.errors import ConfigError, DataError, listing, near
-from neurodiffuse.ridge.columns import few_rows
+from neurodiffuse.ridge.columns import few_rows, gathered
 from neurodiffuse.ridge.stream import Predicted
 
 KINDS = ("train", "test", "none")
@@ -84,12 +84,9 @@ def rescale(
 
 def _moments(source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each column's mean and standard deviation (ddof 0), float64."""
-    centre = source.mean(axis=0, dtype=np.float64)
-    square = np.zeros(source.shape[1])
-    for part in few_rows(len(source)):
-        gap = source[part] - centre
-        square += np.einsum("ij,ij->j", gap, gap)
-    return centre, np.sqrt(square / len(source))
+    total, square = gathered(source, source[0])
+    gap = total / len(source)
+    return source[0] + gap, np.sqrt(np.maximum(square / len(source) - gap**2, 0.0))
 
 
 def rescale_block(block: Predicted, n_test: int, *, kind: str = "train") -> Rescaled:

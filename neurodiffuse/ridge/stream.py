@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.ridge.algebra import BLAS, Algebra, Product
-from neurodiffuse.ridge.columns import CONSTANT, few_rows
+from neurodiffuse.ridge.columns import CONSTANT, few_rows, gathered
 from neurodiffuse.ridge.tiles import ROWS as ROWS
+
+Item = TypeVar("Item")
 
 Blocks = Iterable[tuple[slice, np.ndarray]]
 """``(columns, targets (n, width))`` for each block of target columns, any real type."""
@@ -165,6 +169,21 @@ def predict_blocks(hat: np.ndarray | Hats | Placed, blocks: Blocks) -> Iterator[
         yield Predicted(columns, deviation, mean, sd, constant)
 
 
+def follow(items: Iterable[Item], work: Callable[[Item], None]) -> None:
+    """Call ``work`` with each item in order, in a thread of its own while the next one is made.
+
+    An error of either is raised, and no item is made after one that failed.
+    """
+    with ThreadPoolExecutor(1) as follower:
+        last: Future[None] | None = None
+        for item in items:
+            if last:
+                last.result()
+            last = follower.submit(work, item)
+        if last:
+            last.result()
+
+
 def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return the coefficient of determination of each target, float64 (t,).
 
@@ -173,13 +192,11 @@ def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """
     if true.shape != predicted.shape or not len(true):
         raise DataError(f"r_squared: {true.shape} true values, {predicted.shape} predicted ones.")
-    mean = true.mean(axis=0, dtype=np.float64)
-    residual, total = np.zeros(true.shape[1]), np.zeros(true.shape[1])
+    residual = np.zeros(true.shape[1])
     for part in few_rows(len(true)):
-        for sums, gap in (
-            (residual, np.subtract(true[part], predicted[part], dtype=np.float64)),
-            (total, np.subtract(true[part], mean, dtype=np.float64)),
-        ):
-            sums += np.einsum("ij,ij->j", gap, gap)
+        gap = true[part] - predicted[part]
+        residual += np.einsum("ij,ij->j", gap, gap)
+    shift, square = gathered(true, true[0])
+    total = np.maximum(square - shift**2 / len(true), 0.0)
     share = np.divide(residual, total, out=np.ones_like(total), where=total > 0)
     return np.where((total == 0) & (residual == 0), 1.0, 1.0 - share)

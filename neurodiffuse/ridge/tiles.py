@@ -17,7 +17,7 @@ from neurodiffuse.blas import one_thread_each
 HEIGHT, WIDTH = 512, 512
 """Rows and columns of a tile: larger ones are no faster, smaller ones would use more threads."""
 
-ROWS = 256
+ROWS = 512
 """Rows that are summed at a time in the type of the data, in the cache, then in float64."""
 
 

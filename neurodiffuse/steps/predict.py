@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,11 @@ def _predict_feature(
     else:
         seen = progress(true.blocks(), f"{feature}", total=len(true.columns()), quiet=run.quiet)
         training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
-        _predict_here(tally, ridge.predict_blocks(_placed(run, rows), training), seen)
+        made_blocks = ridge.predict_blocks(_placed(run, rows), training)
+        # one is rescaled, scored and written while the next is multiplied
+        ridge.follow(
+            zip(made_blocks, seen, strict=True), lambda pair: tally.add(pair[0], pair[1][1])
+        )
     np.save(folder / f"{feature}_r2.npy", tally.r2.astype(np.float32))
     return tally.said()
 
@@ -82,18 +85,6 @@ def _predict_feature(
 def _placed(run: Run, rows: Rows) -> ridge.Placed:
     """Return rows on the device that multiplies them with targets."""
     return ridge.placed(rows, run.algebra())
-
-
-def _predict_here(tally: Tally, blocks: Iterator[ridge.Predicted], seen: Iterator[Any]) -> None:
-    """Take in blocks; one is rescaled, scored and written while the next is multiplied."""
-    with ThreadPoolExecutor(1) as finisher:
-        last: Future[None] | None = None
-        for block, (_, truth) in zip(blocks, seen, strict=True):
-            if last:
-                last.result()
-            last = finisher.submit(tally.add, block, truth)
-        if last:
-            last.result()
 
 
 def predict_block(
