@@ -127,8 +127,8 @@ class LatentFile:
         for file in (path.with_suffix(".json"), path):
             if not file.exists():
                 raise MissingDataError(
-                    f"{file}: the latents are gone. Delete steps/sub-LABEL/encode of the run folder "
-                    "and run the command that made it again: only they are made again."
+                    f"{file}: these latents are gone. Give the decode command that began the run "
+                    "again, with --from encode."
                 )
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         shapes = tuple(tuple(s) for s in about["shapes"])
