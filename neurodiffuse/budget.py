@@ -44,7 +44,7 @@ REMEDIES = {
     "fit": "decode from fewer voxels (--mask), or average repetitions",
     "predict": "decode from fewer voxels, or --set predict.calibration=250",
     "score": "test fewer images",
-    "report": "stop the command before the report, which is its last step",
+    "report": "leave --memory out: it draws as much for any number of images",
     "weights": "decode from fewer voxels (--mask)",
     "pictures": "do without them (--no-pictures)",
 }

@@ -123,7 +123,7 @@ def check_finished(run: Run) -> None:
                 f"{run.path}: sub-{subject} is not decoded to the end yet. Finish the run with "
                 "the decode command that began it."
             )
-    budget.check_again(run, "predict", "score", "report")
+    budget.check_again(run, "predict", "score")
 
 
 def _do(run: Run, step: str, subject: str, instead: Step | None) -> None:

@@ -96,7 +96,7 @@ def _check(run: Run, subjects: Sequence[str]) -> None:
             )
     if difference := other_coordinates(run, subjects):
         raise DataError(f"{run.path}: no average can be taken: {difference}")
-    budget.check_again(run, "score", "report")
+    budget.check_again(run, "score")
 
 
 def _common(run: Run, subjects: Sequence[str]) -> tuple[str, ...]:
