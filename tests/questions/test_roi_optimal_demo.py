@@ -117,7 +117,7 @@ def test_energy_of_random_signs_peaks_at_the_planted_band_in_every_brain(answers
     for one in answers:
         run = one.run.with_name(f"{one.run.name}-layout")
         source = ["--dataset", "bids", "--root", str(one.study), "--sub", "01", "--out", str(run)]
-        words = ["--roi", "eccentricity", "--pattern", "signs", "--seeds", "128"]
+        words = ["--roi", "eccentricity", "--pattern", "signs", "--seeds", "512"]
         asked = [*source, "--recipe", "demo-layout", *words]
         result = CliRunner().invoke(roi_optimal, asked, obj={"quiet": True})
         assert result.exit_code == 0, result.output

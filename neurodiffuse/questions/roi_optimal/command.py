@@ -102,7 +102,7 @@ def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) 
     \b
     neurodiffuse roi-optimal --roi category --run runs/demo --seeds 4
     neurodiffuse roi-optimal --roi FFA1 --roi "V1+V2" --dataset bids --root bids_example --sub 01
-    neurodiffuse roi-optimal --roi eccentricity --pattern signs --seeds 128 --run runs/layout
+    neurodiffuse roi-optimal --roi eccentricity --pattern signs --seeds 512 --run runs/layout
 
     Several subjects have a row each and one of their averaged latents. Pictures, tables, figures
     and a page are written into DIR/roi-optimal. Of random signs, the energy that the pictures have

@@ -48,7 +48,7 @@ def unsure(energies: Sequence[Energy], stage: str) -> list[str]:
     if few and len(few[0].densities) < 2:
         return [
             "One picture of random signs means nothing: where it differs from the mean stimulus is "
-            "chance. Ask for many with --seeds, 128 for instance."
+            "chance. Ask for many with --seeds, 512 for instance."
         ]
     moved = [
         f"{one.panel.row.name} {one.panel.region.name} ({one.shares[one.peak]:.0%})"
