@@ -128,7 +128,8 @@ def full(found: dict[str, Any]) -> str:
         f"{size['n']:,} training images, {size['p']:,} voxels, {size['m']} test images, "
         f"{size['t']:,} targets ({features}): {said['target_bytes'] / 1e9:.1f} GB of training "
         "latents on disk, read cold. The steps `fit` and `predict` of a run folder, writing, "
-        f"scores and identification included; one run. {_machine(found['machine'])}",
+        f"scores and identification included; {_runs(found['rounds'])}, in turns. "
+        f"{_machine(found['machine'])}",
         "",
         *_head(1, columns, "`predict.rescale`"),
     ]
@@ -141,7 +142,13 @@ def full(found: dict[str, Any]) -> str:
             f"{row['read_ratio']:.2f} | {row['load']:.1f} |"
         )
     token = found["results"]["token"]
+    each = "; ".join(
+        f"`{kind}` " + ", ".join(f"{row['of_gemm']:.0%}" for row in said[kind]["rounds"])
+        for kind in ("test", "train")
+    )
     lines += [
+        "",
+        f"Shares of the single runs: {each}.",
         "",
         "`train` also predicts 1,000 training images, each left out of the fit. The share is of "
         "the rate of a float32 product measured before and after in the same process, the faster "

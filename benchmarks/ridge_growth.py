@@ -24,7 +24,7 @@ from ridge import ALPHA, Size, flop, hat, make_problem
 
 BASE = {
     "small": Size(500, 700, 200, 4, 256),
-    "mid": Size(1500, 2500, 500, 16, 512),
+    "mid": Size(3000, 5000, 982, 16, 512),
 }
 
 

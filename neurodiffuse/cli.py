@@ -131,6 +131,7 @@ def decode(
     A killed run goes on where it stopped when the same command is given again.
     """  # noqa: D301  (\\b keeps click from rewrapping the examples)
     from neurodiffuse import pipeline, plan_text
+    from neurodiffuse.plan import plan_of
     from neurodiffuse.run import Run, opened
 
     quiet = bool(context.obj.get("quiet"))
@@ -144,7 +145,7 @@ def decode(
     if average and len(config.subjects) < 2:
         raise ConfigError("--average: averages over subjects; name two or more with --sub.")
     run = Run(out, config, registry(), data, quiet, Machine.asked(context.obj))
-    plan = pipeline.plan_of(run)
+    plan = plan_of(run)
     if dry_run:
         click.echo(plan_text.describe(run, plan, start_from))
         return

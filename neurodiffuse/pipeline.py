@@ -1,15 +1,15 @@
 """The road from a data set to a report: plan it, check it, walk it.
 
-`open_subjects` and `plan_of` look at everything that can go wrong before anything is computed;
-`execute` runs the steps that are not done yet.
+`open_subjects` and `neurodiffuse.plan.plan_of` look at everything that can go wrong before
+anything is computed; `execute` runs the steps that are not done yet.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -17,40 +17,12 @@ from typing import cast
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing, near
 from neurodiffuse.machine import Machine
+from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, said_clearly, say, stored_config
-from neurodiffuse.types import Dataset, Download, Role, Stimuli, Subject
+from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
-
-
-@dataclass(frozen=True)
-class SubjectPlan:
-    """What will be decoded for one subject; counts of images, trials and voxels."""
-
-    label: str
-    mask: str
-    voxels: int
-    train_images: int
-    train_trials: int
-    test_images: int
-    test_trials: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run will compute, fetch and write; ``disk``, and each step's ``memory``, in bytes.
-
-    ``ridge`` says what computes it where that is not BLAS, or was to be something else.
-    """
-
-    subjects: tuple[SubjectPlan, ...]
-    targets: dict[str, int]
-    steps: tuple[tuple[str, str, bool], ...]
-    downloads: tuple[tuple[str, Download], ...]
-    disk: int
-    memory: dict[str, int]
-    ridge: str = ""
 
 
 def default_recipe(registry: Registry, dataset: str) -> str:
@@ -140,38 +112,6 @@ def reopen(
     return Run(path, config, registry, dataset, quiet, machine or Machine())
 
 
-def plan_of(run: Run) -> Plan:
-    """Check every subject against the recipe and return what will be done.
-
-    Raises
-    ------
-    DataError
-        If there are too few images, captions that the recipe needs are missing, an image is on
-        both sides of the split, or the mask is empty.
-    ConfigError
-        If an ROI expression cannot be read.
-    RunError
-        If a step would need more memory than the machine settings allow.
-    """
-    subjects = tuple(_plan_subject(run, label) for label in run.config.subjects)
-    targets = {}
-    for feature in run.config.features:
-        shapes = run.encoder(feature).shapes()
-        targets[feature] = sum(_size(shape) for shape in shapes)
-    value = {"float32": 4, "float16": 2}[run.config.encode.dtype]
-    row = sum(s.test_images * 4 + (s.train_images + s.test_images) * value for s in subjects)
-    disk = row * sum(targets.values())
-    disk += sum(4 * s.voxels * (s.train_images + s.test_images) for s in subjects)
-    steps = tuple(
-        (step, label, run.folder(step, label).exists())
-        for label in run.config.subjects
-        for step in STEPS[:-1]
-    )
-    memory = _memory(run, subjects)
-    downloads, ridge = tuple(_downloads(run)), _ridge(run, subjects)
-    return Plan(subjects, targets, steps, downloads, disk, memory, ridge)
-
-
 def execute(run: Run, *, until: str = "report") -> None:
     """Run every step that is not done yet, then the report.
 
@@ -199,37 +139,6 @@ def execute(run: Run, *, until: str = "report") -> None:
                 _take(run, step, [s for s in labels if not run.folder(step, s).exists()])
     if until == "report" and not (run.path / "report.html").exists():
         _timed(run, "report", "")
-
-
-def _memory(run: Run, subjects: Collection[SubjectPlan]) -> dict[str, int]:
-    """Return what each step needs, of the subject that needs most, if it is within the budget."""
-    from neurodiffuse import budget  # numpy is not needed to read a command line
-
-    each = [_needed(run, s.label, s.voxels) for s in subjects]
-    most = {step: max(needed[step] for needed in each) for step in each[0]}
-    budget.check(run, most)
-    return most
-
-
-def _ridge(run: Run, subjects: Collection[SubjectPlan]) -> str:
-    """Return what ridge is computed on and needs there, of the subject that needs most."""
-    device, algebra = run.machine.device, run.machine.algebra(run.registry)
-    if algebra is None:
-        named = device not in ("auto", "cpu")
-        return f"on the CPU: no plugin offers ridge on {device!r}" if named else ""
-    single, predict = run.config.mask.repetitions == "single", run.config.predict
-    rows = {s.label: s.train_trials if single else s.train_images for s in subjects}
-    most = max(subjects, key=lambda s: min(s.voxels, rows[s.label]))
-    n = rows[most.label]
-    held_out = min(predict.calibration, n) if predict.rescale == "train" else 0
-    return str(algebra.plan(min(most.voxels, n), n, most.test_images + held_out))
-
-
-def _needed(run: Run, label: str, voxels: int) -> dict[str, int]:
-    from neurodiffuse import budget
-
-    memory = run.machine.executor.share(run.machine.memory)
-    return budget.peaks(budget.counts_of(run, label, voxels), memory)
 
 
 def _check_input(run: Run, label: str) -> None:
@@ -267,7 +176,7 @@ def _fits_beside(run: Run, step: str, labels: Sequence[str]) -> bool:
     if share is None:
         return True
     voxels = {s: run.select(s, run.config.mask.select or run.subject(s).mask) for s in labels}
-    return all(_needed(run, s, int(voxels[s].sum()))[step] <= share for s in labels)
+    return all(needed_of(run, s, int(voxels[s].sum()))[step] <= share for s in labels)
 
 
 def _timed(run: Run, step: str, label: str) -> None:
@@ -285,62 +194,6 @@ def _note(run: Run, step: str, label: str, seconds: float, host: str) -> None:
     run.log_step(step, label or "all", seconds, host)
     who = f"sub-{label} " if label else ""
     say(f"{who}{step}: done in {seconds:.1f} s", quiet=run.quiet)
-
-
-def _plan_subject(run: Run, label: str) -> SubjectPlan:
-    about = run.subject(label)
-    _check_split(about)
-    expression = run.config.mask.select or about.mask
-    voxels = run.select(label, expression)
-    ids = (*about.trials.images("train"), *about.trials.images("test"))
-    stimuli = run.dataset.stimuli(ids)
-    for feature, part in run.config.features.items():
-        for own in (part.roi, *part.bands):
-            if own:
-                run.select(label, own)
-        reads = run.registry.card("encoder", part.encoder).reads
-        if "captions" in reads:
-            remedy = run.dataset.about().get("captions", "Add captions to the data set")
-            _check_captions(stimuli, about, feature, remedy)
-    trials = about.trials
-    return SubjectPlan(
-        label,
-        expression,
-        int(voxels.sum()),
-        len(trials.images("train")),
-        trials.split.count("train"),
-        len(trials.images("test")),
-        trials.split.count("test"),
-    )
-
-
-def _check_split(about: Subject) -> None:
-    train, test = about.trials.images("train"), about.trials.images("test")
-    both = set(train) & set(test)
-    who = f"sub-{about.label}"
-    if both:
-        raise DataError(
-            f"{who}: {len(both)} images are in training and test at once, such as "
-            f"{min(both)}; a test image must not be trained on."
-        )
-    if len(train) < 2:
-        raise DataError(f"{who}: {len(train)} training images; at least 2 are needed.")
-    if len(test) < 2:
-        have = "no test images" if not test else "one test image only"
-        raise DataError(
-            f"{who}: {have}; at least 2 are needed, since identification tells a picture from "
-            "others. Check the split of the data set."
-        )
-
-
-def _check_captions(stimuli: Stimuli, about: Subject, feature: str, remedy: str) -> None:
-    without = [i for i, c in zip(stimuli.ids, stimuli.captions, strict=True) if not any(c)]
-    if without:
-        raise DataError(
-            f"features.{feature}: reads captions, and {len(without)} of {len(stimuli)} stimuli of "
-            f"sub-{about.label} have none, such as {without[0]}. {remedy} or choose a recipe "
-            "without text."
-        )
 
 
 def _read_every_image(run: Run, label: str) -> None:
@@ -362,19 +215,6 @@ def _read_every_image(run: Run, label: str) -> None:
         run.contents[stimuli.ids[k]] = content(image)
 
 
-def _downloads(run: Run, steps: Collection[str] = STEPS) -> list[tuple[str, Download]]:
-    """Return what these steps would fetch, and the part of the recipe that needs it."""
-    parts: list[tuple[str, Role]] = []
-    if "encode" in steps:
-        parts += [(f"features.{f}", run.encoder(f)) for f in run.config.features]
-    if "generate" in steps:
-        parts += [(f"stages.{s}", run.generator(s)) for s in run.config.stages]
-    if "score" in steps:
-        parts += [(f"metrics.{m}", run.metric(m)) for m in run.config.metrics]
-    found = {d: where for where, part in reversed(parts) for d in part.downloads()}
-    return [(where, d) for d, where in found.items()]
-
-
 def _require_weights(run: Run, until: str) -> None:
     """Refuse to begin hours of work that would end for want of published weights.
 
@@ -386,7 +226,7 @@ def _require_weights(run: Run, until: str) -> None:
         if any(not run.folder(step, label).exists() for label in run.config.subjects)
     }
     names = {file.address: model.name for model in run.registry.models() for file in model.files}
-    lacking = [(where, d) for where, d in _downloads(run, ahead) if d.address in names]
+    lacking = [(where, d) for where, d in downloads_of(run, ahead) if d.address in names]
     if lacking:
         where, first = lacking[0]
         models = dict.fromkeys(names[d.address] for _, d in lacking)
@@ -394,10 +234,3 @@ def _require_weights(run: Run, until: str) -> None:
             f"{where}: {first.address} is not on this machine ({len(lacking)} files are missing). "
             f"Fetch them first: neurodiffuse models fetch {' '.join(models)}"
         )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

@@ -9,7 +9,7 @@ from neurodiffuse.errors import listing
 from neurodiffuse.run import read_json
 
 if TYPE_CHECKING:
-    from neurodiffuse.pipeline import Plan
+    from neurodiffuse.plan import Plan
     from neurodiffuse.run import Run
     from neurodiffuse.types import Download
 

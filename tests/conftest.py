@@ -10,6 +10,7 @@ import toy
 
 from neurodiffuse import builtin, pipeline
 from neurodiffuse.config import resolve
+from neurodiffuse.plan import plan_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run, opened
 
@@ -39,7 +40,7 @@ def make_run(registry: Registry, tmp_path: Path) -> Callable[..., Run]:
 def decoded(make_run: Callable[..., Run]) -> Run:
     """Return a finished run of the toy recipe."""
     run = make_run()
-    pipeline.plan_of(run)
+    plan_of(run)
     with opened(run):
         pipeline.execute(run)
     return run

@@ -17,6 +17,7 @@ from neurodiffuse import budget, pipeline, plan_text
 from neurodiffuse.errors import RunError
 from neurodiffuse.executor import Processes
 from neurodiffuse.machine import Machine
+from neurodiffuse.plan import plan_of
 from neurodiffuse.run import opened
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "memory.py"
@@ -105,7 +106,7 @@ def test_a_batch_is_as_large_as_the_budget_allows():
 def test_too_small_a_budget_is_told_before_anything_is_written(make_run):
     run = dataclasses.replace(make_run(), machine=Machine(memory=2**20))
     with pytest.raises(RunError, match=r"--memory: .* needs about .* is 1 MiB\. Give") as told:
-        pipeline.plan_of(run)
+        plan_of(run)
     assert "\n" not in str(told.value)
     assert not run.path.exists()
 
@@ -193,10 +194,10 @@ def test_the_remedy_that_is_told_is_enough(make_run):
     for executor in (Machine().executor, Processes(3)):
         run = dataclasses.replace(make_run(), machine=Machine(memory=2**20, executor=executor))
         with pytest.raises(RunError) as told:
-            pipeline.plan_of(run)
+            plan_of(run)
         size = read_memory(re.search(r"Give --memory ([\w.]+)", str(told.value))[1])
         enough = dataclasses.replace(run, machine=Machine(memory=size, executor=executor))
-        assert "memory     at most mask" in plan_text.describe(enough, pipeline.plan_of(enough))
+        assert "memory     at most mask" in plan_text.describe(enough, plan_of(enough))
 
 
 def test_a_budget_is_no_part_of_a_run_and_changes_only_the_batches(make_run, monkeypatch):

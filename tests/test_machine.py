@@ -9,10 +9,11 @@ import pytest
 import toy
 from click.testing import CliRunner
 
-from neurodiffuse import builtin, pipeline
+from neurodiffuse import builtin
 from neurodiffuse.errors import PluginError
 from neurodiffuse.hookspecs import hookimpl
 from neurodiffuse.machine import Machine, machine_flags, read_memory
+from neurodiffuse.plan import plan_of
 from neurodiffuse.plugins import Registry
 
 
@@ -156,7 +157,7 @@ def test_the_plan_says_where_ridge_is_computed(make_run) -> None:
     def planned(device: str, *plugins) -> str:
         registry = Registry([("builtin", builtin), ("toy", toy), *plugins])
         machine = Machine(device)
-        return pipeline.plan_of(replace(run, registry=registry, machine=machine)).ridge
+        return plan_of(replace(run, registry=registry, machine=machine)).ridge
 
     assert planned("slow", ("offers", Offers)) == "on slow: 40 of 40 rows, 46 to predict"
     assert planned("cuda") == "on the CPU: no plugin offers ridge on 'cuda'"

@@ -11,6 +11,7 @@ import pytest
 
 from neurodiffuse import pipeline
 from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError
+from neurodiffuse.plan import plan_of
 from neurodiffuse.run import opened
 from neurodiffuse.store import LatentFile, load_betas
 
@@ -45,25 +46,25 @@ def test_unknown_subject_lists_those_that_exist(registry, word):
 def test_bad_data_is_one_line_and_nothing_is_written(make_run, setting, said):
     run = make_run(setting)
     with pytest.raises(DataError, match=said) as caught:
-        pipeline.plan_of(run)
+        plan_of(run)
     assert "\n" not in str(caught.value)
     assert not run.path.exists()
 
 
 def test_unknown_region_is_told_with_the_known_ones(make_run):
     with pytest.raises(ConfigError, match=r"V9.*V1"):
-        pipeline.plan_of(make_run(mask="V9+FFA1"))
+        plan_of(make_run(mask="V9+FFA1"))
 
 
 def test_captions_are_asked_for_only_when_needed(make_run):
-    pipeline.plan_of(make_run("datasets.toy.fault=captions"))
+    plan_of(make_run("datasets.toy.fault=captions"))
     words = ("features.words.encoder=words", "features.words.alpha=1")
     with pytest.raises(DataError, match=r"features.words: reads captions, and 46 of 46"):
-        pipeline.plan_of(make_run("datasets.toy.fault=captions", *words))
+        plan_of(make_run("datasets.toy.fault=captions", *words))
 
 
 def test_plan_counts(make_run):
-    plan = pipeline.plan_of(make_run("features.colour.roi=V1", mask="V1+FFA1"))
+    plan = plan_of(make_run("features.colour.roi=V1", mask="V1+FFA1"))
     subject = plan.subjects[0]
     assert subject.mask == "V1+FFA1"
     assert (subject.voxels, subject.train_images, subject.train_trials) == (30, 40, 60)

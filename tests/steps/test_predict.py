@@ -9,6 +9,7 @@ from sklearn.metrics import r2_score
 
 from neurodiffuse import maps, pipeline, ridge
 from neurodiffuse.errors import DataError
+from neurodiffuse.plan import plan_of
 from neurodiffuse.questions.roi_optimal.answers import answer
 from neurodiffuse.questions.weights.parts import Part
 from neurodiffuse.questions.weights.project import project
@@ -209,7 +210,7 @@ def test_report_shows_which_penalties_were_chosen(make_run):
         "features.colour.alpha_per=target",
         "datasets.toy.noise=1.0",
     )
-    pipeline.plan_of(run)
+    plan_of(run)
     with opened(run):
         pipeline.execute(run)
     page = (run.path / "report.html").read_text(encoding="utf-8")

@@ -7,8 +7,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from neurodiffuse import __version__, pipeline
+from neurodiffuse import __version__
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.plan import plan_of
 from neurodiffuse.questions import sheets, tables
 from neurodiffuse.questions.ablate.switches import Asked
 from neurodiffuse.questions.ablate.variants import (
@@ -107,7 +108,7 @@ def _arms(run: Run, variants: Sequence[Variant]) -> list[Arm]:
     ]
     for one in branches:
         if one is not run:
-            pipeline.plan_of(one)
+            plan_of(one)
     for one in branches:
         if one is not run:
             grow(one)

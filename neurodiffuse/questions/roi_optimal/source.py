@@ -9,6 +9,7 @@ from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
 from neurodiffuse.errors import ConfigError, listing, near
 from neurodiffuse.machine import Machine
+from neurodiffuse.plan import plan_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run
 
@@ -64,7 +65,7 @@ def to_fit(
     config, data = pipeline.open_subjects(config, registry)
     place = out or pipeline.default_out(config)
     run = Run(place, config, registry, data, quiet, machine or Machine())
-    pipeline.plan_of(run)
+    plan_of(run)
     return run, config.subjects
 
 

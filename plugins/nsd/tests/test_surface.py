@@ -13,6 +13,7 @@ from nibabel.freesurfer.mghformat import MGHImage
 from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
 from neurodiffuse.errors import DataError
+from neurodiffuse.plan import plan_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.weights.ask import weights
 from neurodiffuse.questions.weights.question import Question
@@ -99,7 +100,7 @@ def test_decoding_to_the_report(flat, tmp_path):
     )  # fmt: skip
     config, dataset = pipeline.open_subjects(config, registry)
     run = Run(tmp_path / "run", config, registry, dataset, quiet=True)
-    pipeline.plan_of(run)
+    plan_of(run)
     with opened(run):
         pipeline.execute(run)
     image = nib.load(run.folder("mask", "01") / "mask.nii.gz")

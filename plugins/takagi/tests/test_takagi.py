@@ -275,6 +275,7 @@ def test_the_recipe_runs_on_the_bundled_example(weights, tmp_path):
 
     from neurodiffuse import pipeline
     from neurodiffuse.config import read_recipe, resolve
+    from neurodiffuse.plan import plan_of
     from neurodiffuse.plugins import Registry
     from neurodiffuse.run import Run, opened
 
@@ -313,7 +314,7 @@ def test_the_recipe_runs_on_the_bundled_example(weights, tmp_path):
     )
     config, data = pipeline.open_subjects(config, registry)
     run = Run(tmp_path / "run", config, registry, data, quiet=True)
-    plan = pipeline.plan_of(run)
+    plan = plan_of(run)
     assert plan.targets == {"z": 4 * 8 * 8, "c": 9 * 12}
     with opened(run):
         pipeline.execute(run)

@@ -404,6 +404,7 @@ def test_a_decode_through_tensors_predicts_what_numpy_does(tmp_path, alpha):
     toy = pytest.importorskip("toy")
     from neurodiffuse import builtin, pipeline, plan_text
     from neurodiffuse.config import resolve
+    from neurodiffuse.plan import plan_of
     from neurodiffuse.run import Run, opened
     from neurodiffuse.store import LatentFile
 
@@ -418,7 +419,7 @@ def test_a_decode_through_tensors_predicts_what_numpy_does(tmp_path, alpha):
         config = resolve(registry, dataset="toy", subjects=("01",), recipe="toy", settings=settings)
         config, data = pipeline.open_subjects(config, registry)
         run = Run(tmp_path / name, config, registry, data, quiet=True)
-        plans[name] = plan_text.describe(run, pipeline.plan_of(run))
+        plans[name] = plan_text.describe(run, plan_of(run))
         with opened(run):
             pipeline.execute(run, until="predict")
         place = run.folder("predict", "01")

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
+from neurodiffuse.plan import plan_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run, opened
 from neurodiffuse_versatile_diffusion import unconditional
@@ -118,7 +119,7 @@ def test_it_runs_on_the_bundled_example(tiny, registry, tmp_path, monkeypatch):
     )
     config, data = pipeline.open_subjects(config, registry)
     run = Run(tmp_path / "run", config, registry, data, quiet=True)
-    plan = pipeline.plan_of(run)
+    plan = plan_of(run)
     assert plan.targets["vision"] == 17 * 12
     assert plan.targets["text"] == 12 * 12
     with opened(run):

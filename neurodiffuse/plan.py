@@ -1,0 +1,180 @@
+"""What a run will do, told and checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from neurodiffuse.config import STEPS
+from neurodiffuse.errors import DataError
+from neurodiffuse.run import Run
+from neurodiffuse.types import Download, Role, Stimuli, Subject
+
+
+@dataclass(frozen=True)
+class SubjectPlan:
+    """What will be decoded for one subject; counts of images, trials and voxels."""
+
+    label: str
+    mask: str
+    voxels: int
+    train_images: int
+    train_trials: int
+    test_images: int
+    test_trials: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will compute, fetch and write; ``disk``, and each step's ``memory``, in bytes.
+
+    ``ridge`` says what computes it where that is not BLAS, or was to be something else.
+    """
+
+    subjects: tuple[SubjectPlan, ...]
+    targets: dict[str, int]
+    steps: tuple[tuple[str, str, bool], ...]
+    downloads: tuple[tuple[str, Download], ...]
+    disk: int
+    memory: dict[str, int]
+    ridge: str = ""
+
+
+def plan_of(run: Run) -> Plan:
+    """Check every subject against the recipe and return what will be done.
+
+    Raises
+    ------
+    DataError
+        If there are too few images, captions that the recipe needs are missing, an image is on
+        both sides of the split, or the mask is empty.
+    ConfigError
+        If an ROI expression cannot be read.
+    RunError
+        If a step would need more memory than the machine settings allow.
+    """
+    subjects = tuple(_plan_subject(run, label) for label in run.config.subjects)
+    targets = {}
+    for feature in run.config.features:
+        shapes = run.encoder(feature).shapes()
+        targets[feature] = sum(_size(shape) for shape in shapes)
+    value = {"float32": 4, "float16": 2}[run.config.encode.dtype]
+    row = sum(s.test_images * 4 + (s.train_images + s.test_images) * value for s in subjects)
+    disk = row * sum(targets.values())
+    disk += sum(4 * s.voxels * (s.train_images + s.test_images) for s in subjects)
+    steps = tuple(
+        (step, label, run.folder(step, label).exists())
+        for label in run.config.subjects
+        for step in STEPS[:-1]
+    )
+    memory = _memory(run, subjects)
+    downloads, ridge = tuple(downloads_of(run)), _ridge(run, subjects)
+    return Plan(subjects, targets, steps, downloads, disk, memory, ridge)
+
+
+def _memory(run: Run, subjects: Collection[SubjectPlan]) -> dict[str, int]:
+    """Return what each step needs, of the subject that needs most, if it is within the budget."""
+    from neurodiffuse import budget  # numpy is not needed to read a command line
+
+    each = [needed_of(run, s.label, s.voxels) for s in subjects]
+    most = {step: max(needed[step] for needed in each) for step in each[0]}
+    budget.check(run, most)
+    return most
+
+
+def _ridge(run: Run, subjects: Collection[SubjectPlan]) -> str:
+    """Return what ridge is computed on and needs there, of the subject that needs most."""
+    device, algebra = run.machine.device, run.machine.algebra(run.registry)
+    if algebra is None:
+        named = device not in ("auto", "cpu")
+        return f"on the CPU: no plugin offers ridge on {device!r}" if named else ""
+    single, predict = run.config.mask.repetitions == "single", run.config.predict
+    rows = {s.label: s.train_trials if single else s.train_images for s in subjects}
+    most = max(subjects, key=lambda s: min(s.voxels, rows[s.label]))
+    n = rows[most.label]
+    held_out = min(predict.calibration, n) if predict.rescale == "train" else 0
+    return str(algebra.plan(min(most.voxels, n), n, most.test_images + held_out))
+
+
+def needed_of(run: Run, label: str, voxels: int) -> dict[str, int]:
+    """Return the bytes that each step of a subject needs in one process."""
+    from neurodiffuse import budget
+
+    memory = run.machine.executor.share(run.machine.memory)
+    return budget.peaks(budget.counts_of(run, label, voxels), memory)
+
+
+def _plan_subject(run: Run, label: str) -> SubjectPlan:
+    about = run.subject(label)
+    _check_split(about)
+    expression = run.config.mask.select or about.mask
+    voxels = run.select(label, expression)
+    ids = (*about.trials.images("train"), *about.trials.images("test"))
+    stimuli = run.dataset.stimuli(ids)
+    for feature, part in run.config.features.items():
+        for own in (part.roi, *part.bands):
+            if own:
+                run.select(label, own)
+        reads = run.registry.card("encoder", part.encoder).reads
+        if "captions" in reads:
+            remedy = run.dataset.about().get("captions", "Add captions to the data set")
+            _check_captions(stimuli, about, feature, remedy)
+    trials = about.trials
+    return SubjectPlan(
+        label,
+        expression,
+        int(voxels.sum()),
+        len(trials.images("train")),
+        trials.split.count("train"),
+        len(trials.images("test")),
+        trials.split.count("test"),
+    )
+
+
+def _check_split(about: Subject) -> None:
+    train, test = about.trials.images("train"), about.trials.images("test")
+    both = set(train) & set(test)
+    who = f"sub-{about.label}"
+    if both:
+        raise DataError(
+            f"{who}: {len(both)} images are in training and test at once, such as "
+            f"{min(both)}; a test image must not be trained on."
+        )
+    if len(train) < 2:
+        raise DataError(f"{who}: {len(train)} training images; at least 2 are needed.")
+    if len(test) < 2:
+        have = "no test images" if not test else "one test image only"
+        raise DataError(
+            f"{who}: {have}; at least 2 are needed, since identification tells a picture from "
+            "others. Check the split of the data set."
+        )
+
+
+def _check_captions(stimuli: Stimuli, about: Subject, feature: str, remedy: str) -> None:
+    without = [i for i, c in zip(stimuli.ids, stimuli.captions, strict=True) if not any(c)]
+    if without:
+        raise DataError(
+            f"features.{feature}: reads captions, and {len(without)} of {len(stimuli)} stimuli of "
+            f"sub-{about.label} have none, such as {without[0]}. {remedy} or choose a recipe "
+            "without text."
+        )
+
+
+def downloads_of(run: Run, steps: Collection[str] = STEPS) -> list[tuple[str, Download]]:
+    """Return what these steps would fetch, and the part of the recipe that needs it."""
+    parts: list[tuple[str, Role]] = []
+    if "encode" in steps:
+        parts += [(f"features.{f}", run.encoder(f)) for f in run.config.features]
+    if "generate" in steps:
+        parts += [(f"stages.{s}", run.generator(s)) for s in run.config.stages]
+    if "score" in steps:
+        parts += [(f"metrics.{m}", run.metric(m)) for m in run.config.metrics]
+    found = {d: where for where, part in reversed(parts) for d in part.downloads()}
+    return [(where, d) for d, where in found.items()]
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size
