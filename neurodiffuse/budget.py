@@ -194,7 +194,7 @@ def fit(c: Counts) -> int:
     s, w = min(c.n, c.p), _width(c)
     betas = 4 * c.n * c.p * (2 if c.bands else 1)
     mean = betas + 16 * c.p * min(ROWS, c.n)
-    gram = betas + 4 * s * s + 4 * max(c.n, c.p) * CHUNK
+    gram = betas + 4 * s * s + 8 * max(c.n, c.p) * CHUNK
     kept = betas if c.bands or c.n > c.p else 0
     chosen = max(36 * s * s, 20 * s * s + 48 * c.n * w)
     solved = kept + (chosen if c.chosen else 8 * s * s)
@@ -221,7 +221,7 @@ def predict(c: Counts) -> int:
     block = (2 * c.value + 8 + (4 if c.repeated else 0)) * c.n * w
     finishing = (60 * c.m + 20 * r) * w + 20 * c.m * c.m
     stream = rows * kinds + cross + block + finishing
-    return max(4 * c.n * c.p + cross + 4 * c.n * CHUNK, solving, stream)
+    return max(4 * c.n * c.p + cross + 8 * c.n * CHUNK, solving, stream)
 
 
 def weights(c: Counts, piece: int, *, patterns: bool) -> int:

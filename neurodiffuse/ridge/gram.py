@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.ridge.algebra import BLAS, Algebra
 from neurodiffuse.ridge.columns import column_mean
+
+Part = TypeVar("Part")
 
 CHUNK = 1024
 """Columns (dual) or rows (primal) of the betas that are centred at a time."""
@@ -88,7 +92,7 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32, algebra: Algebra = BLAS) -> 
         raise DataError(f"ridge: betas of {(~np.isfinite(mean)).sum()} voxels are NaN or infinite.")
     out = Gram(x, mean, None, np.dtype(dtype), 0.0, algebra)
     parts = (out.centred(part) for part in stretches(n, p, dual=out.dual))
-    matrix = algebra.gram(parts, size, out.dtype, dual=out.dual)
+    matrix = algebra.gram(ahead(parts), size, out.dtype, dual=out.dual)
     _mirror(matrix)
     let_go(x)
     lift = float(np.trace(matrix, dtype=np.float64)) / n**2 if out.dual else 0.0
@@ -113,10 +117,23 @@ def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:
     if not gram.dual:
         return gram.centre(x_new, (everything, everything))
     out = np.zeros((len(x_new), n), gram.dtype)
-    for part in stretches(n, p, dual=True):
-        out += gram.algebra.multiplier(gram.centre(x_new, part))(gram.centred(part).T, False)
+    pairs = (
+        (gram.centre(x_new, part), gram.centred(part).T) for part in stretches(n, p, dual=True)
+    )
+    for new, trained in ahead(pairs):
+        out += gram.algebra.multiplier(new)(trained, False)
     let_go(gram.x)
     return out
+
+
+def ahead(parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield parts, the next of which is made in a thread while the last is worked on."""
+    with ThreadPoolExecutor(1) as maker:
+        making = iter(parts)
+        pending = maker.submit(next, making, None)
+        while (part := pending.result()) is not None:
+            pending = maker.submit(next, making, None)
+            yield part
 
 
 def let_go(x: np.ndarray) -> None:
