@@ -39,6 +39,8 @@ from neurodiffuse.store import LatentFile, load_betas, save_betas
 from neurodiffuse.types import Betas
 
 CALIBRATION = 1000
+SETTLE = 20
+"""Seconds that a disk may go on writing what was made: the first run after it was a third slower."""
 RANK = 60
 
 
@@ -291,6 +293,8 @@ def main() -> None:
         start = time.perf_counter()
         make(Path(name), size)
         print(f"made in {time.perf_counter() - start:.0f} s", flush=True)
+        os.sync()
+        time.sleep(SETTLE)
         for part in ["test"] if given.choose else parts:
             shutil.rmtree(Path(name) / "steps" / "sub-01" / "fit", ignore_errors=True)
             forget(Path(name))

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
 from weakref import finalize
@@ -32,10 +33,10 @@ WIDTH = 2048
 """Targets in one block of columns."""
 
 KEPT = 2**29
-"""Bytes of the largest file that the system may keep in its cache when blocks of it were read.
+"""Bytes of the largest file whose blocks are read through the system's cache.
 
-A larger one pushes out what is used again, and on a virtual machine finding room for it took more
-processor time than reading (docs/reference/ridge-benchmarks.md).
+A larger one pushes out what is used again, and finding room for it took more processor time than
+reading it (docs/decisions/0002-ridge.md).
 """
 
 ROUNDING = 1e-6
@@ -186,22 +187,20 @@ class LatentFile:
         any more is filled again.
         """
         spare: list[mmap.mmap] = []
-        with self.path.open("rb") as file, ThreadPoolExecutor(1) as reader:
-            offset = _data_offset(file)
-            advise(file, 0, 0, "POSIX_FADV_SEQUENTIAL")
+        with self._reading() as file, ThreadPoolExecutor(1) as reader:
             # the first is submitted before the loop: one is always under way
-            pending = [reader.submit(self._read, file, offset, 0, spare)] if self.targets else []
+            pending = [reader.submit(self._read, file, 0, spare)] if self.targets else []
             for block, columns in enumerate(self.columns()):
                 values = pending.pop().result()
                 if columns.stop < self.targets:
-                    pending.append(reader.submit(self._read, file, offset, block + 1, spare))
+                    pending.append(reader.submit(self._read, file, block + 1, spare))
                 yield columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
 
     def block(self, number: int) -> tuple[slice, np.ndarray]:
         """Return what `blocks` yields at one place."""
         columns = self.columns()[number]
-        with self.path.open("rb") as file:
-            values = self._read(file, _data_offset(file), number, [])
+        with self._reading() as file:
+            values = self._read(file, number, [])
         return columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
 
     def rows(self, start: int = 0, stop: int | None = None) -> Latents:
@@ -244,39 +243,46 @@ class LatentFile:
         centre, unit = self._units[:, columns]
         return np.asarray(values, np.float32) * unit + centre
 
-    def _read(self, file: Any, offset: int, block: int, spare: list[mmap.mmap]) -> np.ndarray:
-        values = _mapped((len(self.ids), self.width), self._stored, spare)
-        view, place = memoryview(values.data).cast("B"), offset + block * values.nbytes
-        while len(view):
-            got = os.preadv(file.fileno(), [view], place)
-            if not got:
+    def _reading(self) -> BufferedReader | FileIO:
+        """Open the file, past the system's cache if it is large and the system can do that."""
+        if self.path.stat().st_size > KEPT and hasattr(os, "O_DIRECT"):
+            try:
+                return open(self.path, "rb", 0, opener=lambda p, f: os.open(p, f | os.O_DIRECT))
+            except OSError as error:  # not every file system can
+                if error.errno != errno.EINVAL:
+                    raise
+        return self.path.open("rb")
+
+    @cached_property
+    def _offset(self) -> int:
+        with self.path.open("rb") as file:
+            return _data_offset(file)
+
+    def _read(
+        self, file: BufferedReader | FileIO, block: int, spare: list[mmap.mmap]
+    ) -> np.ndarray:
+        shape = (len(self.ids), self.width)
+        count = int(np.prod(shape))
+        if not count:
+            return np.empty(shape, self._stored)
+        size = self._stored.itemsize * count
+        place = self._offset + block * size
+        # what goes past the cache begins at a page, in the file as in memory
+        lead = place % mmap.PAGESIZE
+        memory = spare.pop() if spare else mmap.mmap(-1, size + 2 * mmap.PAGESIZE)
+        done, whole = 0, lead + size
+        while done < whole:
+            part = memoryview(memory)[done : -(-whole // mmap.PAGESIZE) * mmap.PAGESIZE]
+            got = os.preadv(file.fileno(), [part], place - lead + done)
+            done += got
+            if not got or (done < whole and done % mmap.PAGESIZE):
                 raise DataError(f"{self.path}: the file ends too early. Encode again.")
-            view, place = view[got:], place + got
-        if os.fstat(file.fileno()).st_size > KEPT:
-            advise(file, place - values.nbytes, values.nbytes, "POSIX_FADV_DONTNEED")
-        return values
-
-
-def _mapped(shape: Shape, dtype: np.dtype[Any], spare: list[mmap.mmap]) -> np.ndarray:
-    """Return an array with any values, whose memory joins ``spare`` when nobody holds it any more.
-
-    Memory that the system hands out has to be cleared first, which takes longer than filling it.
-    It goes back the moment the list is let go of: malloc keeps blocks below 32 MiB for later, and
-    those that a reading thread frees it keeps in that thread's arena. Larger ones it maps too.
-    """
-    count = int(np.prod(shape))
-    if not count:
-        return np.empty(shape, dtype)
-    memory = spare.pop() if spare else mmap.mmap(-1, count * dtype.itemsize)
-    values = np.frombuffer(memory, dtype)
-    finalize(values, spare.append, memory).atexit = False  # views of the values hold them too
-    return values.reshape(shape)
-
-
-def advise(file: Any, start: int, length: int, advice: str) -> None:
-    """Tell the system what will be read of a file, where it can be told (not on macOS, Windows)."""
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file.fileno(), start, length, getattr(os, advice))
+        values = np.frombuffer(memory, self._stored, count, lead)
+        # Memory is given again when nobody holds the values or a view of them: what the system
+        # hands out has to be cleared first, which takes longer than filling it. It goes back the
+        # moment the list is let go of, whatever malloc keeps.
+        finalize(values, spare.append, memory).atexit = False
+        return values.reshape(shape)
 
 
 def _data_offset(file: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
 from pathlib import Path
 
@@ -118,24 +120,41 @@ def test_a_part_of_a_block_that_is_held_keeps_its_values(tmp_path):
 @pytest.mark.usefixtures("narrow")
 def test_memory_of_blocks_is_filled_again(tmp_path):
     file = LatentFile.create(tmp_path / "x.npy", list("abcdef"), [(800,)])
-    places = {block.__array_interface__["data"][0] for _, block in file.blocks()}
-    assert len(places) <= 4
+    pages = {block.__array_interface__["data"][0] // mmap.PAGESIZE for _, block in file.blocks()}
+    assert len(pages) <= 4
 
 
 @pytest.mark.usefixtures("narrow")
-@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system takes no advice")
-def test_a_large_file_is_not_kept_in_the_system_s_cache(tmp_path, monkeypatch):
-    file = LatentFile.create(tmp_path / "x.npy", list("abcdef"), [(80,)])
-    said = []
-    monkeypatch.setattr(os, "posix_fadvise", lambda *args: said.append(args[1:]))
+@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="the system always caches")
+@pytest.mark.parametrize("rows", [6, 1000])
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_large_file_is_read_past_the_cache_where_that_is_possible(
+    tmp_path, monkeypatch, rows, refused
+):
+    values = np.random.default_rng(0).standard_normal((rows, 77)).astype(np.float32)
+    file = LatentFile.create(tmp_path / "x.npy", [f"i{k}" for k in range(rows)], [(77,)])
+    file.write(0, values)
+    opened, real = [], os.open
+
+    def listen(path, flags, *more):
+        if flags & os.O_DIRECT:
+            opened.append(path)
+            if refused:
+                raise OSError(errno.EINVAL, "not on this disk")
+        return real(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", listen)
     list(file.blocks())
-    assert {advice for _, _, advice in said} == {os.POSIX_FADV_SEQUENTIAL}
-    said.clear()
+    assert not opened
     monkeypatch.setattr(store, "KEPT", 100)
-    list(file.blocks())
-    dropped = sorted((start, n) for start, n, a in said if a == os.POSIX_FADV_DONTNEED)
-    size = file.path.stat().st_size
-    assert dropped == [(s, 6 * 8 * 4) for s in range(size - 80 * 6 * 4, size, 6 * 8 * 4)]
+    found = np.concatenate([block for _, block in file.blocks()], axis=1)
+    np.testing.assert_array_equal(found, values)
+    np.testing.assert_array_equal(file.block(9)[1], values[:, 72:])
+    assert len(opened) == 2
+    with file.path.open("r+b") as cut:
+        cut.truncate(file.path.stat().st_size - 5)
+    with pytest.raises(DataError, match="ends too early"):
+        list(file.blocks())
 
 
 def test_labels_are_alphanumeric_and_distinct():
