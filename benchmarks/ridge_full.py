@@ -40,7 +40,7 @@ from neurodiffuse.types import Betas
 
 CALIBRATION = 1000
 SETTLE = 20
-"""Seconds that a disk may go on writing what was made: the first run after it was a third slower."""
+"""Seconds in which a disk writes what was made: the first run after it was a third slower."""
 RANK = 60
 
 
