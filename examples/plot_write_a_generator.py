@@ -23,6 +23,7 @@ from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.hookspecs import hookimpl
+from neurodiffuse.plan import plan_of
 from neurodiffuse.plan_text import results
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run, opened
@@ -134,7 +135,7 @@ root = next(p / "bids_example" for p in (here, *here.parents) if (p / "bids_exam
 config = resolve(registry, dataset="bids", subjects=["01"], recipe=str(recipe), root=str(root))
 config, dataset = pipeline.open_subjects(config, registry)
 run = Run(recipe.parent / "run", config, registry, dataset, quiet=True)
-pipeline.plan_of(run)
+plan_of(run)
 with opened(run):
     pipeline.execute(run)
     print(results(run))
