@@ -86,9 +86,9 @@ def load(folder: Path, name: str) -> np.ndarray:
     return np.load(folder / f"{name}.npy", mmap_mode="r")
 
 
-def hat(folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
+def hat(folder: Path, size: Size, made: np.ndarray, alpha: float = ALPHA) -> dict[str, float]:
     """Predict as neurodiffuse does: one hat matrix, targets streamed."""
-    return _predict(ridge.factorise(ridge.gram(load(folder, "x")), ALPHA), folder, size, made)
+    return _predict(ridge.factorise(ridge.gram(load(folder, "x")), alpha), folder, size, made)
 
 
 def weights(folder: Path, size: Size, made: np.ndarray) -> None:
