@@ -29,6 +29,7 @@ import numpy as np
 from measure import cost, gemm_rate, machine
 
 from neurodiffuse import ridge
+from neurodiffuse.overlap import follow
 from neurodiffuse.store import LatentFile
 
 PREDICT, WEIGHTS, CHOOSE = "predictions", "weights and L1", "penalty for each target"
@@ -100,7 +101,7 @@ def weights(folder: Path, size: Size, made: np.ndarray) -> None:
     def add(pair: tuple[slice, np.ndarray]) -> None:
         l1[:] += np.abs(pair[1]).sum(axis=1, dtype=np.float64)
 
-    ridge.follow(ridge.weight_blocks(ridge.weight_map(factor), targets.blocks()), add)
+    follow(ridge.weight_blocks(ridge.weight_map(factor), targets.blocks()), add)
 
 
 def _predict(factor: ridge.Factor, folder: Path, size: Size, made: np.ndarray) -> dict[str, float]:
@@ -121,7 +122,7 @@ def _stream(
         made[:, columns] = ridge.rescale_block(block, size.m, kind="test").values
 
     # as the step predict does
-    ridge.follow(zip(ridge.predict_blocks(rows, targets), truths, strict=True), finish)
+    follow(zip(ridge.predict_blocks(rows, targets), truths, strict=True), finish)
     return {"r2": float(r2.mean())}
 
 

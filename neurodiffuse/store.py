@@ -9,35 +9,26 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import mmap
 import os
 import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
-from weakref import finalize
 
 import numpy as np
 from PIL import Image
 
 from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.overlap import ahead
+from neurodiffuse.reading import Stretches
 from neurodiffuse.types import Betas, Latents, Shape
 
 WIDTH = 2048
 """Targets in one block of columns."""
-
-KEPT = 2**29
-"""Bytes of the largest file whose blocks are read through the system's cache.
-
-A larger one pushes out what is used again, and finding room for it took more processor time than
-reading it (docs/decisions/0002-ridge.md).
-"""
 
 ROUNDING = 1e-6
 """Part of the mean below which a float32 column's deviation is rounding."""
@@ -183,33 +174,25 @@ class LatentFile:
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield ``(columns, values (n_rows, n_columns) float32)`` block by block, read once.
 
-        The next block is read while the last one is worked on. Memory of blocks that nobody holds
-        any more is filled again.
+        The next block is read while the last one is worked on.
         """
-        spare: list[mmap.mmap] = []
-        with self._reading() as file, ThreadPoolExecutor(1) as reader:
-            # the first is submitted before the loop: one is always under way
-            pending = [reader.submit(self._read, file, 0, spare)] if self.targets else []
-            for block, columns in enumerate(self.columns()):
-                values = pending.pop().result()
-                if columns.stop < self.targets:
-                    pending.append(reader.submit(self._read, file, block + 1, spare))
-                yield columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
+        with Stretches(self.path) as file:
+            stored = (self._read(file, block) for block in range(len(self.columns())))
+            for columns, values in zip(self.columns(), ahead(stored), strict=True):
+                yield columns, self._unpacked(values, columns)
 
     def block(self, number: int) -> tuple[slice, np.ndarray]:
         """Return what `blocks` yields at one place."""
         columns = self.columns()[number]
-        with self._reading() as file:
-            values = self._read(file, number, [])
-        return columns, self._unpacked(values[:, : columns.stop - columns.start], columns)
+        with Stretches(self.path) as file:
+            return columns, self._unpacked(self._read(file, number), columns)
 
     def rows(self, start: int = 0, stop: int | None = None) -> Latents:
         """Return latents of images ``start`` to ``stop`` in memory."""
         stored = np.load(self.path, mmap_mode="r")[:, start:stop]
         values = np.empty((stored.shape[1], self.targets), np.float32)
         for block, columns in zip(stored, self.columns(), strict=True):
-            part = block[:, : columns.stop - columns.start]
-            values[:, columns] = self._unpacked(part, columns)
+            values[:, columns] = self._unpacked(block, columns)
         return Latents(self.ids[start:stop], values, self.shapes)
 
     @property
@@ -238,51 +221,25 @@ class LatentFile:
         return small
 
     def _unpacked(self, values: np.ndarray, columns: slice) -> np.ndarray:
+        values = values[:, : columns.stop - columns.start]
         if self.dtype == "float32":
             return values
         centre, unit = self._units[:, columns]
         return np.asarray(values, np.float32) * unit + centre
-
-    def _reading(self) -> BufferedReader | FileIO:
-        """Open the file, past the system's cache if it is large and the system can do that."""
-        if self.path.stat().st_size > KEPT and hasattr(os, "O_DIRECT"):
-            try:
-                return open(self.path, "rb", 0, opener=lambda p, f: os.open(p, f | os.O_DIRECT))
-            except OSError as error:  # not every file system can
-                if error.errno != errno.EINVAL:
-                    raise
-        return self.path.open("rb")
 
     @cached_property
     def _offset(self) -> int:
         with self.path.open("rb") as file:
             return _data_offset(file)
 
-    def _read(
-        self, file: BufferedReader | FileIO, block: int, spare: list[mmap.mmap]
-    ) -> np.ndarray:
+    def _read(self, file: Stretches, block: int) -> np.ndarray:
         shape = (len(self.ids), self.width)
-        count = int(np.prod(shape))
-        if not count:
-            return np.empty(shape, self._stored)
-        size = self._stored.itemsize * count
-        place = self._offset + block * size
-        # what goes past the cache begins at a page, in the file as in memory
-        lead = place % mmap.PAGESIZE
-        memory = spare.pop() if spare else mmap.mmap(-1, size + 2 * mmap.PAGESIZE)
-        done, whole = 0, lead + size
-        while done < whole:
-            part = memoryview(memory)[done : -(-whole // mmap.PAGESIZE) * mmap.PAGESIZE]
-            got = os.preadv(file.fileno(), [part], place - lead + done)
-            done += got
-            if not got or (done < whole and done % mmap.PAGESIZE):
-                raise DataError(f"{self.path}: the file ends too early. Encode again.")
-        values = np.frombuffer(memory, self._stored, count, lead)
-        # Memory is given again when nobody holds the values or a view of them: what the system
-        # hands out has to be cleared first, which takes longer than filling it. It goes back the
-        # moment the list is let go of, whatever malloc keeps.
-        finalize(values, spare.append, memory).atexit = False
-        return values.reshape(shape)
+        size = self._stored.itemsize * int(np.prod(shape))
+        try:
+            values = file.read(self._offset + block * size, size)
+        except EOFError as error:
+            raise DataError(f"{self.path}: the file ends too early. Encode again.") from error
+        return values.view(self._stored).reshape(shape)
 
 
 def _data_offset(file: Any) -> int:

@@ -449,24 +449,3 @@ def test_estimator_refuses_alphas_that_do_not_fit():
         ridge.MultiTargetRidge([1.0, 2.0]).fit(x, y)
     with pytest.raises(ConfigError, match="number above 0"):
         ridge.MultiTargetRidge([1.0] * 11 + [0.0]).fit(x, y)
-
-
-def test_what_follows_keeps_the_order_and_stops_at_an_error():
-    made, seen = [], []
-
-    def items():
-        for k in range(6):
-            made.append(k)
-            yield k
-
-    ridge.follow(items(), seen.append)
-    assert seen == made == list(range(6))
-
-    def fail(k):
-        if k == 2:
-            raise DataError("two")
-
-    made.clear()
-    with pytest.raises(DataError, match="two"):
-        ridge.follow(items(), fail)
-    assert made == [0, 1, 2, 3]  # the next one was under way

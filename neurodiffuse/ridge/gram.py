@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.overlap import ahead
 from neurodiffuse.ridge.algebra import BLAS, Algebra
 from neurodiffuse.ridge.columns import column_mean
-
-Part = TypeVar("Part")
 
 CHUNK = 1024
 """Columns (dual) or rows (primal) of the betas that are centred at a time."""
@@ -124,16 +121,6 @@ def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:
         out += gram.algebra.multiplier(new)(trained, False)
     let_go(gram.x)
     return out
-
-
-def ahead(parts: Iterable[Part]) -> Iterator[Part]:
-    """Yield parts, the next of which is made in a thread while the last is worked on."""
-    with ThreadPoolExecutor(1) as maker:
-        making = iter(parts)
-        pending = maker.submit(next, making, None)
-        while (part := pending.result()) is not None:
-            pending = maker.submit(next, making, None)
-            yield part
 
 
 def let_go(x: np.ndarray) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 
@@ -14,8 +12,6 @@ from neurodiffuse.errors import DataError
 from neurodiffuse.ridge.algebra import BLAS, Algebra, Product
 from neurodiffuse.ridge.columns import CONSTANT, few_rows, gathered
 from neurodiffuse.ridge.tiles import ROWS as ROWS
-
-Item = TypeVar("Item")
 
 Blocks = Iterable[tuple[slice, np.ndarray]]
 """``(columns, targets (n, width))`` for each block of target columns, any real type."""
@@ -167,21 +163,6 @@ def predict_blocks(hat: np.ndarray | Hats | Placed, blocks: Blocks) -> Iterator[
         deviation, mean, sd, constant = rows.times(columns, targets)
         deviation[:, constant] = 0.0
         yield Predicted(columns, deviation, mean, sd, constant)
-
-
-def follow(items: Iterable[Item], work: Callable[[Item], None]) -> None:
-    """Call ``work`` with each item in order, in a thread of its own while the next one is made.
-
-    An error of either is raised, and no item is made after one that failed.
-    """
-    with ThreadPoolExecutor(1) as follower:
-        last: Future[None] | None = None
-        for item in items:
-            if last:
-                last.result()
-            last = follower.submit(work, item)
-        if last:
-            last.result()
 
 
 def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:

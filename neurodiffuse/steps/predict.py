@@ -11,6 +11,7 @@ import numpy as np
 
 from neurodiffuse import maps, metrics, ridge
 from neurodiffuse.metrics import running
+from neurodiffuse.overlap import follow
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run, write_json
 from neurodiffuse.store import LatentFile, load_betas
@@ -75,9 +76,7 @@ def _predict_feature(
         training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
         made_blocks = ridge.predict_blocks(_placed(run, rows), training)
         # one is rescaled, scored and written while the next is multiplied
-        ridge.follow(
-            zip(made_blocks, seen, strict=True), lambda pair: tally.add(pair[0], pair[1][1])
-        )
+        follow(zip(made_blocks, seen, strict=True), lambda pair: tally.add(pair[0], pair[1][1]))
     np.save(folder / f"{feature}_r2.npy", tally.r2.astype(np.float32))
     return tally.said()
 
