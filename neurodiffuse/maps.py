@@ -17,7 +17,7 @@ import numpy as np
 from neurodiffuse import ridge
 from neurodiffuse.errors import DataError
 from neurodiffuse.run import Run, read_json
-from neurodiffuse.store import LatentFile, load_betas
+from neurodiffuse.store import LatentFile, load_betas, save_triangle
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +140,7 @@ def save_factor(folder: Path, name: str, factor: ridge.Factor) -> dict[str, Any]
     """Write a factor as ``name_*.npy`` and return what `load_factor` needs besides."""
     np.save(folder / f"{name}_mean.npy", factor.gram.mean)
     if factor.triangle is not None:
-        np.save(folder / f"{name}_triangle.npy", factor.triangle)
+        save_triangle(folder / f"{name}_triangle.npy", factor.triangle)
     if factor.spectrum is not None:
         np.save(folder / f"{name}_values.npy", factor.spectrum[0])
         np.save(folder / f"{name}_vectors.npy", factor.spectrum[1])

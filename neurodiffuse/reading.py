@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+from io import BufferedIOBase
 from pathlib import Path
 from weakref import finalize
 
 import numpy as np
 
 KEPT = 2**29
-"""Bytes of the largest file that is read through the system's cache."""
+"""Bytes of the largest file that is kept in the system's cache."""
 
 
 class Stretches:
@@ -66,6 +67,13 @@ class Stretches:
             if len(memory) >= size:
                 return memory
         return mmap.mmap(-1, size + mmap.PAGESIZE)  # where a stretch begins in a page may differ
+
+
+def leave_no_cache(file: BufferedIOBase) -> None:
+    """Have what was written to a file, if it is large, on the disk and not in the cache as well."""
+    file.flush()
+    if os.fstat(file.fileno()).st_size > KEPT and hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _past_the_cache(path: Path) -> int | None:

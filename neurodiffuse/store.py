@@ -24,7 +24,7 @@ from PIL import Image
 
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.overlap import ahead
-from neurodiffuse.reading import Stretches
+from neurodiffuse.reading import Stretches, leave_no_cache
 from neurodiffuse.types import Betas, Latents, Shape
 
 WIDTH = 2048
@@ -57,6 +57,20 @@ def allocate(path: Path, shape: Shape, dtype: np.dtype) -> None:
         file.flush()
         if size:
             os.posix_fallocate(file.fileno(), start, size)
+
+
+def save_triangle(path: Path, matrix: np.ndarray) -> None:
+    """Write the lower triangle of a matrix (n, n) as ``.npy``, in Fortran order.
+
+    What is above it is 0 and a hole in the file: it takes no room where file systems have holes.
+    """
+    head = {"descr": matrix.dtype.str, "fortran_order": True, "shape": matrix.shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
+        start, size = file.tell(), matrix.itemsize
+        for k, column in enumerate(np.asfortranarray(matrix).T):
+            file.seek(start + size * k * (len(matrix) + 1))
+            file.write(column[k:].data)
 
 
 def load_betas(folder: Path, name: str) -> Betas:
@@ -165,6 +179,7 @@ class LatentFile:
             block = columns.start // self.width
             file.seek(_data_offset(file) + part.nbytes * block)
             file.write(part.data)
+            leave_no_cache(file)
 
     def columns(self) -> list[slice]:
         """Return the target columns of each block."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from scipy import linalg
+from sklearn.linear_model import Ridge
 from test_ridge import blocks, joined, problem
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -108,7 +109,13 @@ def test_chosen_penalties_use_it_too(n, p):
 
 @pytest.mark.parametrize(
     ("m", "n", "width", "dtype"),
-    [(1200, 1500, 1100, "f4"), (513, 2000, 777, "f2"), (3, 40, 20, "f4"), (1, 9, 1, "f8")],
+    [
+        (1200, 1500, 1100, "f4"),
+        (513, 2000, 777, "f2"),
+        (3, 40, 20, "f4"),
+        (1, 9, 1, "f8"),
+        (2, 2 * tiles.PIECE + tiles.ROWS + 7, 30, "f4"),
+    ],
 )
 def test_the_product_has_the_same_bits_on_any_number_of_threads(m, n, width, dtype):
     rng = np.random.default_rng(m)
@@ -168,3 +175,21 @@ def test_blas_solves_what_it_factors():
     np.testing.assert_allclose(
         ridge.BLAS.filtered(vectors, 1 / values, rows) @ matrix, rows, atol=1e-8
     )
+
+
+@pytest.mark.parametrize(("n", "p"), [(40, 100), (100, 40)])
+@pytest.mark.parametrize("alpha", [30.0, 1e-7])
+def test_the_last_factor_takes_the_memory_of_the_gram_matrix(n, p, alpha):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((n, p)).astype(np.float32), rng.standard_normal((n, 3))
+    gram = ridge.gram(x)
+    ridge.factorise(gram, 5.0)
+    np.testing.assert_array_equal(gram.matrix, ridge.gram(x).matrix)  # not the last: it is left
+    factor = ridge.factorise(gram, alpha, last=True)
+    if alpha > 1:  # smaller ones need more than float32, and matrices of their own
+        assert np.shares_memory(factor.triangle, gram.matrix)
+        assert factor.gram.matrix is None
+    rows = ridge.hat(factor, ridge.cross_gram(factor.gram, x))
+    found = np.concatenate([b.values for b in ridge.predict_blocks(rows, [(slice(0, 3), y)])])
+    expected = Ridge(alpha, solver="svd").fit(x.astype(float), y).predict(x.astype(float))
+    assert np.abs(found - expected).max() < 1e-4 * expected.std()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from neurodiffuse import store
+from neurodiffuse import reading, store
 from neurodiffuse.errors import DataError
 from neurodiffuse.store import LatentFile
 
@@ -129,6 +130,32 @@ def test_a_file_that_was_cut_is_said_to_be(tmp_path):
         cut.truncate(file.path.stat().st_size - 5)
     with pytest.raises(DataError, match="ends too early"):
         list(file.blocks())
+
+
+def test_a_triangle_is_stored_without_what_is_above_it(tmp_path):
+    rng = np.random.default_rng(0)
+    for order in "CF":
+        matrix = np.array(rng.standard_normal((2000, 2000)), np.float32, order=order)
+        store.save_triangle(tmp_path / "x.npy", matrix)
+        found = np.load(tmp_path / "x.npy", mmap_mode="r")
+        assert found.flags.f_contiguous
+        np.testing.assert_array_equal(found, np.tril(matrix))
+    store.save_triangle(tmp_path / "one.npy", np.ones((1, 1)))
+    assert np.load(tmp_path / "one.npy").tolist() == [[1.0]]
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system cannot be told")
+@pytest.mark.parametrize("large", [True, False])
+def test_only_a_large_file_is_not_kept_in_the_cache_when_it_is_written(
+    tmp_path, monkeypatch, large
+):
+    said = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *asked: said.append(asked[1:]))
+    monkeypatch.setattr(reading, "KEPT", 100 if large else 2**29)
+    file = LatentFile.create(tmp_path / "x.npy", list("ab"), [(80,)])
+    file.write_columns(slice(0, 80), np.ones((2, 80), np.float32))
+    assert said == ([(0, 0, os.POSIX_FADV_DONTNEED)] if large else [])
+    np.testing.assert_array_equal(file.rows().values, 1.0)
 
 
 def test_labels_are_alphanumeric_and_distinct():

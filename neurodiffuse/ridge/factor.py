@@ -11,7 +11,7 @@ Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning, §3.4.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,8 +62,17 @@ class Factor:
         return self.gram.algebra.filtered(vectors, inverse, rows)
 
 
-def factorise(gram_: Gram, alpha: float) -> Factor:
+def factorise(gram_: Gram, alpha: float, *, last: bool = False) -> Factor:
     """Solve the ridge problem of a Gram matrix for one penalty.
+
+    Parameters
+    ----------
+    gram_
+        Of `gram`.
+    alpha
+        The penalty.
+    last
+        Whether the Gram matrix will not be used again, so that the factor may take its memory.
 
     Raises
     ------
@@ -78,9 +87,9 @@ def factorise(gram_: Gram, alpha: float) -> Factor:
     alpha = check_alpha(alpha)
     wanted = gram_.dtype
     if wanted.char == "f":
-        triangle = _cholesky(gram_, alpha) if alpha < LARGEST else None
+        triangle = _cholesky(gram_, alpha, last=last) if alpha < LARGEST else None
         if triangle is not None:
-            return Factor(gram_, alpha, wanted, triangle)
+            return Factor(replace(gram_, matrix=None) if last else gram_, alpha, wanted, triangle)
         gram_ = gram(gram_.x, dtype=np.float64, algebra=gram_.algebra)
     triangle = _cholesky(gram_, alpha)
     if triangle is not None:
@@ -149,11 +158,12 @@ def hat(factor: Factor, cross: np.ndarray) -> np.ndarray:
     return out
 
 
-def _cholesky(gram_: Gram, alpha: float) -> np.ndarray | None:
+def _cholesky(gram_: Gram, alpha: float, *, last: bool = False) -> np.ndarray | None:
     """Return the lower factor of Gram + lift + αI, or None where it cannot be trusted."""
     dtype = gram_.dtype
     assert gram_.matrix is not None
-    matrix = np.add(gram_.matrix, dtype.type(gram_.lift), order="F")
+    room = gram_.matrix if last else np.empty_like(gram_.matrix)
+    matrix = np.add(gram_.matrix, dtype.type(gram_.lift), out=room)
     matrix.ravel(order="K")[:: len(matrix) + 1] += dtype.type(alpha)
     lange, pocon = lapack.get_lapack_funcs(("lange", "pocon"), dtype=dtype)
     norm = lange("1", matrix)

@@ -111,14 +111,15 @@ def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:
     if x_new.ndim != 2 or x_new.shape[1] != p:
         raise DataError(f"ridge: new betas of shape {x_new.shape}; they need (rows, {p}) voxels.")
     everything = slice(None)
+    new = gram.centre(x_new, (everything, everything))
     if not gram.dual:
-        return gram.centre(x_new, (everything, everything))
-    out = np.zeros((len(x_new), n), gram.dtype)
-    pairs = (
-        (gram.centre(x_new, part), gram.centred(part).T) for part in stretches(n, p, dual=True)
-    )
-    for new, trained in ahead(pairs):
-        out += gram.algebra.multiplier(new)(trained, False)
+        return new
+    out = np.empty((len(new), n), gram.dtype)
+    times = gram.algebra.multiplier(new)
+    size = max(CHUNK * n // p, 1)  # rows of which there are as many values as in `stretches`
+    rows = (slice(start, start + size) for start in range(0, n, size))
+    for part, trained in ahead((part, gram.centred((part, everything))) for part in rows):
+        out[:, part] = times(trained.T, False)
     let_go(gram.x)
     return out
 

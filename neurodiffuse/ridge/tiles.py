@@ -7,6 +7,8 @@ time as BLAS would have used threads.
 
 from __future__ import annotations
 
+from functools import partial
+from threading import Event
 from typing import Any
 from weakref import ref
 
@@ -18,7 +20,10 @@ HEIGHT, WIDTH = 512, 512
 """Rows and columns of a tile: larger ones are no faster, smaller ones would use more threads."""
 
 ROWS = 512
-"""Rows that are summed at a time in the type of the data, in the cache, then in float64."""
+"""Rows that are summed at a time in the type of the data, then in float64."""
+
+PIECE = 4096
+"""Rows of a strip that numpy is given at a time: with fewer, threads wait for the interpreter."""
 
 
 class Room:
@@ -69,27 +74,43 @@ def shifted_product(
     """
     out = np.empty((len(left), targets.shape[1]), left.dtype)
     total, square = np.zeros(len(origin)), np.zeros(len(origin))
+    # strips of their own: one of a wider array is slower to multiply
+    parts = _strips(len(origin))
+    strips = (space or Room()).strips(len(targets), len(origin), left.dtype)
+    shifted = [Event() for _ in parts]
 
+    def shift(k: int) -> None:
+        try:
+            for rows in _parts(len(targets), PIECE):
+                part = strips[k][rows]
+                np.subtract(targets[rows, parts[k]], origin[parts[k]], out=part, dtype=left.dtype)
+                sums = _sums(part)
+                total[parts[k]] += sums[0]
+                square[parts[k]] += sums[1]
+        finally:
+            shifted[k].set()  # nobody waits for what failed
+
+    def tile(k: int, rows: slice) -> None:
+        shifted[k].wait()
+        np.matmul(left[rows], strips[k], out=out[rows, parts[k]])
+
+    shifts = [partial(shift, k) for k in range(len(parts))]
+    tiles = [
+        partial(tile, k, rows) for k in range(len(parts)) for rows in _parts(len(left), HEIGHT)
+    ]
     with one_thread_each() as each:
-        # strips of their own: one of a wider array is slower to multiply
-        parts = _strips(len(origin))
-        strips = (space or Room()).strips(len(targets), len(origin), left.dtype)
-
-        def shift(k: int) -> None:
-            columns = parts[k]
-            for start in range(0, len(targets), ROWS):
-                part, rows = strips[k][start : start + ROWS], slice(start, start + ROWS)
-                np.subtract(targets[rows, columns], origin[columns], out=part, dtype=left.dtype)
-                total[columns] += part.sum(axis=0)
-                square[columns] += np.einsum("ij,ij->j", part, part)
-
-        def tile(place: tuple[slice, int]) -> None:
-            rows, k = place
-            np.matmul(left[rows], strips[k], out=out[rows, parts[k]])
-
-        each(shift, range(len(parts)))
-        each(tile, [(rows, k) for k in range(len(parts)) for rows in _parts(len(left), HEIGHT)])
+        each(lambda work: work(), shifts + tiles)
     return out, total, square
+
+
+def _sums(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return column sums of values and of their squares, float64, `ROWS` summed in their type."""
+    whole = len(part) // ROWS * ROWS
+    total, square = np.zeros(part.shape[1]), np.zeros(part.shape[1])
+    for rows in (part[:whole].reshape(-1, ROWS, part.shape[1]), part[None, whole:]):
+        total += rows.sum(axis=1).sum(axis=0, dtype=np.float64)
+        square += np.einsum("kij,kij->kj", rows, rows).sum(axis=0, dtype=np.float64)
+    return total, square
 
 
 def _strips(columns: int) -> list[slice]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -96,17 +95,17 @@ def _left_out(run: Run, feature: str, found: folds.Labels, folder: Path) -> dict
 def _given(
     run: Run, features: list[str], gram: ridge.Gram, folder: Path, name: str
 ) -> dict[str, dict[str, Any]]:
-    """Write a factor for each penalty that the recipe gives, one while the next is computed."""
+    """Write a factor for each penalty that the recipe gives."""
     given = {f: run.config.features[f].alpha for f in features}
     alphas = {f: float(alpha) for f, alpha in given.items() if not isinstance(alpha, str)}
-    said: dict[float, Future[dict[str, Any]]] = {}
-    with ThreadPoolExecutor(1) as writer:
-        for k, alpha in enumerate(sorted(set(alphas.values()))):
-            factor = ridge.factorise(gram, alpha)
-            wait(said.values())  # there are never three
-            said[alpha] = writer.submit(maps.save_factor, folder, f"{name}-{k}", factor)
-            del factor
-    return {f: {"alpha": alpha, **said[alpha].result()} for f, alpha in alphas.items()}
+    said: dict[float, dict[str, Any]] = {}
+    each = sorted(set(alphas.values()))
+    for k, alpha in enumerate(each):
+        last = len(alphas) == len(features) and alpha == each[-1]
+        factor = ridge.factorise(gram, alpha, last=last)
+        said[alpha] = maps.save_factor(folder, f"{name}-{k}", factor)
+        del factor  # its memory serves the next one
+    return {f: {"alpha": alpha, **said[alpha]} for f, alpha in alphas.items()}
 
 
 def _chosen(
