@@ -24,7 +24,7 @@ def one_thread_each() -> Iterator[Callable[[Callable[[Any], None], Sequence[Any]
     """
     with _LOCK:
         libraries = _blas()
-        had = max((library.num_threads or 1 for library in libraries.lib_controllers), default=1)
+        had = _threads(libraries)
         limit = partial(libraries.limit, limits=1)
 
         def each(function: Callable[[Any], None], items: Sequence[Any]) -> None:
@@ -39,6 +39,15 @@ def one_thread_each() -> Iterator[Callable[[Callable[[Any], None], Sequence[Any]
 
         with limit():
             yield each
+
+
+def threads() -> int:
+    """Return how many threads BLAS uses, or would use outside of `one_thread_each`."""
+    return _threads(_blas())
+
+
+def _threads(libraries: ThreadpoolController) -> int:
+    return max((library.num_threads or 1 for library in libraries.lib_controllers), default=1)
 
 
 _LOCK = threading.Lock()

@@ -18,6 +18,9 @@ TRUNCATE = 3.5
 BORDER = int(TRUNCATE * SIGMA + 0.5)  # where the window would leave the picture: not counted
 C1, C2 = 0.01**2, 0.03**2  # (K1 · data range)², (K2 · data range)² with a range of 1
 
+WINDOWS = 20
+"""Pictures whose local moments are kept while others are compared with them."""
+
 LINES = 16
 """Lines that are averaged by one matrix product: fewer are many calls, more are many zeros."""
 
@@ -70,18 +73,20 @@ def ssim_of_shifts(
     """Return the similarity of each made picture with other seen ones, (n_shifts, n).
 
     Row k holds for made ``order[i]`` its similarity with seen ``order[(i + shifts[k]) % n]``.
-    ``shifts`` are consecutive, so that a window of that many pictures moves along ``order``
-    and the local moments of a picture are computed about once.
+    ``shifts`` are consecutive, so that a window of up to `WINDOWS` pictures moves along ``order``
+    and the local moments of a picture are computed about once for each window.
     """
     axes, n = axes_of(variant), len(made)
     _check(seen, made, axes)
-    window = lru_cache(maxsize=len(shifts))(lambda i: moments(seen[i], axes))
     values = np.empty((len(shifts), n))
     with one_thread_each():
-        for i, own in enumerate(order):
-            mine = moments(made[own], axes)
-            for k, shift in enumerate(shifts):
-                values[k, own] = _mean(window(int(order[(i + shift) % n])), mine, axes)
+        for start in range(0, len(shifts), WINDOWS):
+            some = shifts[start : start + WINDOWS]
+            window = lru_cache(maxsize=len(some))(lambda i: moments(seen[i], axes))
+            for i, own in enumerate(order):
+                mine = moments(made[own], axes)
+                for k, shift in enumerate(some, start):
+                    values[k, own] = _mean(window(int(order[(i + shift) % n])), mine, axes)
     return values
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ from PIL import Image
 from neurodiffuse import metrics
 from neurodiffuse.run import Run, write_json
 from neurodiffuse.store import LatentFile, labels, load_images, sample_folder
-from neurodiffuse.types import Encoder, Images, Latents, Stimuli
+from neurodiffuse.types import Encoder, Images, Latents, Metric, Stimuli
 from neurodiffuse.work import Site, spread
+
+BATCH = 64
+"""Pictures that an encoder is given at once."""
 
 
 def score(run: Run, subject: str) -> None:
@@ -52,7 +55,7 @@ def score_one(
     ids = run.subject(subject).trials.images("test")
     seen = site.keep("seen", lambda: _seen(run, subject, ids))
     place = run.folder("generate", subject) / source / stage
-    return _compare(run, subject, name, seen, _samples(run, stage, place, ids))
+    return _compare(run, subject, name, seen, _samples(run, stage, place))
 
 
 def _seen(run: Run, subject: str, ids: tuple[str, ...]) -> Images:
@@ -82,25 +85,17 @@ def _squashed(stimuli: Stimuli, size: tuple[int, ...]) -> np.ndarray:
     return np.stack(resized)
 
 
-def _samples(run: Run, stage: str, place: Path, ids: tuple[str, ...]) -> Iterator[Images]:
-    """Yield the pictures of each sample of a stage."""
-    for sample in range(run.config.stages[stage].samples):
-        yield Images(ids, load_images(sample_folder(place, sample), labels(ids)))
+def _samples(run: Run, stage: str, place: Path) -> list[Path]:
+    """Return the folder of each sample of a stage."""
+    return [sample_folder(place, sample) for sample in range(run.config.stages[stage].samples)]
 
 
 def _compare(
-    run: Run, subject: str, name: str, seen: Images, samples: Iterator[Images]
+    run: Run, subject: str, name: str, seen: Images, samples: Sequence[Path]
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Return a metric's row of the summary and its value for every image, over the samples."""
-    metric, part = run.metric(name), run.config.metrics[name]
-    each: list[tuple[np.ndarray, np.ndarray]] = []
-    for made in samples:
-        pair: tuple[Any, Any] = (seen, made)
-        if part.feature:
-            pair = _latents(run, subject, part.feature, made)
-        # the same shufflings for each sample, so that the null of their mean is that of the test
-        rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
-        each.append((metric.compare(*pair), metric.null(*pair, rng)))
+    metric = run.metric(name)
+    each = [_of_sample(run, subject, name, metric, seen, sample) for sample in samples]
     values = np.stack([np.asarray(v, np.float64) for v, _ in each]).mean(axis=0)
     null = np.stack([np.asarray(n, np.float64) for _, n in each]).mean(axis=0)
     summary = metrics.summary(
@@ -121,19 +116,34 @@ def _compare(
     return row, values
 
 
+def _of_sample(
+    run: Run, subject: str, name: str, metric: Metric, seen: Images, sample: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a metric's values and null of the pictures of one folder."""
+    made = Images(seen.ids, load_images(sample, labels(seen.ids)))
+    feature = run.config.metrics[name].feature
+    pair: tuple[Any, Any] = _latents(run, subject, feature, made) if feature else (seen, made)
+    # the same shufflings for each sample, so that the null of their mean is that of the test
+    rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
+    return metric.compare(*pair), metric.null(*pair, rng)
+
+
 def _latents(run: Run, subject: str, feature: str, made: Images) -> tuple[Latents, Latents]:
     """Return a feature's latents of what was seen (stored) and of what was made (encoded now)."""
     place = run.latents(subject, feature)
     encoder: Encoder = run.encoder(feature)
     with np.load(place / "state.npz") as stored:
         encoder.restore(dict(stored))
-    latents = LatentFile.open(place / "test.npy").rows()
-    order = [latents.ids.index(image) for image in made.ids]
-    seen = Latents(made.ids, latents.values[order], latents.shapes)
+    file = LatentFile.open(place / "test.npy")
+    order = [file.ids.index(image) for image in made.ids]
+    seen, found = (np.empty((len(order), file.targets), np.float32) for _ in range(2))
+    for columns, block in file.blocks():
+        seen[:, columns] = block[order]
     pictures: Sequence[np.ndarray] = list(made.values)
     stimuli = Stimuli(made.ids, pictures, ((),) * len(made.ids))
-    parts = [encoder.encode(stimuli.part(k, k + 64)).values for k in range(0, len(stimuli), 64)]
-    return seen, Latents(made.ids, np.vstack(parts), seen.shapes)
+    for k in range(0, len(stimuli), BATCH):
+        found[k : k + BATCH] = encoder.encode(stimuli.part(k, k + BATCH)).values
+    return Latents(made.ids, seen, file.shapes), Latents(made.ids, found, file.shapes)
 
 
 def _write_table(path: Path, ids: Sequence[str], table: dict[str, np.ndarray]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +17,12 @@ from sklearn.linear_model import Ridge, RidgeCV
 
 from neurodiffuse.errors import ConfigError, DataError, RunError
 from neurodiffuse.questions.roi_optimal import encoding, regions
+from neurodiffuse.questions.roi_optimal import rows as painted
 from neurodiffuse.questions.roi_optimal.ask import roi_optimal
 from neurodiffuse.questions.roi_optimal.command import roi_optimal as command
 from neurodiffuse.questions.roi_optimal.patterns import patterns_of
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.renormalise import reference, reference_kinds, to_norm
-from neurodiffuse.questions.roi_optimal.rows import rows_of
 from neurodiffuse.questions.roi_optimal.source import fitted
 from neurodiffuse.run import opened
 from neurodiffuse.store import LatentFile, load_betas
@@ -38,6 +40,12 @@ def run(make_run):
 def question(*words, **options):
     options = {"subjects": ("01", "02"), **options}
     return Question(regions=regions.wanted(words), **options)
+
+
+def rows_of(run, asked, notes):
+    """Return the rows, whose latents are files of a folder of the run."""
+    folder = Path(tempfile.mkdtemp(dir=run.path))
+    return painted.rows_of(run, asked, painted.found_of(run, asked, notes), folder, notes)
 
 
 def problem(run, subject="01"):
@@ -74,7 +82,7 @@ def test_latents_are_the_ridge_prediction_scaled_to_the_mean_norm_of_training(ru
     ridge = Ridge(3.0).fit(x, y)
     mean, target = y.mean(0), np.linalg.norm(y, axis=1).mean()
     for name in ("V1", "FFA1"):
-        found = row.latents[name]["colour"].values[0]
+        found = row.latents[name]["colour"].rows().values[0]
         d = ridge.predict(pattern(run, name)[None].astype(float))[0] - mean
         d[3] = 0  # a target without variance
         scale = brentq(lambda s, d=d: np.linalg.norm(mean + s * d) - target, 0, 1e6)
@@ -86,19 +94,19 @@ def test_without_renormalisation_latents_are_the_prediction(run):
     row = rows_of(run, question("FFA1", renorm="none"), [])[0]
     x, y, _ = problem(run)
     expected = Ridge(3.0).fit(x, y).predict(pattern(run, "FFA1")[None].astype(float))
-    np.testing.assert_allclose(row.latents["FFA1"]["colour"].values, expected, atol=1e-4)
+    np.testing.assert_allclose(row.latents["FFA1"]["colour"].rows().values, expected, atol=1e-4)
 
 
 def test_the_average_is_the_mean_of_the_subjects_latents_with_their_norm(run):
     one, two, mean = rows_of(run, question("V1"), [])
-    a, b, found = (row.latents["V1"]["colour"].values[0] for row in (one, two, mean))
+    a, b, found = (row.latents["V1"]["colour"].rows().values[0] for row in (one, two, mean))
     _, y, _ = problem(run)
     centre, target = y.mean(0), np.linalg.norm(y, axis=1).mean()
     d = (a + b) / 2 - centre
     scale = brentq(lambda s: np.linalg.norm(centre + s * d) - target, 0, 1e6)
     np.testing.assert_allclose(found, centre + scale * d, atol=1e-4)
     plain = rows_of(run, question("V1", renorm="none"), [])
-    values = [row.latents["V1"]["colour"].values for row in plain]
+    values = [row.latents["V1"]["colour"].rows().values for row in plain]
     np.testing.assert_allclose(values[2], (values[0] + values[1]) / 2, atol=1e-6)
 
 
@@ -208,7 +216,7 @@ def test_a_feature_that_reads_no_voxel_of_the_region_stays_at_its_mean(make_run)
     notes = []
     (row,) = rows_of(run, question("FFA1", subjects=("01",)), notes)
     _, y, _ = problem(run)
-    np.testing.assert_allclose(row.latents["FFA1"]["colour"].values[0], y.mean(0), atol=1e-5)
+    np.testing.assert_allclose(row.latents["FFA1"]["colour"].rows().values[0], y.mean(0), atol=1e-5)
     assert "stays at its mean" in notes[0]
 
 
@@ -263,7 +271,9 @@ def test_repetitions_that_are_kept_single_give_the_same_kind_of_answer(make_run)
     x, y, _ = problem(run)
     assert len(x) == 60  # 40 images, half of them seen twice
     target = np.linalg.norm(y, axis=1).mean()
-    assert np.linalg.norm(row.latents["V1"]["colour"].values) == pytest.approx(target, rel=1e-5)
+    assert np.linalg.norm(row.latents["V1"]["colour"].rows().values) == pytest.approx(
+        target, rel=1e-5
+    )
     found = encoding.ForwardModel(run, "01").response(pattern(run, "V1"))
     ids = np.array(load_betas(run.folder("mask", "01"), "train").ids)
     images = list(dict.fromkeys(ids))
@@ -348,7 +358,7 @@ def test_under_reference_the_others_matter_and_it_is_said(run):
     options = {"renorm": "reference", "kinds": {"colour": "vdvae"}, "subjects": ("01",)}
     (two,) = rows_of(run, question("V1", "FFA1", **options), [])
     (three,) = rows_of(run, question("V1", "FFA1", "left", **options), [])
-    one, other = (row.latents["V1"]["colour"].values for row in (two, three))
+    one, other = (row.latents["V1"]["colour"].rows().values for row in (two, three))
     assert np.abs(one - other).max() > 0.1
     assert np.linalg.norm(one) == pytest.approx(80, rel=1e-5)
     place = roi_optimal(run, question("V1", "FFA1", **options))
@@ -440,7 +450,7 @@ def test_mean_energy_of_signs_is_the_sum_of_what_the_voxels_do_alone(run):
     x, y, _ = problem(run)
     ridge = Ridge(3.0).fit(x, y)
     weights = ridge.coef_.T[pattern(run, "V1")]
-    energy = ((row.latents["V1"]["colour"].values - y.mean(axis=0)) ** 2).mean(axis=0)
+    energy = ((row.latents["V1"]["colour"].rows().values - y.mean(axis=0)) ** 2).mean(axis=0)
     np.testing.assert_allclose(energy.sum(), (weights**2).sum(), rtol=0.15)
 
 

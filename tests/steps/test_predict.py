@@ -85,7 +85,7 @@ def test_train_rescaling_uses_held_out_training_images(make_run, repetitions):
     np.testing.assert_allclose(found[:, 3], 1.0)
 
 
-def test_chosen_penalties_predict_rescale_and_answer(make_run):
+def test_chosen_penalties_predict_rescale_and_answer(make_run, tmp_path):
     """Leave-one-out per target: scikit-learn chooses, predicts and is refitted for the spread."""
     grid = [10.0, 30.0, 60.0, 100.0, 200.0, 500.0]
     run = make_run(
@@ -118,9 +118,9 @@ def test_chosen_penalties_predict_rescale_and_answer(make_run):
 
     pattern = np.zeros((1, x.shape[1]), np.float32)
     pattern[0, 20:30] = 1
-    said = answer(run, "01", "colour", pattern)
+    said = answer(run, "01", "colour", pattern, tmp_path / "said.npy").latents.rows().values
     truth = Ridge(model.alpha_).fit(x, y[:, :3]).predict(pattern) - y[:, :3].mean(0)
-    np.testing.assert_allclose(said.deviations[:, :3], truth, atol=1e-4)
+    np.testing.assert_allclose(said[:, :3], truth, atol=1e-4)
     fitted = maps.open_map(run, "01", "colour")
     (weights,) = [w for _, w in ridge.weight_blocks(fitted.weight_map(), fitted.blocks())]
     coef = Ridge(model.alpha_).fit(x, y[:, :3]).coef_
@@ -220,7 +220,7 @@ def test_report_shows_which_penalties_were_chosen(make_run):
     assert "penalty chosen for each target by generalised cross-validation" in page
 
 
-def test_bands_scale_betas_patterns_and_weights(make_run):
+def test_bands_scale_betas_patterns_and_weights(make_run, tmp_path):
     run = make_run(
         "features.colour.alpha=gcv",
         "features.colour.bands=['V1', 'FFA1+V1']",
@@ -241,9 +241,9 @@ def test_bands_scale_betas_patterns_and_weights(make_run):
 
     pattern = np.zeros((1, 60), np.float32)
     pattern[0, 15:35] = 1
-    said = answer(run, "01", "colour", pattern)
+    said = answer(run, "01", "colour", pattern, tmp_path / "said.npy").latents.rows().values
     truth = model.predict(pattern * scale) - y.mean(0)
-    np.testing.assert_allclose(said.deviations, truth, atol=1e-4)
+    np.testing.assert_allclose(said, truth, atol=1e-4)
     (whole,) = project(run, "01", "colour", [Part(0, 4)], patterns=True)
     coef = model.coef_ * scale
     np.testing.assert_allclose(whole.weight, np.abs(coef).sum(0), rtol=2e-3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from neurodiffuse.questions.roi_optimal.energy_table import write_energies
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.results import write_table
 from neurodiffuse.questions.roi_optimal.rings import stated_width
-from neurodiffuse.questions.roi_optimal.rows import Row, rows_of
+from neurodiffuse.questions.roi_optimal.rows import Row, found_of, rows_of
 from neurodiffuse.run import Run, say, write_json
 
 
@@ -42,7 +44,7 @@ def roi_optimal(run: Run, question: Question) -> Path:
     RunError
         If a subject is not fitted yet.
     ConfigError, DataError
-        As `rows.rows_of` says; and if pictures are to be ranked and no feature of the recipe is
+        As `rows.found_of` says; and if pictures are to be ranked and no feature of the recipe is
         encoded from pictures.
     """
     _check_fitted(run, question)
@@ -55,8 +57,9 @@ def roi_optimal(run: Run, question: Question) -> Path:
     if question.method == "encoder-ranked":
         check_features(run)
     notes = _cautions(run, question)
-    rows = rows_of(run, question, notes)
-    with run.writing(place, resume=True) as folder:
+    found = found_of(run, question, notes)
+    with run.writing(place, resume=True) as folder, _for_a_while(folder / "latents") as latents:
+        rows = rows_of(run, question, found, latents, notes)
         made = studio.paint(run, question, rows, folder, notes)
         write_table(folder, made)
         if question.pattern == "signs":
@@ -64,11 +67,21 @@ def roi_optimal(run: Run, question: Question) -> Path:
         else:
             drawn, energies = figures.draw(folder, question, rows, made), {}
         write_json(folder / "question.json", {**question.to_dict(), "notes": notes})
-        html = page.render(run, question, rows, made, notes, drawn, energies)
+        html = page.render(run, folder, question, rows, made, notes, drawn, energies)
         (folder / "index.html").write_text(html, encoding="utf-8")
     for note in notes:
         say(note, quiet=run.quiet)
     return place
+
+
+@contextmanager
+def _for_a_while(folder: Path) -> Iterator[Path]:
+    """Make a folder and remove it again with what is in it."""
+    folder.mkdir(exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _energies(

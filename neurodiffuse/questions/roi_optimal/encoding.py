@@ -205,4 +205,5 @@ def per_image(run: Run, subject: str, ids: tuple[str, ...]) -> np.ndarray:
     rows = np.array([place[image] for image in betas.ids])
     out = np.zeros((len(ids), betas.values.shape[1]), np.float32)
     np.add.at(out, rows, betas.values)
-    return out / np.bincount(rows, minlength=len(ids)).astype(np.float32)[:, None]
+    out /= np.bincount(rows, minlength=len(ids)).astype(np.float32)[:, None]
+    return out

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.regions import Region
-from neurodiffuse.questions.roi_optimal.results import Made
+from neurodiffuse.questions.roi_optimal.results import Made, shown_in
 from neurodiffuse.questions.roi_optimal.rows import Row
 
 CELL, LEFT, TOP = 1.35, 0.95, 0.42
@@ -34,7 +34,7 @@ def draw(
     drawn = {}
     for group, regions in groups(question).items():
         name = f"figure-{group or 'regions'}.png"
-        figure = _sheet(regions, rows, best(made))
+        figure = _sheet(folder, regions, rows, best(made))
         FigureCanvasAgg(figure)
         figure.savefig(folder / name, dpi=160, metadata={"Software": None})
         drawn[group] = name
@@ -60,7 +60,7 @@ def best(made: Sequence[Made]) -> dict[tuple[str, str], Made]:
 
 
 def _sheet(
-    regions: Sequence[Region], rows: Sequence[Row], cells: dict[tuple[str, str], Made]
+    folder: Path, regions: Sequence[Region], rows: Sequence[Row], cells: dict[tuple[str, str], Made]
 ) -> Figure:
     rows = [row for row in rows if any((row.label, r.key) in cells for r in regions)]
     width, height = LEFT + CELL * len(regions), TOP + CELL * max(len(rows), 1)
@@ -71,7 +71,7 @@ def _sheet(
         if one is None:
             axes.text(0.5, 0.5, "–", ha="center", va="center", color="0.5", fontsize=11)
         else:
-            axes.imshow(one.display, interpolation="nearest")
+            axes.imshow(shown_in(folder, one), interpolation="nearest")
         if i == 0:
             axes.set_title(regions[j].name, fontsize=9, pad=4)
     for i, row in enumerate(rows):

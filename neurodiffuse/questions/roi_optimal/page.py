@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from neurodiffuse.questions.roi_optimal.energy_page import Shown as ShownEnergy
 from neurodiffuse.questions.roi_optimal.figures import groups
 from neurodiffuse.questions.roi_optimal.question import Question
-from neurodiffuse.questions.roi_optimal.results import Made
+from neurodiffuse.questions.roi_optimal.results import Made, shown_in
 from neurodiffuse.questions.roi_optimal.rows import AVERAGE, Row
 from neurodiffuse.report import wording
 from neurodiffuse.report.environment import filled
@@ -104,6 +105,7 @@ class Group:
 
 def render(
     run: Run,
+    folder: Path,
     question: Question,
     rows: Sequence[Row],
     made: Sequence[Made],
@@ -115,7 +117,7 @@ def render(
     about = run.dataset.about()
     return filled(
         "roi_optimal/page.html.j2",
-        groups=_groups(question, rows, made, drawn, energies),
+        groups=_groups(folder, question, rows, made, drawn, energies),
         signs=question.pattern == "signs",
         painted=question.painted,
         random_shown=RANDOM_SHOWN,
@@ -130,6 +132,7 @@ def render(
 
 
 def _groups(
+    folder: Path,
     question: Question,
     rows: Sequence[Row],
     made: Sequence[Made],
@@ -143,7 +146,10 @@ def _groups(
         lines = []
         for row in rows:
             cells = [
-                [_shown(one, row) for one in _kept(made, group, region.key, row.label)[:most]]
+                [
+                    _shown(folder, one, row)
+                    for one in _kept(made, group, region.key, row.label)[:most]
+                ]
                 for region in regions
             ]
             if any(cells):
@@ -163,10 +169,10 @@ def _kept(made: Sequence[Made], group: str, key: str, subject: str) -> list[Made
     return sorted(those, key=lambda one: one.rank)
 
 
-def _shown(one: Made, row: Row) -> Shown:
+def _shown(folder: Path, one: Made, row: Row) -> Shown:
     activation = wording.number(one.activation)
     return Shown(
-        picture(one.display, LARGE),
+        picture(shown_in(folder, one), LARGE),
         f"{one.region.name}, {row.name}, sample {one.sample}",
         activation if activation != "–" else f"sample {one.sample}",
     )

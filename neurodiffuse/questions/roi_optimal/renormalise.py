@@ -77,15 +77,20 @@ def reference(kind: str, deviations: np.ndarray, mean: np.ndarray, sd: np.ndarra
     rows = length * rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-8) + mean
     if kind in CLIP_LENGTH:
         return np.asarray(rows)
-    if len(rows) < 2:
-        raise ConfigError(
-            "--renorm reference: z-scores over the regions of one call, and there is one region "
-            "only. Name more regions, or use --renorm train-norm."
-        )
+    check_reference(kind, len(rows))
     spread = rows.std(axis=0)
     z = np.divide(rows - rows.mean(axis=0), spread, out=np.zeros_like(rows), where=spread > 0)
     rows = z * sd + mean
     return np.asarray(VDVAE_AFTER * rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def check_reference(kind: str, regions: int) -> None:
+    """Raise ConfigError if so many regions are too few for a kind's published constants."""
+    if kind not in CLIP_LENGTH and regions < 2:
+        raise ConfigError(
+            "--renorm reference: z-scores over the regions of one call, and there is one region "
+            "only. Name more regions, or use --renorm train-norm."
+        )
 
 
 def reference_kinds(features: Mapping[str, str]) -> dict[str, str]:

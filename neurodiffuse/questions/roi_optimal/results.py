@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from neurodiffuse.questions.roi_optimal.display import Display
 from neurodiffuse.questions.roi_optimal.regions import Region
+from neurodiffuse.store import load_images
 
 COLUMNS = {
     "group": "Preset that the region belongs to; n/a for an expression of the user's own",
@@ -34,10 +36,10 @@ COLUMNS = {
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A painted picture, uint8 (height, width, 3): as the last stage made it, and for display.
+    """A painted picture, which is a file of ``folder`` called ``name``, empty if it is not kept.
 
     ``activation`` and ``r2`` are NaN where no forward model could be fitted; ``norms`` are the
-    Euclidean norms of the latents by feature; ``file`` is empty when it was not kept.
+    Euclidean norms of the latents by feature.
     """
 
     region: Region
@@ -50,14 +52,31 @@ class Made:
     activation: float
     r2: float
     rank: int
-    file: str
-    picture: np.ndarray
-    display: np.ndarray
+    folder: str
+    name: str
+    display: Display
 
     @property
     def kept(self) -> bool:
         """Whether it is among the pictures that are shown."""
-        return bool(self.file)
+        return bool(self.name)
+
+    @property
+    def file(self) -> str:
+        """The picture as the last stage made it, if it is kept."""
+        return f"{self.folder}/{self.name}.png" if self.kept else ""
+
+    @property
+    def shown(self) -> str:
+        """The picture for display, if it is kept."""
+        display = "" if self.display == "none" else f"_display-{self.display}"
+        return f"{self.folder}/{self.name}{display}.png" if self.kept else ""
+
+
+def shown_in(folder: Path, one: Made) -> np.ndarray:
+    """Return a kept picture as it is displayed, uint8 (height, width, 3), from the results."""
+    (picture,) = load_images(folder, [one.shown.removesuffix(".png")])
+    return np.asarray(picture)
 
 
 def write_table(folder: Path, made: Sequence[Made]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse.questions.roi_optimal.display import shown
+from neurodiffuse.questions.roi_optimal.display import Display, shown
 from neurodiffuse.questions.roi_optimal.encoding import ForwardModel, image_features
 from neurodiffuse.questions.roi_optimal.paint import Painter
 from neurodiffuse.questions.roi_optimal.question import Question
@@ -23,6 +23,9 @@ from neurodiffuse.work import Site, spread
 
 BATCH = 4
 """Pictures of a region that are painted at once, and the most that a kill can cost."""
+
+ENCODED = 64
+"""Pictures that the forward model's encoders are given at once."""
 
 SAME = (
     "All candidates of a region are the same picture: the generators of this recipe draw nothing "
@@ -54,9 +57,7 @@ class Panel:
     def latents(self, start: int, stop: int) -> dict[str, Latents]:
         """Return the latents of some pictures: a row each, or the one that all have."""
         return {
-            feature: one
-            if len(one.ids) == 1
-            else Latents(one.ids[start:stop], one.values[start:stop], one.shapes)
+            feature: one.rows() if len(one) == 1 else one.rows(start, stop)
             for feature, one in self.row.latents[self.region.key].items()
         }
 
@@ -90,11 +91,11 @@ def paint(
     found = _activations(run, question, panels, folder)
     made: list[Made] = []
     for number, panel in enumerate(panels):
-        last = _last(run, question, panel, folder)
-        if question.method == "encoder-ranked" and _all_equal(last) and SAME not in notes:
+        ranked = question.method == "encoder-ranked"
+        if ranked and SAME not in notes and _all_equal(run, question, panel, folder):
             notes.append(SAME)
-        entries = _entries(run, question, panel, last, *found[number])
-        _tidy(run, question, entries, folder / panel.folder)
+        entries = _entries(run, question, panel, *found[number])
+        _tidy(run, question.display, entries, folder)
         made += entries
     return made
 
@@ -121,9 +122,12 @@ def predict_activation(site: Site, subject: str, folder: Path) -> dict[int, Acti
     found = {}
     for number, panel in enumerate(panels):
         if selection := panel.row.inside[panel.region.key].get(subject):
-            pictures = _last(site.run, question, panel, folder)
             response = model.response(selection.voxels)
-            found[number] = (response.predict(model.predictors(pictures)), response.r2)
+            predictors = [
+                model.predictors(_last(site.run, question, panel, folder, start))
+                for start in range(0, question.painted, ENCODED)
+            ]
+            found[number] = (response.predict(np.vstack(predictors)), response.r2)
     return found
 
 
@@ -147,14 +151,13 @@ def _activations(
 
 
 def _entries(
-    run: Run, question: Question, panel: Panel, last: Images, activation: np.ndarray, r2: float
+    run: Run, question: Question, panel: Panel, activation: np.ndarray, r2: float
 ) -> list[Made]:
     """Return an entry for each picture of a panel, those that are kept with a file."""
     row, region = panel.row, panel.region
     order = np.argsort(-activation, kind="stable")
     rank = {int(k): place for place, k in enumerate(order, 1)}
     ranked = question.method == "encoder-ranked"
-    better = shown(last.values, question.display)
     stage = list(run.config.stages)[-1]
     inside = row.inside[region.key].values()
     return [
@@ -171,32 +174,31 @@ def _entries(
             activation=float(activation[k]),
             r2=r2,
             rank=rank[k],
-            file=""
-            if ranked and rank[k] > question.seeds
-            else f"{panel.folder}/{name_of(k, stage)}.png",
-            picture=last.values[k],
-            display=better[k],
+            folder=panel.folder,
+            name="" if ranked and rank[k] > question.seeds else name_of(k, stage),
+            display=question.display,
         )
         for k, seed in enumerate(panel.seeds(run, question))
     ]
 
 
-def _tidy(run: Run, question: Question, entries: Sequence[Made], place: Path) -> None:
+def _tidy(run: Run, display: Display, entries: Sequence[Made], folder: Path) -> None:
     """Remove the pictures that are not kept; write those for display beside the others."""
+    place = folder / entries[0].folder
     for one in entries:
         if not one.kept:
             for stage in run.config.stages:
                 (place / f"{name_of(one.sample, stage)}.png").unlink()
-        elif question.display != "none":
-            name = Path(one.file).stem
-            save_image(place / f"{name}_display-{question.display}.png", one.display)
+        elif display != "none":
+            raw = load_images(place, [Path(one.file).stem])
+            save_image(folder / one.shown, shown(raw, display)[0])
 
 
-def _last(run: Run, question: Question, panel: Panel, folder: Path) -> Images:
-    """Return the pictures of a panel as the last stage made them."""
-    stage = list(run.config.stages)[-1]
-    names = [name_of(k, stage) for k in range(question.painted)]
-    ids = tuple(str(seed) for seed in panel.seeds(run, question))
+def _last(run: Run, question: Question, panel: Panel, folder: Path, start: int) -> Images:
+    """Return up to `ENCODED` pictures of a panel as the last stage made them."""
+    stage, chosen = list(run.config.stages)[-1], slice(start, start + ENCODED)
+    names = [name_of(k, stage) for k in range(question.painted)[chosen]]
+    ids = tuple(str(seed) for seed in panel.seeds(run, question)[chosen])
     return Images(ids, load_images(folder / panel.folder, names))
 
 
@@ -216,5 +218,11 @@ def _who(row: Row) -> str:
     return row.label if row.label == AVERAGE else f"sub-{row.label}"
 
 
-def _all_equal(pictures: Images) -> bool:
-    return bool((pictures.values == pictures.values[:1]).all())
+def _all_equal(run: Run, question: Question, panel: Panel, folder: Path) -> bool:
+    """Return whether all pictures of a panel are the same."""
+    stage = list(run.config.stages)[-1]
+    each = (
+        load_images(folder / panel.folder, [name_of(k, stage)]) for k in range(question.painted)
+    )
+    first = next(each)
+    return all(np.array_equal(picture, first) for picture in each)

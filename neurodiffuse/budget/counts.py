@@ -1,0 +1,121 @@
+"""Sizes of one subject's decoding, from which every formula is made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodiffuse.budget import scores
+from neurodiffuse.run import Run, read_json
+from neurodiffuse.store import WIDTH, LatentFile
+
+VALUE = {"float32": 4, "float16": 2}
+"""Bytes of a stored latent."""
+
+MOST = 64
+"""Stimuli that an encoder is given at once where memory allows."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sizes of one subject's decoding.
+
+    ``trials`` are those of the longest session, ``image`` the bytes of one image as it was seen,
+    ``targets`` and ``alphas`` (how many penalties its targets may have) of each feature, ``value``
+    the bytes of a stored latent. ``chosen``, ``bands`` and ``repeated`` tell whether any penalty
+    is chosen, whether betas are scaled in bands, and whether training trials share latents.
+    ``compared`` is what the metric that needs most holds beside the test images (`scores`).
+    """
+
+    n: int
+    m: int
+    p: int
+    trials: int
+    image: int
+    targets: Mapping[str, int]
+    alphas: Mapping[str, int]
+    chosen: bool
+    bands: bool
+    repeated: bool
+    calibration: int
+    value: int
+    compared: int = 0
+
+
+def counts_of(run: Run, subject: str, voxels: int) -> Counts:
+    """Return the sizes of a subject's decoding, of ``voxels`` in the mask."""
+    trials, config = run.subject(subject).trials, run.config
+    single = config.mask.repetitions == "single"
+    train, test = trials.images("train"), trials.images("test")
+    features = config.features
+    image = run.dataset.stimuli(test[:1]).images[0]
+    targets = {f: targets_of(run.encoder(f).shapes()) for f in features}
+    return Counts(
+        n=trials.split.count("train") if single else len(train),
+        m=len(test),
+        p=voxels,
+        trials=max(Counter(trials.session).values()),
+        image=int(image.nbytes),
+        targets=targets,
+        alphas={
+            f: len(part.alphas) or 25
+            if isinstance(part.alpha, str) and part.alpha_per != "feature"
+            else 1
+            for f, part in features.items()
+        },
+        chosen=any(isinstance(part.alpha, str) for part in features.values()),
+        bands=any(part.bands for part in features.values()),
+        repeated=single,
+        calibration=config.predict.calibration if config.predict.rescale == "train" else 0,
+        value=VALUE[config.encode.dtype],
+        compared=max(
+            (_compared(run, m, len(test), image, targets) for m in config.metrics), default=0
+        ),
+    )
+
+
+def _compared(run: Run, name: str, m: int, image: np.ndarray, targets: Mapping[str, int]) -> int:
+    """Return what a metric of the recipe holds; made pictures are resized, as most are."""
+    feature = run.config.metrics[name].feature
+    if feature:
+        return scores.of_latents(m, targets[feature], MOST)
+    return scores.of_pictures(run.metric(name), m, image.shape[:2], (0, 0))
+
+
+def counts_of_map(run: Run, subject: str, feature: str) -> Counts:
+    """Return the sizes of a fitted map; what does not matter for its weights is 0."""
+    about = read_json(run.folder("fit", subject) / "fit.json")[feature]
+    latents = LatentFile.open(run.latents(subject, feature) / "train.npy")
+    return Counts(
+        n=about["n_rows"],
+        m=0,
+        p=about["n_voxels"],
+        trials=0,
+        image=0,
+        targets={feature: latents.targets},
+        alphas={},
+        chosen=isinstance(about["alpha"], str),
+        bands=bool(about.get("scale")),
+        repeated=about["n_rows"] != len(latents.ids),
+        calibration=0,
+        value=VALUE[latents.dtype],
+    )
+
+
+def targets_of(shapes: tuple[tuple[int, ...], ...]) -> int:
+    """Return how many targets latents of these shapes have."""
+    total = 0
+    for shape in shapes:
+        size = 1
+        for length in shape:
+            size *= length
+        total += size
+    return total
+
+
+def width(c: Counts) -> int:
+    """Return how many columns a stored block of the largest feature has."""
+    return min(WIDTH, max(c.targets.values()))

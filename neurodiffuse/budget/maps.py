@@ -1,0 +1,49 @@
+"""What questions of a fitted map hold at their fullest moment, in bytes."""
+
+from __future__ import annotations
+
+from neurodiffuse.budget.counts import Counts, width
+from neurodiffuse.ridge.columns import ROWS
+from neurodiffuse.ridge.gram import CHUNK
+
+
+def weights(c: Counts, piece: int, *, patterns: bool) -> int:
+    """Return what `neurodiffuse weights` holds for one feature, of pieces of ``piece`` targets.
+
+    At first the betas, mapped, 4 n p, twice where bands scale them, the factor, mapped, 4 s², what
+    weights are formed with, P, 4 n p, and three copies of a stretch of 1024 rows of it, 12 n. Of
+    chosen penalties with more voxels than rows P is there twice while it is joined, beside
+    eigenvectors that may be float64, 8 s², and a copy of them, 4 s². While targets stream, P, and
+    the betas where patterns are asked for; a block as it is stored and as float32, (v + 4) n W
+    with W columns of a stored block (4 n W more where trials share latents); of a piece its
+    targets centred, its weights and their sizes, 4 n + 8 p, and patterns as much again with 1024
+    voxels' betas centred, 4 n.
+    """
+    s, wide = min(c.n, c.p), width(c)
+    betas = 4 * c.n * c.p * (2 if c.bands else 1)
+    kernel = 4 * c.n * c.p + (4 * s * s if c.chosen else 0)
+    factor = 8 * s * s if c.chosen else 4 * s * s
+    forming = betas + factor + kernel + 12 * c.n * CHUNK
+    if c.chosen:
+        forming += 4 * c.n * c.p
+    block = (c.value + 4 + (4 if c.repeated else 0)) * c.n * wide
+    stream = kernel + block + (4 * c.n + 8 * c.p) * piece
+    if patterns:
+        stream += betas + (4 * c.n + 8 * c.p) * piece + 4 * c.n * CHUNK
+    return max(forming, stream)
+
+
+def explained(c: Counts, images: int, piece: int) -> int:
+    """Return what ``neurodiffuse weights --measure explained`` holds for one feature.
+
+    N = ``images``, V = min(``piece``, p) voxels of a task. Inner products in float64, a block's own
+    in float32, 12 N², and blocks as stored, as float32 and centred, 2 v N w + 8 N w. Then products
+    that become eigenvectors, and LAPACK's workspace, 24 N². Last the eigenvectors, 8 N², and
+    squares of a stretch of them; or the betas, mapped, 4 n p, a task's betas as stored, in float64
+    and averaged, (12 n + 8 N) V, and four times as its strips are predicted, 32 N V.
+    """
+    w, wide = width(c), min(piece, c.p)
+    forming = 12 * images**2 + (2 * c.value + 8) * images * w
+    squares = 8 * images * min(ROWS, images)
+    task = 4 * c.n * c.p + (12 * c.n + 40 * images) * wide
+    return max(forming, 24 * images**2, 8 * images**2 + max(squares, task))
