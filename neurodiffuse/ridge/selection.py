@@ -16,7 +16,8 @@ from neurodiffuse.errors import ConfigError, DataError, listing, near
 from neurodiffuse.ridge.columns import CONSTANT
 from neurodiffuse.ridge.left_out_error import Error, left_out_error
 from neurodiffuse.ridge.spectrum import Spectrum
-from neurodiffuse.ridge.stream import ROWS, Blocks
+from neurodiffuse.ridge.stream import Blocks
+from neurodiffuse.ridge.tiles import ROWS
 
 METHODS = ("gcv", "loo")
 

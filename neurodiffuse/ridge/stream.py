@@ -11,7 +11,7 @@ import numpy as np
 from neurodiffuse.errors import DataError
 from neurodiffuse.ridge.algebra import BLAS, Algebra, Product
 from neurodiffuse.ridge.columns import CONSTANT, few_rows, gathered
-from neurodiffuse.ridge.tiles import ROWS as ROWS
+from neurodiffuse.ridge.tiles import take_off
 
 Blocks = Iterable[tuple[slice, np.ndarray]]
 """``(columns, targets (n, width))`` for each block of target columns, any real type."""
@@ -68,7 +68,7 @@ class Multiplier:
         self._product = self._product or self._algebra.product(self._left)
         first = np.asarray(targets[0], self.dtype)
         out, total, square = self._product(targets, first)
-        out -= np.outer(self._sums.astype(self.dtype), (total / n).astype(self.dtype))
+        take_off(out, self._sums.astype(self.dtype), (total / n).astype(self.dtype))
         mean = first + total / n
         sd = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0.0))
         constant = sd <= CONSTANT * np.abs(mean)

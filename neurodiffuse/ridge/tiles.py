@@ -103,6 +103,16 @@ def shifted_product(
     return out, total, square
 
 
+def take_off(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Take the outer product of rows (m,) and columns (width,) off values (m, width), in place."""
+
+    def piece(part: slice) -> None:
+        values[part] -= np.outer(rows[part], columns)
+
+    with one_thread_each() as each:
+        each(piece, _parts(len(values), HEIGHT))
+
+
 def _sums(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return column sums of values and of their squares, float64, `ROWS` summed in their type."""
     whole = len(part) // ROWS * ROWS
