@@ -9,6 +9,7 @@ import pytest
 from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
 from neurodiffuse.plugins import Registry
+from neurodiffuse.questions.roi_optimal.rings import Rings, stated_width
 from neurodiffuse.run import Run
 from neurodiffuse.steps.mask import mask
 from neurodiffuse.testing import check_dataset
@@ -237,3 +238,10 @@ def test_the_space_of_one_millimetre(small, form):
     found = np.vstack(list(data.betas("01", voxels)))
     wanted = [small.betas[1, s].reshape(210, 14)[voxels].T / 300 for s in (1, 2)]
     assert np.allclose(found, np.vstack(wanted), atol=1e-6)
+
+
+def test_rings_of_the_pictures_are_in_degrees(nsd, tmp_path):
+    """Pictures of the data set were 8.4 degrees wide (Allen et al. 2022), so 0.5 has its place."""
+    rings = Rings(stated_width(run_of(nsd, tmp_path / "run", "01"), None))
+    assert rings.width == 8.4
+    assert rings.of(1, 840)[0, [420, 420 + 49, 420 + 51, 420 + 401]].tolist() == [0, 0, 1, 4]
