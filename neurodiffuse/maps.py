@@ -8,7 +8,7 @@ betas of a test image, or a synthetic one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,9 @@ def open_map(run: Run, subject: str, feature: str) -> Map:
     each = np.load(folder / f"{feature}_alpha.npy") if chosen else np.array([about["alpha"]])
     alphas, choice = np.unique(each, return_inverse=True)
     algebra = run.algebra()
-    factors = tuple(load_factor(folder, about, float(alpha), x, algebra) for alpha in alphas)
+    # of one set of files, which are mapped once
+    first = load_factor(folder, about, float(alphas[0]), x, algebra)
+    factors = tuple(replace(first, alpha=float(alpha)) for alpha in alphas)
     targets, rows = training_latents(run, subject, feature)
     left = about.get("leave_out")
     groups = np.load(folder / f"{left}.npy") if left else None

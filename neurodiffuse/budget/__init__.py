@@ -21,7 +21,15 @@ from neurodiffuse.budget.checking import (
     words,
 )
 from neurodiffuse.budget.counts import MOST, VALUE, Counts, counts_of, counts_of_map, targets_of
-from neurodiffuse.budget.maps import explained, weights
+from neurodiffuse.budget.maps import explained, neighbours, refitted, weights
+from neurodiffuse.budget.regions import (
+    answered,
+    drawn,
+    energies,
+    forward,
+    lengthened,
+    painted,
+)
 from neurodiffuse.budget.steps import (
     BASE,
     DRAWING,
@@ -45,18 +53,26 @@ __all__ = [
     "SPARE",
     "VALUE",
     "Counts",
+    "answered",
     "batch_within",
     "check",
     "check_again",
     "check_machine",
     "counts_of",
     "counts_of_map",
+    "drawn",
     "encode",
+    "energies",
     "explained",
     "fit",
+    "forward",
+    "lengthened",
     "mask",
+    "neighbours",
+    "painted",
     "peaks",
     "predict",
+    "refitted",
     "score",
     "sharing",
     "targets_of",

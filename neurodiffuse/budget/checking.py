@@ -23,9 +23,12 @@ REMEDIES = {
     "report": "leave --memory out: it draws as much for any number of images",
     "weights": "decode from fewer voxels (--mask)",
     "pictures": "do without them (--no-pictures)",
+    "roi-optimal": "decode from fewer voxels (--mask), or ask for fewer regions or --seeds",
+    "page": "ask for fewer regions, subjects or --seeds",
+    "controls": "do without refits (--only), or decode from fewer voxels (--mask)",
 }
 
-ALONE = (*WHOLE, "report", "pictures")
+ALONE = (*WHOLE, "report", "pictures", "page", "controls")
 """Where at most one process of the workers that share a budget is at work."""
 
 

@@ -47,3 +47,24 @@ def explained(c: Counts, images: int, piece: int) -> int:
     squares = 8 * images * min(ROWS, images)
     task = 4 * c.n * c.p + (12 * c.n + 40 * images) * wide
     return max(forming, 24 * images**2, 8 * images**2 + max(squares, task))
+
+
+def refitted(c: Counts) -> int:
+    """Return what ``neurodiffuse controls`` holds while it standardises betas for a refit.
+
+    The betas, mapped, and a copy of the rows that are left, 8 n p, with a stretch of 1024 rows in
+    float64, 16 p; or, as they are written, both files of betas twice, 8 p (n + m), such a stretch,
+    and the test images' in float64, 8 m p.
+    """
+    stretch = 16 * c.p * min(ROWS, c.n)
+    return 8 * c.n * c.p + stretch + 16 * c.m * c.p
+
+
+def neighbours(c: Counts, images: int) -> int:
+    """Return what ``neurodiffuse controls`` holds while it finds each image's nearest ones.
+
+    A float64 table of N = ``images`` training images by test images, and four more while it is
+    formed or sorted, 40 N m; two stored blocks of both, one as float32 and one less its mean,
+    (2 v + 8) (N + m) w.
+    """
+    return 40 * images * c.m + (2 * c.value + 8) * (images + c.m) * width(c)

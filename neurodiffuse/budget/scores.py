@@ -7,6 +7,7 @@ from neurodiffuse.blas import threads
 from neurodiffuse.metrics.correlation import BLOCK
 from neurodiffuse.metrics.mindeye import BAND, SIDES
 from neurodiffuse.metrics.similarity import WINDOWS
+from neurodiffuse.report.pictures import CONTACT_SHEET_MOST, LARGE, THUMBNAIL
 from neurodiffuse.types import Metric
 
 Size = tuple[int, int]
@@ -19,6 +20,28 @@ STRETCHES = 2 * 8 * BLOCK
 def pictures(n: int, size: Size) -> int:
     """Return the bytes of n pictures, uint8 (height, width, 3)."""
     return 3 * n * size[0] * size[1]
+
+
+def shown(picture: int, side: int) -> int:
+    """Return what a picture of so many bytes takes in a page, at most.
+
+    A PNG that nothing could be saved of, or if it is larger than ``side`` pixels a JPEG, which has
+    a byte a pixel and a third; in letters a third more, in four texts: its own, as it is escaped,
+    the page's and the file's.
+    """
+    most = 3 * side * side
+    return 4 * 4 * (picture if picture <= most else most * 4 // 9) // 3
+
+
+def page(n: int, seen: Size, made: Size) -> int:
+    """Return what the page of ``neurodiffuse score`` holds.
+
+    Best, median and worst pairs in large, and up to 200 small.
+    """
+    return sum(
+        24 * shown(one, LARGE) + min(n, CONTACT_SHEET_MOST) * shown(one, THUMBNAIL)
+        for one in (pictures(1, seen), pictures(1, made))
+    )
 
 
 def tables(n: int) -> int:

@@ -14,6 +14,7 @@ from neurodiffuse.questions.roi_optimal.encoding import check_features, image_fe
 from neurodiffuse.questions.roi_optimal.energy_figure import draw_energies
 from neurodiffuse.questions.roi_optimal.energy_page import Shown, shown, unsure
 from neurodiffuse.questions.roi_optimal.energy_table import write_energies
+from neurodiffuse.questions.roi_optimal.memory import check_memory
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.results import write_table
 from neurodiffuse.questions.roi_optimal.rings import stated_width
@@ -42,7 +43,7 @@ def roi_optimal(run: Run, question: Question) -> Path:
     Raises
     ------
     RunError
-        If a subject is not fitted yet.
+        If a subject is not fitted yet, or memory is short (`memory.check_memory`).
     ConfigError, DataError
         As `rows.found_of` says; and if pictures are to be ranked and no feature of the recipe is
         encoded from pictures.
@@ -56,6 +57,7 @@ def roi_optimal(run: Run, question: Question) -> Path:
         return place
     if question.method == "encoder-ranked":
         check_features(run)
+    check_memory(run, question)
     notes = _cautions(run, question)
     found = found_of(run, question, notes)
     with run.writing(place, resume=True) as folder, _for_a_while(folder / "latents") as latents:

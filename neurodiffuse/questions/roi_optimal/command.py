@@ -109,6 +109,7 @@ def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) 
     over the mean stimulus is mapped, which says where the region's voxels look.
     """  # noqa: D301 (click's mark for lines that stay as they are)
     from neurodiffuse.questions.roi_optimal.ask import roi_optimal as ask
+    from neurodiffuse.questions.roi_optimal.memory import check_memory
     from neurodiffuse.questions.roi_optimal.question import Question
     from neurodiffuse.questions.roi_optimal.regions import wanted
     from neurodiffuse.questions.roi_optimal.renormalise import reference_kinds
@@ -126,6 +127,7 @@ def roi_optimal(context: click.Context, words: tuple[str, ...], **options: Any) 
     )
     with opened(run):
         if options["path"] is None:
+            check_memory(run, question)
             fitted(run)
         place = ask(run, question)
     click.echo(f"page: {place / 'index.html'}")

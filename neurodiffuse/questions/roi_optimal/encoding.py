@@ -15,12 +15,16 @@ from scipy import linalg
 
 from neurodiffuse import painting
 from neurodiffuse.errors import ConfigError, listing
+from neurodiffuse.ridge.gram import let_go
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, load_betas
 from neurodiffuse.types import Images, Stimuli
 
 COMPONENTS, IMAGES = 200, 1000
 """Principal components kept of a feature, and the training images they are found on at most."""
+
+STRETCH = 256
+"""Trials that are averaged at a time."""
 
 PENALTIES = np.logspace(-4, 4, 25)
 """Candidate penalties, in units of the mean squared singular value of the predictors."""
@@ -204,6 +208,9 @@ def per_image(run: Run, subject: str, ids: tuple[str, ...]) -> np.ndarray:
     place = {image: row for row, image in enumerate(ids)}
     rows = np.array([place[image] for image in betas.ids])
     out = np.zeros((len(ids), betas.values.shape[1]), np.float32)
-    np.add.at(out, rows, betas.values)
+    for start in range(0, len(rows), STRETCH):
+        part = slice(start, start + STRETCH)
+        np.add.at(out, rows[part], betas.values[part])
+        let_go(betas.values)
     out /= np.bincount(rows, minlength=len(ids)).astype(np.float32)[:, None]
     return out

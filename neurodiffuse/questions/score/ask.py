@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse import metrics
+from neurodiffuse import budget, metrics
+from neurodiffuse.budget import scores
 from neurodiffuse.executor import Work
 from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
@@ -68,9 +69,12 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
         If a folder, a name or a picture is not as it should be.
     ConfigError
         If a metric or a setting is not possible.
+    RunError
+        If there is too little memory.
     """
     ready, skipped = choice.chosen(registry, settings.metrics, settings.dialect, machine)
     found = folders.pairs(settings.recon, settings.seen, settings.pair_by)
+    _check_memory(found, ready, machine)
     made, about_made = folders.read(found.made, found.names)
     seen, about_seen = folders.read(found.seen, found.names)
     executor, tasks = machine.executor, [(one.name,) for one in ready]
@@ -82,6 +86,35 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     remarks = tuple(text for text in (about_seen, about_made) if text)
     in_order = tuple(rows[k] for k in range(len(tasks)))
     return Scored(settings, seen, made, in_order, tuple(skipped), remarks)
+
+
+def _check_memory(found: folders.Pairs, ready: Sequence[choice.Chosen], machine: Machine) -> None:
+    """Refuse a budget that scoring would not stay within.
+
+    Raises
+    ------
+    RunError
+        Saying what is needed.
+    """
+    if machine.memory is not None:
+        budget.check_machine(machine, {"score": memory_needed(found, ready, machine)})
+
+
+def memory_needed(found: folders.Pairs, ready: Sequence[choice.Chosen], machine: Machine) -> int:
+    """Return the peak in bytes, of one process where several share the budget.
+
+    The pictures, and what the metric that needs most holds beside them, or the page. Where others
+    do the work the pictures are once more in the process of the command, which is divided among
+    them.
+    """
+    n = len(found.names)
+    seen, made = (folders.picture(files[0]).shape[:2] for files in (found.seen, found.made))
+    both = scores.pictures(n, seen) + scores.pictures(n, made)
+    most = max(scores.of_pictures(one.metric, n, seen, made) for one in ready)
+    held = both + max(most, scores.page(n, seen, made))
+    if machine.executor.apart:
+        held += both // budget.sharing(machine)
+    return int(budget.BASE + budget.MARGIN * held)
 
 
 @dataclass(frozen=True, eq=False)
