@@ -1,0 +1,45 @@
+"""The nouns that steps pass to one another and the four roles that a plugin can play.
+
+Importing this package imports no numpy. Arrays are numpy arrays; shapes are in the docstrings.
+"""
+
+from neurodiffuse.types.cards import Broken, Card, Section
+from neurodiffuse.types.nouns import (
+    Betas,
+    Grid,
+    Images,
+    Latents,
+    Roi,
+    Shape,
+    Stimuli,
+    Subject,
+    Trials,
+    Window,
+)
+from neurodiffuse.types.roles import Dataset, Encoder, Generator, Metric, Role
+from neurodiffuse.types.weights import Download, Model, ModelFile
+
+# In the order in which they build on one another, which the page of the reference keeps.
+__all__ = [  # noqa: RUF022
+    "Shape",
+    "Grid",
+    "Roi",
+    "Trials",
+    "Subject",
+    "Stimuli",
+    "Window",
+    "Betas",
+    "Latents",
+    "Images",
+    "Download",
+    "Role",
+    "Dataset",
+    "Encoder",
+    "Generator",
+    "Metric",
+    "Card",
+    "Broken",
+    "Section",
+    "ModelFile",
+    "Model",
+]

@@ -1,0 +1,160 @@
+"""The four roles that a plugin can play: abstract classes of one to four methods."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurodiffuse.types.nouns import Images, Latents, Shape, Stimuli, Subject
+from neurodiffuse.types.weights import Download
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Role(ABC):  # noqa: B024
+    """What datasets, encoders, generators and metrics share.
+
+    A constructor only stores its arguments (checking their values is welcome: raise
+    ``ValueError``); it reads no file and imports no deep-learning library, so that a plan can
+    be checked at once. Its keyword arguments are the options of the recipe section.
+    """
+
+    def downloads(self) -> tuple[Download, ...]:
+        """Return what the first use would fetch and is not on this machine yet."""
+        return ()
+
+
+class Dataset(Role):
+    """Trials, betas, regions and stimuli of a study."""
+
+    @abstractmethod
+    def subjects(self) -> tuple[str, ...]:
+        """Return the subject labels without ``sub-``, sorted."""
+
+    @abstractmethod
+    def subject(self, label: str) -> Subject:
+        """Return grid, trials and regions of a subject; no betas are read."""
+
+    @abstractmethod
+    def betas(self, label: str, voxels: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield single-trial responses in the order of ``subject(label).trials``.
+
+        ``voxels`` is bool (grid.size,). Each block is float32 (n_trials_of_the_block, n_voxels)
+        with voxels in C order of the grid; a run or a session a block keeps memory bounded.
+        """
+
+    @abstractmethod
+    def roi(self, label: str, name: str) -> np.ndarray:
+        """Return a region as bool (grid.size,) or a map as float32 (grid.size,)."""
+
+    @abstractmethod
+    def stimuli(self, ids: Sequence[str]) -> Stimuli:
+        """Return the stimuli with these ids, in this order, images unread."""
+
+    def fingerprint(self, label: str) -> str:
+        """Return a text that changes when a subject's trials do, to notice input that changed.
+
+        Override it to also cover the files that the betas are in.
+        """
+        trials = self.subject(label).trials
+        columns = (trials.stimulus, trials.split, trials.session, trials.run)
+        return hashlib.sha256(repr(columns).encode()).hexdigest()
+
+    def files(self, label: str) -> tuple[Path, ...]:
+        """Return the files that a subject's betas are read from.
+
+        Where there are any, betas that were prepared from them are kept and used by other runs,
+        as long as names, sizes and times of the files and `fingerprint`, which must then tell
+        apart whatever options change the betas, stay the same. Without files nothing is kept.
+        """
+        return ()
+
+    def about(self) -> Mapping[str, str]:
+        """Return ``name``, ``version``, ``licence``, ``cite`` of the study where known.
+
+        ``captions`` may say how to get the captions, for who lacks them; ``degrees`` how many
+        degrees of visual angle wide the pictures were, centred on where the subject looked.
+        """
+        return {}
+
+
+class Encoder(Role):
+    """Turns stimuli into latents."""
+
+    @abstractmethod
+    def shapes(self) -> tuple[Shape, ...]:
+        """Return the shapes of the latents of one image."""
+
+    @abstractmethod
+    def encode(self, stimuli: Stimuli) -> Latents:
+        """Return latents, one row a stimulus.
+
+        A row must not depend on the other rows of the call: the encode step cuts the stimuli
+        into batches as memory allows.
+        """
+
+    def fit(self, stimuli: Stimuli) -> None:
+        """Learn from the training stimuli what encoding needs; pretrained encoders need not."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what ``fit`` learned, to be stored in the run and handed to generators."""
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take back what ``state`` returned."""
+
+
+class Generator(Role):
+    """Turns latents into images."""
+
+    @abstractmethod
+    def generate(
+        self, latents: Mapping[str, Latents], *, init: Images | None, seeds: Sequence[int]
+    ) -> Images:
+        """Return one image for each row of the latents.
+
+        ``latents`` maps each name in the card's ``reads`` to its latents, rows aligned; names
+        in ``optional`` may be missing. ``init`` is the picture of the stage before, or None: a
+        generator with ``"init"`` in ``optional`` then begins from noise. ``seeds[i]`` is the only
+        source of randomness of image i, so that image i does not depend on image i-1 or on the
+        batch.
+        """
+
+    def restore(self, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Take what the encoders of the features in ``reads`` have learned, by feature."""
+
+
+class Metric(Role):
+    """Compares what was seen with what was made.
+
+    ``higher_is_better`` gives the direction; ``chance`` is the value expected by chance where
+    theory gives one (two-way identification: 0.5), else None and the null's mean is shown.
+    ``permutations`` is how many shufflings ``null`` draws.
+    """
+
+    higher_is_better: bool = True
+    chance: float | None = None
+    permutations: int = 199
+
+    @abstractmethod
+    def compare(self, seen: Images, made: Images) -> np.ndarray:
+        """Return float64 (n_images,): one value for each pair; sizes may differ, ids agree."""
+
+    def null(self, seen: Images, made: Images, rng: np.random.Generator) -> np.ndarray:
+        """Return (permutations,) mean values with the pairs shuffled.
+
+        Works for any metric by calling ``compare``; override it where a table of all pairs is
+        cheap.
+        """
+        import numpy as np
+
+        n, means = len(seen.ids), []
+        for _ in range(self.permutations):
+            order = rng.permutation(n)
+            shuffled = Images(tuple(made.ids), seen.values[order])
+            means.append(float(np.mean(self.compare(shuffled, made))))
+        return np.asarray(means)
