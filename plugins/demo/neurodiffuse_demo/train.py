@@ -17,8 +17,6 @@ import os
 from pathlib import Path
 
 PARTS = ("vae", "evaluator", "clip", "denoiser", "export")
-TRAIN_SCENES, TRAIN_SEED = 40_000, 1
-EVALUATOR_SCENES, EVALUATOR_SEED = 8_000, 2
 STEPS = {"vae": 2100, "evaluator": 500, "clip": 1500, "denoiser": 7500}
 
 

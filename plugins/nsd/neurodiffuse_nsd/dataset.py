@@ -17,7 +17,7 @@ from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.types import Dataset, Stimuli, Subject, Trials
 from neurodiffuse_nsd import captions as words
 from neurodiffuse_nsd import counts, design, pictures, sessions
-from neurodiffuse_nsd.hooks import CITE
+from neurodiffuse_nsd.citation import CITE
 from neurodiffuse_nsd.regions import Reader, Region, find_regions
 from neurodiffuse_nsd.sessions import Format, Session
 from neurodiffuse_nsd.tree import Space, Tree, Version, WrongFileError

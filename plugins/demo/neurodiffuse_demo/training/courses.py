@@ -16,11 +16,13 @@ from neurodiffuse_demo.nets.clip import vocabulary
 from neurodiffuse_demo.nets.denoiser import Denoiser
 from neurodiffuse_demo.nets.evaluator import Evaluator
 from neurodiffuse_demo.nets.vae import Vae
-from neurodiffuse_demo.train import EVALUATOR_SCENES, EVALUATOR_SEED, TRAIN_SCENES, TRAIN_SEED
 from neurodiffuse_demo.training import clip, denoiser, evaluator, vae
 from neurodiffuse_demo.training.loop import device, train
 from neurodiffuse_demo.training.scenes import Scenes, scenes
 from neurodiffuse_demo.weights import MANIFEST
+
+TRAIN_SCENES, TRAIN_SEED = 40_000, 1
+EVALUATOR_SCENES, EVALUATOR_SEED = 8_000, 2
 
 
 def run(part: str, folder: Path, *, steps: int, small: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurodiffuse.downloads import Terms
-from neurodiffuse_nsd.hooks import CITE
+from neurodiffuse_nsd.citation import CITE
 
 FORM = "https://forms.gle/xue2bCdM9LaFNMeb7"
 """The data access form, as the projects that use NSD link it."""
