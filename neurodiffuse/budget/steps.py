@@ -85,12 +85,14 @@ def fit(c: Counts) -> int:
 def predict(c: Counts) -> int:
     """Return what the predict step holds.
 
-    At first the betas, mapped, 4 n p, and inner products with them, 4 m n; then the factor,
-    mapped, 4 s², the hat matrices' rows, 4 (m + r) n for each of k penalties, twice while they
-    are joined, and what left-out rows are formed from, 8 r n. While targets stream, these rows
-    once, two stored blocks and one as float32, 2 (v + 4) n w with v bytes a value (4 n w more
-    where trials share latents), the products and what they are rescaled and scored with,
-    (60 m + 20 r) w, and the table of correlations, 20 m².
+    At first the betas, mapped, 4 n p, twice where bands scale them, those of the test images,
+    mapped and centred, 8 m p, two stretches of training rows, 8192 n, and inner products, 4 m n,
+    a part of them twice, 4096 m. Then the factor, mapped, 4 s², the hat matrices' rows,
+    4 (m + r) n for each of k penalties, twice while they are joined, and what left-out rows are
+    formed from, 8 r n. While targets stream, these rows once, two stored blocks and one as
+    float32, 2 (v + 4) n w with v bytes a value (4 n w more where trials share latents), the
+    products and what they are rescaled and scored with, (60 m + 20 r) w, and the table of
+    correlations, 20 m².
     """
     s, r = min(c.n, c.p), min(c.calibration, c.n)
     cross = 4 * c.m * c.n
@@ -102,7 +104,9 @@ def predict(c: Counts) -> int:
     block = (2 * c.value + 8 + (4 if c.repeated else 0)) * c.n * w
     finishing = (60 * c.m + 20 * r) * w + 20 * c.m * c.m
     stream = rows * kinds + cross + block + finishing
-    return max(4 * c.n * c.p + cross + 8 * c.n * CHUNK, solving, stream)
+    first = 4 * c.n * c.p * (2 if c.bands else 1) + 8 * c.m * c.p
+    first += cross + (8 * c.n + 4 * c.m) * CHUNK
+    return max(first, solving, stream)
 
 
 def score(c: Counts) -> int:
