@@ -151,7 +151,7 @@ def _choose(
     if not ridge.predicts(spectrum, used.min()):
         spectrum = ridge.decompose(spectrum.gram, used.min(), predict=True)
     cross = ridge.cross_gram(spectrum.gram, load(folder, "x_test"))
-    hats = tuple(ridge.hat(spectrum.factor(alpha), cross) for alpha in used)
+    hats = ridge.hats([spectrum.factor(alpha) for alpha in used], cross)
     return _stream(ridge.Hats(hats, choice), folder, size, made) | {"penalties": len(used)}
 
 

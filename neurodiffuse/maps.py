@@ -7,7 +7,7 @@ betas of a test image, or a synthetic one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,9 @@ class Map:
 
     def hat_of(self, cross: np.ndarray) -> np.ndarray | ridge.Hats:
         """Return the hat matrix of `cross`, which maps of the same voxels and type share."""
-        return self._each(lambda factor: ridge.hat(factor, cross))
+        if self.choice is None:
+            return ridge.hat(self.factors[0], cross)
+        return ridge.Hats(ridge.hats(self.factors, cross), self.choice)
 
     def held_out_hat(self, most: int) -> np.ndarray | ridge.Hats:
         """Return rows that predict up to ``most`` training rows from the other images.
@@ -66,7 +68,8 @@ class Map:
         images = None if self.groups is None else self.rows
         groups = self.rows if self.groups is None else self.groups
         chosen = ridge.held_out_rows(n, most, self.groups, images)
-        return self._each(lambda factor: ridge.leave_out_hat(factor, chosen, groups, images))
+        each = tuple(ridge.leave_out_hat(f, chosen, groups, images) for f in self.factors)
+        return each[0] if self.choice is None else ridge.Hats(each, self.choice)
 
     def weight_map(self) -> ridge.WeightMap:
         """Return what `ridge.weight_blocks` forms weights with, of the scaled betas."""
@@ -77,11 +80,6 @@ class Map:
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the training latents row by training row, block by block of columns."""
         return latent_blocks(self.targets, self.rows)
-
-    def _each(self, matrix: Callable[[ridge.Factor], np.ndarray]) -> np.ndarray | ridge.Hats:
-        if self.choice is None:
-            return matrix(self.factors[0])
-        return ridge.Hats(tuple(matrix(factor) for factor in self.factors), self.choice)
 
 
 def latent_blocks(file: LatentFile, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -202,4 +200,4 @@ def penalty_table(run: Run, subject: str, feature: str) -> np.ndarray | None:
 
 
 def _part(betas: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-    return betas if len(voxels) == betas.shape[1] else np.asarray(betas[:, voxels])
+    return betas if len(voxels) == betas.shape[1] else np.take(np.asarray(betas), voxels, axis=1)

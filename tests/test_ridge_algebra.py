@@ -12,6 +12,7 @@ from test_ridge import blocks, joined, problem
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from neurodiffuse import ridge
+from neurodiffuse.errors import DataError
 from neurodiffuse.ridge import tiles
 
 
@@ -45,9 +46,14 @@ class Plain(ridge.Algebra):
         values, vectors = np.linalg.eigh(matrix.astype(float))
         return values.astype(matrix.dtype), vectors.astype(matrix.dtype)
 
-    def filtered(self, vectors, gains, rows):
-        self.asked.append("filtered")
-        return rows @ vectors @ np.diag(gains) @ vectors.T
+    def multiplier(self, matrix):
+        self.asked.append("sent")
+
+        def multiply(columns, turned):
+            self.asked.append("multiplier")
+            return (matrix.T if turned else matrix).astype(float) @ columns
+
+        return multiply
 
     def product(self, left):
         self.sent += 1
@@ -96,7 +102,7 @@ def test_chosen_penalties_use_it_too(n, p):
         factors = (spectrum.factor(1.0), spectrum.factor(100.0))
         cross = ridge.cross_gram(spectrum.gram, x_new)
         choice = np.arange(y.shape[1]) % 2
-        hats = ridge.Hats(tuple(ridge.hat(f, cross) for f in factors), choice)
+        hats = ridge.Hats(ridge.hats(factors, cross), choice)
         said = joined(ridge.predict_blocks(ridge.placed(hats, algebra), blocks(y)), "deviation")
         weights = ridge.weight_blocks(ridge.weight_map_of_each(factors, choice), blocks(y))
         return said, np.concatenate([w for _, w in weights], axis=1)
@@ -104,7 +110,37 @@ def test_chosen_penalties_use_it_too(n, p):
     plain = Plain()
     for one, other in zip(both(plain), both(ridge.BLAS), strict=True):
         assert np.abs(one - other).max() < 1e-4 * other.std()
-    assert set(plain.asked) == {"gram", "eigenvectors", "filtered", "product"}
+    assert set(plain.asked) == {"gram", "eigenvectors", "sent", "multiplier", "product"}
+
+
+@pytest.mark.parametrize(("n", "p"), [(40, 100), (100, 40)])
+def test_penalties_of_one_spectrum_share_a_product(n, p):
+    x, x_new, _, _ = problem(n, p)
+    plain = Plain()
+    spectrum = ridge.decompose(ridge.gram(x, algebra=plain), 1.0, predict=True)
+    factors = [spectrum.factor(alpha) for alpha in (1.0, 10.0, 100.0)]
+    cross = ridge.cross_gram(spectrum.gram, x_new)
+    alone = [ridge.hat(factor, cross) for factor in factors]
+    plain.asked.clear()
+    together = ridge.hats(factors, cross)
+    primal = n > p  # what was solved is multiplied with training betas once more for each
+    assert plain.asked.count("sent") == 1 + 3 * primal
+    assert plain.asked.count("multiplier") == 1 + 3 + 3 * primal
+    for one, same in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one, same, rtol=1e-12)
+    with pytest.raises(DataError, match="Form them with cross_gram"):
+        ridge.hats(factors, cross.astype(np.float32))
+
+
+@pytest.mark.parametrize(("n", "p"), [(20, 50), (20, 21), (20, 12)])
+def test_rows_of_the_inverse(n, p):
+    """Of a factor and of eigenvectors, those included that the betas do not span."""
+    x = np.random.default_rng(1).standard_normal((n, p))
+    gram = ridge.gram(x, dtype=np.float64)
+    inverse = np.linalg.inv(gram.matrix + gram.lift + 2.0 * np.eye(min(n, p)))
+    which = np.array([3, 0, 3, 11])
+    for factor in (ridge.factorise(gram, 2.0), ridge.decompose(gram, 2.0).factor(2.0)):
+        np.testing.assert_allclose(factor.inverse_rows(which), inverse[which], atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -172,9 +208,9 @@ def test_blas_solves_what_it_factors():
     assert ridge.BLAS.cholesky(np.asfortranarray(-np.eye(3))) is None
     values, vectors = ridge.BLAS.eigenvectors(matrix.copy(order="F"))
     np.testing.assert_allclose(values, linalg.eigvalsh(matrix), rtol=1e-10)
-    np.testing.assert_allclose(
-        ridge.BLAS.filtered(vectors, 1 / values, rows) @ matrix, rows, atol=1e-8
-    )
+    times = ridge.BLAS.multiplier(vectors)
+    inverse = times(times(rows.T, True) / values[:, None], False).T
+    np.testing.assert_allclose(inverse @ matrix, rows, atol=1e-8)
 
 
 @pytest.mark.parametrize(("n", "p"), [(40, 100), (100, 40)])

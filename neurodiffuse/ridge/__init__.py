@@ -22,7 +22,7 @@ from neurodiffuse.ridge.algebra import BLAS, Algebra, Multiply, Product
 from neurodiffuse.ridge.bands import Bands, choose_bands
 from neurodiffuse.ridge.columns import Columns, column_stats, standardise
 from neurodiffuse.ridge.estimator import MultiTargetRidge
-from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat
+from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat, hats
 from neurodiffuse.ridge.folds import Fold, folds
 from neurodiffuse.ridge.gram import Gram, cross_gram, gram
 from neurodiffuse.ridge.leave_out import held_out_rows, leave_out_hat
@@ -76,6 +76,7 @@ __all__ = [
     "folds",
     "gram",
     "hat",
+    "hats",
     "held_out_rows",
     "leave_out_hat",
     "placed",

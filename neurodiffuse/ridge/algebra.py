@@ -91,10 +91,6 @@ class Algebra(ABC):
         """
 
     @abstractmethod
-    def filtered(self, vectors: np.ndarray, gains: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return ``rows`` (m, k) times V diag(gains) V', of the eigenvectors V (k, k)."""
-
-    @abstractmethod
     def product(self, left: np.ndarray) -> Product:
         """Return a function that multiplies targets with ``left`` (m, n), kept on the device."""
 
@@ -138,10 +134,6 @@ class Blas(Algebra):
         """Return eigenvalues and eigenvectors."""
         values, vectors = linalg.eigh(matrix, driver="evd", overwrite_a=True, check_finite=False)
         return values, vectors
-
-    def filtered(self, vectors: np.ndarray, gains: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return rows times V diag(gains) V'."""
-        return np.asarray((rows @ vectors * gains) @ vectors.T)
 
     def product(self, left: np.ndarray) -> Product:
         """Return a function whose results have the same bits on any number of threads."""

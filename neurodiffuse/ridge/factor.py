@@ -11,6 +11,7 @@ Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning, §3.4.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from neurodiffuse.errors import ConfigError, DataError
+from neurodiffuse.ridge.algebra import Multiply
 from neurodiffuse.ridge.gram import Gram, gram, stretches
 
 CONDITION = {"f": 2e-3, "d": 1e-11}
@@ -46,20 +48,38 @@ class Factor:
     triangle: np.ndarray | None = None
     spectrum: tuple[np.ndarray, np.ndarray] | None = None
 
-    def solve(self, rows: np.ndarray, *, null: bool = False) -> np.ndarray:
-        """Return ``rows`` (m, k) times the inverse of (Gram + αI), along what the betas span.
-
-        ``null`` keeps the directions that the training betas do not span, whose inverse is 1/α.
-        """
+    def solve(self, rows: np.ndarray) -> np.ndarray:
+        """Return ``rows`` (m, k) times the inverse of (Gram + αI), along what the betas span."""
         rows = np.ascontiguousarray(rows, self.gram.dtype)
         if self.triangle is not None:
             return self.gram.algebra.solve(self.triangle, rows)
+        times = self._times()
+        return self._back(times, times(rows.T, True))
+
+    def inverse_rows(self, which: np.ndarray) -> np.ndarray:
+        """Return rows ``which`` (m,) of the inverse of (Gram + αI), (m, k).
+
+        Directions that the training betas do not span are kept: their inverse is 1/α.
+        """
+        if self.triangle is not None:
+            one = np.zeros((len(which), len(self.triangle)), self.gram.dtype)
+            one[np.arange(len(which)), which] = 1.0
+            return self.gram.algebra.solve(self.triangle, one)
         assert self.spectrum is not None
-        values, vectors = self.spectrum
+        return self._back(self._times(), self.spectrum[1][which].T, null=True)
+
+    def _times(self) -> Multiply:
+        assert self.spectrum is not None
+        return self.gram.algebra.multiplier(self.spectrum[1])
+
+    def _back(self, times: Multiply, scores: np.ndarray, *, null: bool = False) -> np.ndarray:
+        """Return V (Λ + αI)^-1 times coordinates (k, m) along the eigenvectors, (m, k)."""
+        assert self.spectrum is not None
+        values = self.spectrum[0]
         inverse = 1.0 / (values + values.dtype.type(self.alpha))
         if not null:
             inverse[values == 0.0] = 0.0
-        return self.gram.algebra.filtered(vectors, inverse, rows)
+        return np.asarray(times(inverse[:, None] * scores, False).T)
 
 
 def factorise(gram_: Gram, alpha: float, *, last: bool = False) -> Factor:
@@ -142,16 +162,38 @@ def hat(factor: Factor, cross: np.ndarray) -> np.ndarray:
     S = K_new (K + αI)^-1 (dual) or X_new (Xc'Xc + αI)^-1 Xc' (primal), where K_new is X_new Xc'
     and X_new is less the training mean. The rows of S sum to 0.
     """
+    return _hat(factor, factor.solve(_checked(factor, cross)))
+
+
+def hats(factors: Sequence[Factor], cross: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return `hat` of each of several penalties of one `Spectrum`, which share a product.
+
+    Raises
+    ------
+    DataError
+        If ``cross`` belongs to a Gram matrix of less precision.
+    """
+    first = factors[0]
+    times = first._times()
+    scores = times(_checked(first, cross).T, True)
+    return tuple(_hat(factor, factor._back(times, scores)) for factor in factors)
+
+
+def _checked(factor: Factor, cross: np.ndarray) -> np.ndarray:
     if cross.dtype != factor.gram.dtype:
         raise DataError(
             f"ridge: alpha {factor.alpha:g} needed {factor.gram.dtype} and the new betas' inner "
             f"products are {cross.dtype}. Form them with cross_gram(factor.gram, x_new)."
         )
-    solution = factor.solve(cross)
+    return cross
+
+
+def _hat(factor: Factor, solution: np.ndarray) -> np.ndarray:
+    """Return the hat matrix of ``solution``, new betas' products times the inverse."""
     if factor.gram.dual:
         return np.ascontiguousarray(solution, factor.dtype)
     n, p = factor.gram.x.shape
-    out = np.empty((len(cross), n), factor.dtype)
+    out = np.empty((len(solution), n), factor.dtype)
     times = factor.gram.algebra.multiplier(solution)
     for part in stretches(n, p, dual=False):
         out[:, part[0]] = times(factor.gram.centred(part).T, False)

@@ -92,11 +92,9 @@ def _residual_rows(factor: Factor, rows: np.ndarray) -> np.ndarray:
     """Return rows of M = I - H (len(rows), n), the intercept included in H."""
     gram_, n = factor.gram, len(factor.gram.x)
     if gram_.dual:
-        one = np.zeros((len(rows), n), gram_.dtype)
-        one[np.arange(len(rows)), rows] = 1.0
         # I - K (K + αI)^-1 = α (K + αI)^-1, less the vector of ones, which was lifted
         lifted = factor.alpha / (n * (factor.alpha + n * gram_.lift))
-        return factor.alpha * factor.solve(one, null=True) - gram_.dtype.type(lifted)
+        return factor.alpha * factor.inverse_rows(rows) - gram_.dtype.type(lifted)
     double = factor if gram_.dtype.char == "d" else _in_float64(factor)
     out = -np.asarray(hat(double, cross_gram(double.gram, gram_.x[rows])), np.float64) - 1.0 / n
     out[np.arange(len(rows)), rows] += 1.0

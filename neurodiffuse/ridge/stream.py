@@ -93,7 +93,8 @@ class Placed:
         for k in np.unique(choice):
             mine = np.flatnonzero(choice == k)
             multiply = self._products[k]
-            out[:, mine], mean[mine], sd[mine], constant[mine] = multiply(targets[:, mine])
+            part = multiply(np.take(targets, mine, axis=1))  # ten times faster than an index
+            out[:, mine], mean[mine], sd[mine], constant[mine] = part
         return out, mean, sd, constant
 
 

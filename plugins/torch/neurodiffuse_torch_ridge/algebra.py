@@ -98,12 +98,6 @@ class TorchAlgebra(Algebra):
             return BLAS.eigenvectors(matrix)
         return self._told("eigenvectors", lambda: self._tensors.eigenvectors(matrix))
 
-    def filtered(self, vectors: np.ndarray, gains: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return rows times V diag(gains) V'; half of them at a time where memory is short."""
-        if self._only_float32:
-            return BLAS.filtered(vectors, gains, rows)
-        return self._told("eigenvectors", lambda: self._tensors.filtered(vectors, gains, rows))
-
     def product(self, left: np.ndarray) -> Product:
         """Return a function that multiplies; fewer columns at a time where memory is short."""
         if self._only_float32 and left.dtype != np.float32:

@@ -70,11 +70,6 @@ class Tensors:
         values, vectors = torch.linalg.eigh(self._sent(matrix.T), UPLO="U")
         return values.cpu().numpy(), _fortran(vectors)
 
-    def filtered(self, vectors: np.ndarray, gains: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return rows times V diag(gains) V'."""
-        v, g = self._sent(vectors.T).T, self._sent(gains)
-        return self._in_halves(rows, lambda part: (self._sent(part) @ v * g) @ v.T)
-
     def product(self, left: np.ndarray, memory: int | None) -> Product:
         """Return a function that multiplies targets with ``left``, which stays on the device."""
         return _Multiply(self, self._sent(left), memory)
