@@ -31,8 +31,9 @@ from measure import cost, forget, gemm_rate, machine
 
 from neurodiffuse import budget
 from neurodiffuse.config import Config, FeatureConfig, PredictConfig
+from neurodiffuse.files import write_json
 from neurodiffuse.plugins import Registry
-from neurodiffuse.run import Run, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.steps.fit import fit
 from neurodiffuse.steps.predict import predict
 from neurodiffuse.store import LatentFile, load_betas, save_betas

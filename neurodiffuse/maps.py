@@ -16,7 +16,8 @@ import numpy as np
 
 from neurodiffuse import ridge
 from neurodiffuse.errors import DataError
-from neurodiffuse.run import Run, read_json
+from neurodiffuse.files import read_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, load_betas, save_triangle
 
 

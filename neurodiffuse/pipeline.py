@@ -16,11 +16,12 @@ from typing import cast
 
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing, near
+from neurodiffuse.files import said_clearly
 from neurodiffuse.machine import Machine
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
-from neurodiffuse.progress import progress
-from neurodiffuse.run import Run, said_clearly, say, stored_config
+from neurodiffuse.progress import progress, say
+from neurodiffuse.run import Run, stored_config
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
 

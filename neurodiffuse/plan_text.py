@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurodiffuse.errors import listing
-from neurodiffuse.run import read_json
+from neurodiffuse.files import read_json
 
 if TYPE_CHECKING:
     from neurodiffuse.plan import Plan

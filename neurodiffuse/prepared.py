@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from neurodiffuse.run import Run, say
+from neurodiffuse.progress import say
+from neurodiffuse.run import Run
 from neurodiffuse.types import Subject
 
 CACHE = "NEURODIFFUSE_CACHE"

@@ -1,4 +1,4 @@
-"""Progress bars with time left: shown on a terminal, silent elsewhere and under ``--quiet``."""
+"""Progress: bars with time left on a terminal, lines anywhere; both silent under ``--quiet``."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ def progress(
     from tqdm import tqdm
 
     yield from tqdm(items, desc=f"  {label}", total=total, leave=False, dynamic_ncols=True)
+
+
+def say(message: str, *, quiet: bool = False) -> None:
+    """Print a line of progress to standard error."""
+    if not quiet:
+        print(message, file=sys.stderr, flush=True)

@@ -1,7 +1,9 @@
-"""The command that makes a run again, and the methods paragraph that describes it."""
+"""The command that makes a run again, the methods paragraphs that describe it, what it ran on."""
 
 from __future__ import annotations
 
+import os
+import platform
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import tomli_w
 
+from neurodiffuse import __version__
 from neurodiffuse.config import Config, leaves, resolve
 from neurodiffuse.plugins import Registry
 
@@ -110,3 +113,20 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def versions() -> dict[str, str]:
+    """Return what runs here: versions of Python and the libraries that the numbers depend on."""
+    import nibabel
+    import nilearn
+    import numpy
+    import scipy
+    import sklearn
+
+    libraries = {m.__name__: m.__version__ for m in (numpy, scipy, sklearn, nibabel, nilearn)}
+    return {
+        "neurodiffuse": __version__,
+        "Python": platform.python_version(),
+        **libraries,
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
+    }

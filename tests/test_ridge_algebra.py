@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from ridge_case import blocks, joined, problem
 from scipy import linalg
 from sklearn.linear_model import Ridge
-from test_ridge import blocks, joined, problem
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from neurodiffuse import ridge

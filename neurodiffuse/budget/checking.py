@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from neurodiffuse.budget.counts import counts_of
 from neurodiffuse.budget.steps import peaks
 from neurodiffuse.errors import RunError
+from neurodiffuse.files import read_json
 from neurodiffuse.machine import Machine
-from neurodiffuse.run import Run, read_json
+from neurodiffuse.run import Run
 from neurodiffuse.work import WHOLE
 
 SPARE = 128 * 2**20

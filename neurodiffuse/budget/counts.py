@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodiffuse.budget import scores
-from neurodiffuse.run import Run, read_json
+from neurodiffuse.files import read_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import WIDTH, LatentFile
 
 VALUE = {"float32": 4, "float16": 2}

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from neurodiffuse.errors import ConfigError, RunError, listing
+from neurodiffuse.files import said_clearly
 from neurodiffuse.plugins import Registry
-from neurodiffuse.run import said_clearly
 
 STARTERS = {"generator": "mosaic", "encoder": "layout", "metric": "closeness", "dataset": "folders"}
 """The word in a starter's files that the plugin's name takes the place of."""

@@ -11,10 +11,11 @@ from math import nan
 import numpy as np
 
 from neurodiffuse import metrics
+from neurodiffuse.files import read_json
 from neurodiffuse.metrics import PairedTest
 from neurodiffuse.report.model import ScoreRow
 from neurodiffuse.report.wording import anchor
-from neurodiffuse.run import Run, read_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import labels, load_images
 
 

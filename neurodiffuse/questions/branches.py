@@ -21,8 +21,10 @@ from typing import Any
 from neurodiffuse import __version__, budget
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import RunError
+from neurodiffuse.files import said_clearly
+from neurodiffuse.progress import say
 from neurodiffuse.report.wording import anchor
-from neurodiffuse.run import Run, said_clearly, say
+from neurodiffuse.run import Run
 
 Step = Callable[[Run, str], None]
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from neurodiffuse import budget
 from neurodiffuse.errors import PluginError
-from neurodiffuse.run import Run, say, write_json
+from neurodiffuse.files import write_json
+from neurodiffuse.progress import say
+from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, content, link_files
 from neurodiffuse.types import Encoder
 from neurodiffuse.work import Site, spread

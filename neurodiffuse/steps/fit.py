@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse import folds, maps, ridge
+from neurodiffuse.files import write_json
 from neurodiffuse.progress import progress
-from neurodiffuse.run import Run, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.types import Shape
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from neurodiffuse import prepared, ridge, rois
 from neurodiffuse.errors import DataError
+from neurodiffuse.files import write_json
 from neurodiffuse.progress import progress
-from neurodiffuse.run import Run, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import create_betas, load_betas
 from neurodiffuse.types import Subject, Trials
 

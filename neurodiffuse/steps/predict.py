@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse import maps, metrics, ridge
+from neurodiffuse.files import write_json
 from neurodiffuse.metrics import running
 from neurodiffuse.overlap import follow
 from neurodiffuse.progress import progress
-from neurodiffuse.run import Run, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, load_betas
 from neurodiffuse.work import Site, spread
 

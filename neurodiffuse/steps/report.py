@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from neurodiffuse import __version__, derivative, maps, reproduce
+from neurodiffuse.files import read_json, write_whole
 from neurodiffuse.options import parameters
 from neurodiffuse.report import build, wording
 from neurodiffuse.report.brain import image_of
@@ -24,7 +25,7 @@ from neurodiffuse.report.model import (
     SubjectReport,
 )
 from neurodiffuse.report.saved import SavedPictures
-from neurodiffuse.run import Run, machine, read_json, write_whole
+from neurodiffuse.run import Run
 from neurodiffuse.store import labels, seed_of
 from neurodiffuse.types import Card, Subject
 
@@ -60,7 +61,7 @@ def report(run: Run) -> None:
         stages=tuple(config.stages),
         subjects=tuple(_subject(run, label) for label in config.subjects),
         config=config.to_dict(),
-        machine={**machine(), **_distributions(cards), "seed": config.seed},
+        machine={**reproduce.versions(), **_distributions(cards), "seed": config.seed},
         warnings=_warnings(run),
         methods=reproduce.methods(config, {(c.role, c.name): c.summary for c in cards}),
         citations=_citations(run, cards),

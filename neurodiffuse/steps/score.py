@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from neurodiffuse import metrics
-from neurodiffuse.run import Run, write_json
+from neurodiffuse.files import write_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, labels, load_images, sample_folder
 from neurodiffuse.types import Encoder, Images, Latents, Metric, Stimuli
 from neurodiffuse.work import Site, spread

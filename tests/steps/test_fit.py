@@ -12,7 +12,8 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from neurodiffuse.config import vary
 from neurodiffuse.errors import ConfigError, DataError
-from neurodiffuse.run import opened, read_json
+from neurodiffuse.files import read_json
+from neurodiffuse.run import opened
 from neurodiffuse.steps.encode import encode
 from neurodiffuse.steps.fit import fit
 from neurodiffuse.steps.mask import mask

@@ -9,11 +9,12 @@ from sklearn.metrics import r2_score
 
 from neurodiffuse import maps, pipeline, ridge
 from neurodiffuse.errors import DataError
+from neurodiffuse.files import read_json
 from neurodiffuse.plan import plan_of
 from neurodiffuse.questions.roi_optimal.answers import answer
 from neurodiffuse.questions.weights.parts import Part
 from neurodiffuse.questions.weights.project import project
-from neurodiffuse.run import opened, read_json
+from neurodiffuse.run import opened
 from neurodiffuse.steps.encode import encode
 from neurodiffuse.steps.fit import fit, groups_of
 from neurodiffuse.steps.mask import mask

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from neurodiffuse import pipeline
-from neurodiffuse.run import opened, read_json
+from neurodiffuse.files import read_json
+from neurodiffuse.run import opened
 
 
 def test_features_of_pictures_are_compared_with_those_of_the_same_images(make_run):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.files import write_json
 from neurodiffuse.plan import plan_of
+from neurodiffuse.progress import say
 from neurodiffuse.questions import sheets, tables
 from neurodiffuse.questions.ablate.switches import Asked
 from neurodiffuse.questions.ablate.variants import (
@@ -23,7 +25,7 @@ from neurodiffuse.questions.arms import Arm, Cell, cells
 from neurodiffuse.questions.branches import branch, check_finished, grow
 from neurodiffuse.questions.pages import Page, Part, render
 from neurodiffuse.report import wording
-from neurodiffuse.run import Run, say, write_json
+from neurodiffuse.run import Run
 
 REFERENCES = (
     "Ozcelik F, VanRullen R (2023). Natural scene reconstruction from fMRI signals using "

@@ -14,10 +14,12 @@ import numpy as np
 
 from neurodiffuse import budget, metrics
 from neurodiffuse.errors import DataError, RunError, listing
+from neurodiffuse.files import read_json, remove_folder, write_json
+from neurodiffuse.progress import say
 from neurodiffuse.questions.average import page
 from neurodiffuse.questions.average.beside import AVERAGE, columns
 from neurodiffuse.questions.coordinates import other_coordinates
-from neurodiffuse.run import Run, read_json, remove_folder, say, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.steps.generate import generate
 from neurodiffuse.steps.score import score
 from neurodiffuse.store import LatentFile

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from neurodiffuse.files import read_json
 from neurodiffuse.questions import sheets, tables
 from neurodiffuse.questions.arms import Cell
 from neurodiffuse.questions.average.beside import AVERAGE, Column, cells
@@ -15,7 +16,7 @@ from neurodiffuse.questions.sheets import places
 from neurodiffuse.report import charts, wording
 from neurodiffuse.report.grid import Layer, TestImages, grid
 from neurodiffuse.report.ranking import grid_rows
-from neurodiffuse.run import Run, read_json
+from neurodiffuse.run import Run
 
 REFERENCES = (
     "Ozcelik F, VanRullen R (2023). Natural scene reconstruction from fMRI signals using "

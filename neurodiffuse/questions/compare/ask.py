@@ -9,6 +9,8 @@ from pathlib import Path
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
+from neurodiffuse.files import write_json
+from neurodiffuse.progress import say
 from neurodiffuse.questions import sheets
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.compare import exports
@@ -19,7 +21,7 @@ from neurodiffuse.questions.pages import Page, Part, check_place, render
 from neurodiffuse.questions.sheets import Sheet
 from neurodiffuse.questions.tables import Head, Line, Shown, Table
 from neurodiffuse.report import wording
-from neurodiffuse.run import Run, say, write_json
+from neurodiffuse.run import Run
 
 
 def compare(arms: Sequence[Arm], *, with_published: bool = True, out: Path | None = None) -> Path:

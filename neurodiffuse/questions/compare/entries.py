@@ -11,12 +11,13 @@ from pathlib import Path
 from neurodiffuse import pipeline
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing
+from neurodiffuse.files import read_json, write_json
 from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.branches import branch, check_finished, grow
 from neurodiffuse.questions.score.folders import listed, named, picture
-from neurodiffuse.run import Run, read_json, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import labels, save_image
 
 

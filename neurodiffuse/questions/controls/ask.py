@@ -11,13 +11,15 @@ import numpy as np
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.files import write_json
+from neurodiffuse.progress import say
 from neurodiffuse.questions import sheets, tables
 from neurodiffuse.questions.arms import Arm, Cell, cells
 from neurodiffuse.questions.branches import branch, check_finished, grow
 from neurodiffuse.questions.controls.plan import Control, check_feature, plan
 from neurodiffuse.questions.pages import Page, Part, render
 from neurodiffuse.report import wording
-from neurodiffuse.run import Run, say, write_json
+from neurodiffuse.run import Run
 
 REFERENCES = (
     "Shirakawa K, Nagano Y, Tanaka M, et al. (2024). Spurious reconstruction from brain activity. "

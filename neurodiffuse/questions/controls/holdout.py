@@ -15,8 +15,9 @@ import numpy as np
 
 from neurodiffuse import ridge
 from neurodiffuse.errors import DataError
+from neurodiffuse.files import read_json, write_json
 from neurodiffuse.questions.nearest import correlations
-from neurodiffuse.run import Run, read_json, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, create_betas, load_betas
 
 LEAST = 2

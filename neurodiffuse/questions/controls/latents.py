@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse import maps
-from neurodiffuse.run import Run, write_json
+from neurodiffuse.files import write_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile
 
 

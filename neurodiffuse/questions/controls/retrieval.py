@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodiffuse.files import write_json
 from neurodiffuse.metrics import resized
 from neurodiffuse.questions.nearest import nearest
-from neurodiffuse.run import Run, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, labels, load_images, save_image
 
 

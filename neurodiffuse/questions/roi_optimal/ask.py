@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from neurodiffuse.errors import RunError
+from neurodiffuse.files import write_json
+from neurodiffuse.progress import say
 from neurodiffuse.questions.roi_optimal import energy, figures, page, studio
 from neurodiffuse.questions.roi_optimal.encoding import check_features, image_features
 from neurodiffuse.questions.roi_optimal.energy_figure import draw_energies
@@ -19,7 +21,7 @@ from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.results import write_table
 from neurodiffuse.questions.roi_optimal.rings import stated_width
 from neurodiffuse.questions.roi_optimal.rows import Row, found_of, rows_of
-from neurodiffuse.run import Run, say, write_json
+from neurodiffuse.run import Run
 
 
 def roi_optimal(run: Run, question: Question) -> Path:

@@ -12,13 +12,13 @@ import numpy as np
 
 from neurodiffuse import rois
 from neurodiffuse.errors import DataError, RunError
+from neurodiffuse.files import said_clearly
 from neurodiffuse.questions.rois import table
 from neurodiffuse.questions.rois.pictures import Plate, plates
 from neurodiffuse.report.cortex import too_coarse
 from neurodiffuse.report.environment import filled
 from neurodiffuse.report.template import on_template
 from neurodiffuse.report.viewers import POLICY, shared
-from neurodiffuse.run import said_clearly
 from neurodiffuse.types import Dataset, Subject
 
 TABLE = "rois.tsv"

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
+from neurodiffuse.files import said_clearly
 from neurodiffuse.questions.pages import check_place
 from neurodiffuse.questions.score.ask import Row, Scored
 from neurodiffuse.questions.score.choice import to_fetch
@@ -22,7 +23,6 @@ from neurodiffuse.report.environment import filled
 from neurodiffuse.report.model import ScoreRow
 from neurodiffuse.report.pictures import CONTACT_SHEET_MOST, LARGE, THUMBNAIL, Picture, picture
 from neurodiffuse.report.ranking import grid_rows
-from neurodiffuse.run import said_clearly
 
 FILES = ("scores.tsv", "images.tsv", "scores.json", "index.html")
 COLUMNS = ("metric", "mean", "low", "high", "sem", "chance", "chance_from", "p", "n", "direction")

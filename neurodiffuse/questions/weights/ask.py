@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse import budget, maps
+from neurodiffuse.files import said_clearly
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.weights import (
     bars,
@@ -26,7 +27,7 @@ from neurodiffuse.questions.weights.region_table import RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
 from neurodiffuse.report import template
 from neurodiffuse.report.brain import map_picture
-from neurodiffuse.run import Run, said_clearly
+from neurodiffuse.run import Run
 
 PICTURED = {
     False: ("percentile", "l1", "explained", "pattern"),

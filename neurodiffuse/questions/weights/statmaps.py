@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse import rois
+from neurodiffuse.files import write_json
 from neurodiffuse.questions.weights.parts import Part
-from neurodiffuse.run import Run, write_json
+from neurodiffuse.run import Run
 from neurodiffuse.store import labels
 from neurodiffuse.types import Grid
 

@@ -1,0 +1,11 @@
+"""The run folder: start it, lock it, resume it.
+
+A step writes beside its place and renames, so a folder exists exactly when the step ended well.
+A killed run goes on where it stopped and ends with the same bytes; only ``logs/`` knows when and
+how long.
+"""
+
+from neurodiffuse.run.folder import Run
+from neurodiffuse.run.opening import opened, stored_config
+
+__all__ = ["Run", "opened", "stored_config"]

@@ -1,0 +1,117 @@
+"""Start or continue a run in its folder, which one process has at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import platform
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import tomli_w
+
+from neurodiffuse.config import STEPS
+from neurodiffuse.errors import RunError, listing
+from neurodiffuse.files import remove_folder, said_clearly, write_whole
+from neurodiffuse.run.folder import Run
+
+
+@contextlib.contextmanager
+def opened(run: Run, *, start_from: str = "") -> Iterator[Run]:
+    """Start or continue a run in its folder, alone, until the block ends.
+
+    Raises
+    ------
+    RunError
+        If the folder holds something else, a run of other settings (unless ``start_from`` is a
+        step at or before the first one they touch), another process works on it, or it cannot be
+        written.
+    """
+    path = run.path
+    created = not path.exists()
+    missing = [folder for folder in path.parents if not folder.exists()]
+    with contextlib.ExitStack() as stack:
+        with said_clearly(path):
+            _refuse_foreign(path)
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_locked(path))
+            if not (path / "config.toml").exists():
+                created = True
+            _settle_config(run, start_from)
+        try:
+            yield run
+        except BaseException:
+            if created and not _anything_finished(path):
+                remove_folder(path)
+                for folder in missing:
+                    folder.rmdir()
+            raise
+
+
+def stored_config(path: Path) -> dict[str, Any]:
+    """Return the configuration that a run folder was made with."""
+    try:
+        return tomllib.loads((path / "config.toml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path}: not a run folder: it has no config.toml.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path / 'config.toml'}: damaged: {error}. Use another --out.") from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise RunError(f"--out: {path} is a file; give a folder.")
+    if path.exists() and not (path / "config.toml").exists():
+        names = sorted(
+            p.name for p in path.iterdir() if p.name not in (".lock", "config.toml.partial")
+        )
+        if names:
+            raise RunError(
+                f"--out: {path} is not empty and not a run folder (it holds "
+                f"{listing(names, most=3)}). Choose another folder; nothing was written."
+            )
+
+
+def _settle_config(run: Run, start_from: str) -> None:
+    text = tomli_w.dumps(run.config.to_dict())
+    if (run.path / "config.toml").exists():
+        difference = run.config.first_difference(stored_config(run.path))
+        if difference:
+            step, where = difference
+            if not start_from or STEPS.index(start_from) > STEPS.index(step):
+                raise RunError(
+                    f"--out: {run.path} is a run with other settings ({listing(where, most=4)}). "
+                    f"Choose another --out, or recompute from where they matter: --from {step}."
+                )
+        if start_from:
+            run.remove_from(start_from)
+        if not difference:
+            return
+    write_whole(run.path / "config.toml", text)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the folder's lock; the system lets it go even when the process is killed."""
+    handle: IO[str] = (path / ".lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        who = handle.read().strip() or "another process"
+        handle.close()
+        raise RunError(
+            f"{path}: {who} is working on this run. Wait for it, or choose another --out."
+        ) from None
+    with handle:
+        handle.truncate(0)
+        handle.write(f"process {os.getpid()} on {platform.node()}")
+        handle.flush()
+        yield
+
+
+def _anything_finished(path: Path) -> bool:
+    return any((path / "steps").glob("sub-*/*")) or (path / "latents").exists()
