@@ -1,4 +1,4 @@
-"""Hold the peak of every step against what the plan says of it: ``benchmarks/memory.py``.
+"""Hold the peak of every step and question against what is said of it: ``benchmarks/memory.py``.
 
 A made-up subject is decoded step by step, each size in a process of its own, whose peak
 (``VmHWM``, Linux) is set back before each step.
@@ -45,6 +45,9 @@ SIZES = {
     "two": {"n": 2400, "m": 300, "p": 6000, "t": 10000, "side": 136},
     "four": {"n": 4800, "m": 600, "p": 12000, "t": 20000, "side": 192},
 }
+QUESTIONS = ("roi-optimal", "roi-optimal, signs", "controls", "score of folders")
+"""Those of `memory_questions`, each in a process of its own."""
+
 STEPS = ("mask", "encode", "fit", "predict", "generate", "score")
 
 
@@ -115,7 +118,7 @@ class Noise(Encoder):
 
 
 class Grey(Generator):
-    """Plain pictures."""
+    """Pictures of noise about a shade, which no file can make smaller."""
 
     def __init__(self, side: int) -> None:
         self.side = side
@@ -123,11 +126,12 @@ class Grey(Generator):
     def generate(
         self, latents: Mapping[str, Latents], *, init: Images | None, seeds: Sequence[int]
     ) -> Images:
-        """Return a shade for each row."""
+        """Return a picture for each row."""
         rows = latents["noise"]
-        shades = (128 + 20 * rows.values[:, 0]).clip(0, 255).astype(np.uint8)
-        shape = (len(shades), self.side, self.side, 3)
-        return Images(rows.ids, np.broadcast_to(shades[:, None, None, None], shape).copy())
+        shades = (64 + 20 * rows.values[:, 0]).clip(0, 127).astype(np.uint8)
+        shape = (self.side, self.side, 3)
+        drawn = [np.random.default_rng(seed).integers(0, 128, shape, np.uint8) for seed in seeds]
+        return Images(rows.ids, np.stack(drawn) + shades[:, None, None, None])
 
 
 class Plugin:
@@ -179,8 +183,10 @@ metric = "pixcorr"
     return Run(folder / "run", config, registry, data, quiet=True)
 
 
-def measured(size: Mapping[str, int], settings: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return for each step its peak and what the plan says of it, MiB."""
+def measured(
+    size: Mapping[str, int], settings: Sequence[str], questions: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return for each step and question its peak and what is said of it, MiB."""
     with tempfile.TemporaryDirectory() as folder:
         run = open_run(Path(folder), size, settings)
         for step in STEPS:
@@ -198,6 +204,11 @@ def measured(size: Mapping[str, int], settings: Sequence[str]) -> dict[str, dict
                 project(run, "01", "noise", (Part(0, size["t"]),), patterns=patterns)
                 needed = memory_needed(run, ("01",), ("noise",), patterns=patterns)
                 found[name] = {"measured": peak_kib() / 1024, "said": needed / 2**20}
+        asked = [folder, json.dumps(size), json.dumps(settings)]
+        for question in questions:
+            words = [sys.executable, Path(__file__).with_name("memory_questions.py"), question]
+            done = subprocess.run([*words, *asked], check=True, stdout=subprocess.PIPE, text=True)
+            found[question] = json.loads(done.stdout)
     return found
 
 
@@ -206,16 +217,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--set", dest="settings", action="append", default=[])
+    parser.add_argument("--ask", nargs="*", choices=QUESTIONS, default=list(QUESTIONS))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/memory.json")
     parser.add_argument("--one", choices=SIZES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(measured(SIZES[given.one], given.settings)))
+        print(json.dumps(measured(SIZES[given.one], given.settings, given.ask)))
         return
     results = {}
     for name in given.sizes:
         words = [sys.executable, __file__, "--one", name]
         words += [w for setting in given.settings for w in ("--set", setting)]
+        words += ["--ask", *given.ask]
         done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
         results[name] = SIZES[name] | {"peaks": json.loads(done.stdout)}
         print(f"{name}: {json.dumps(SIZES[name])}")

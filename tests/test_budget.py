@@ -11,13 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from neurodiffuse import budget, pipeline, plan_text
+from neurodiffuse import budget, metrics, pipeline, plan_text
+from neurodiffuse.budget import scores
 from neurodiffuse.errors import RunError
 from neurodiffuse.executor import Processes
 from neurodiffuse.machine import Machine
 from neurodiffuse.plan import plan_of
+from neurodiffuse.questions.controls.ask import controls
+from neurodiffuse.questions.roi_optimal.ask import roi_optimal
+from neurodiffuse.questions.roi_optimal.command import roi_optimal as roi_command
+from neurodiffuse.questions.roi_optimal.memory import memory_needed
+from neurodiffuse.questions.roi_optimal.question import Question
+from neurodiffuse.questions.roi_optimal.regions import wanted
+from neurodiffuse.questions.score import ask as scoring
 from neurodiffuse.run import opened
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "memory.py"
@@ -40,24 +49,37 @@ NSD = budget.Counts(
 )
 
 
+def small(run, memory=2**20):
+    """Return a run with a budget."""
+    return dataclasses.replace(run, machine=Machine(memory=memory))
+
+
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 @pytest.mark.parametrize(
     "words",
     [
         ["one"],
         ["two"],
-        ["one", "--set", "features.noise.alpha=loo", "--set", "features.noise.alpha_per=target"],
-        ["one", "--set", "encode.dtype=float16", "--set", "predict.rescale=none"],
+        ["one", "features.noise.alpha=loo", "features.noise.alpha_per=target"],
+        ["one", "encode.dtype=float16", "predict.rescale=none"],
     ],
-    ids=lambda words: "-".join(w for w in words if w != "--set"),
+    ids="-".join,
 )
 def test_measured_peaks_are_within_what_is_said(words):
-    command = [sys.executable, str(BENCHMARK), "--one", *words]
+    """Those of steps at all sizes; of questions in processes of their own, where they differ."""
+    questions = {
+        "two": ("roi-optimal",),
+        "features.noise.alpha_per=target": ("roi-optimal",),
+        "predict.rescale=none": ("roi-optimal, signs",),
+    }.get(words[-1], ("roi-optimal, signs", "controls", "score of folders"))
+    command = [sys.executable, str(BENCHMARK), "--one", words[0]]
+    command += [word for setting in words[1:] for word in ("--set", setting)]
+    command += ["--ask", *questions]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     found = json.loads(done.stdout)
     steps = {"base", "mask", "encode", "fit", "predict", "score"}
-    assert found.keys() == steps | {"weights", "weights and patterns"}
+    assert found.keys() == steps | {"weights", "weights and patterns", *questions}
     for step, peak in found.items():
         assert peak["measured"] <= peak["said"] <= 1.8 * peak["measured"], step
 
@@ -104,7 +126,7 @@ def test_a_batch_is_as_large_as_the_budget_allows():
 
 
 def test_too_small_a_budget_is_told_before_anything_is_written(make_run):
-    run = dataclasses.replace(make_run(), machine=Machine(memory=2**20))
+    run = small(make_run())
     with pytest.raises(RunError, match=r"--memory: .* needs about .* is 1 MiB\. Give") as told:
         plan_of(run)
     assert "\n" not in str(told.value)
@@ -118,11 +140,115 @@ def test_weights_that_need_more_are_refused_before_anything_is_written(make_run)
     run = make_run()
     with opened(run):
         pipeline.execute(run, until="fit")
-    small = dataclasses.replace(run, machine=Machine(memory=2**20))
+    short = small(run)
     with pytest.raises(RunError, match=r"--memory: weights needs about .* is 1 MiB\. Give") as told:
-        weights(small, Question())
+        weights(short, Question())
     assert "\n" not in str(told.value)
     assert not (run.path / "weights").exists()
+
+
+def test_regions_that_need_more_are_refused_before_anything_is_written(make_run):
+    run = make_run()
+    with opened(run):
+        pipeline.execute(run, until="fit")
+    question = Question(subjects=("01",), regions=wanted(["V1", "FFA1"]))
+    with pytest.raises(RunError, match=r"--memory: .* needs about .* is 1 MiB\. Give") as told:
+        roi_optimal(small(run), question)
+    assert "\n" not in str(told.value)
+    assert not (run.path / "roi-optimal").exists()
+    enough = max(memory_needed(run, question).values())
+    place = roi_optimal(small(run, enough), question)
+    assert (place / "index.html").exists()
+    assert not (place / "latents").exists()
+
+
+def test_a_fit_for_regions_is_not_begun_without_memory_for_them(registry, tmp_path, monkeypatch):
+    monkeypatch.setattr(budget, "drawn", lambda **sizes: 2**40)
+    command = [
+        *("--dataset", "toy", "--sub", "01", "--recipe", "toy", "--out", str(tmp_path / "new")),
+        *("--roi", "V1", "--memory", "1GiB"),
+    ]
+    found = CliRunner().invoke(roi_command, command, obj={"registry": registry, "quiet": True})
+    assert isinstance(found.exception, RunError)
+    assert "page needs about" in str(found.exception)
+    assert not (tmp_path / "new" / "steps").exists()
+
+
+@pytest.mark.parametrize("seeds", [64, 512])
+def test_latents_of_many_patterns_are_not_counted(seeds):
+    """At full size 512 patterns of five regions have 3.6 GB of latents."""
+    held = budget.answered(NSD, 197376, 5 * seeds, seeds)
+    kept = 4 * NSD.n * 5 * seeds + 4 * NSD.p * seeds
+    assert kept < held < kept + 1.5 * 2**30
+
+
+def test_the_forward_model_and_the_page_need_more_with_more_of_them():
+    vision, both = (
+        budget.forward(NSD, seen, 8859, 0, 200, 1000) for seen in (["vision"], ["vision", "vdvae"])
+    )
+    assert both - vision > 4 * 200 * 91168
+    one, two = (budget.drawn(maps=0, cells=5, pictures=k, picture=2**18) for k in (10, 20))
+    assert two - one > 10 * 2**18
+
+
+def folders_of(tmp_path, number, side):
+    for k, name in enumerate(("recon", "seen")):
+        (tmp_path / name).mkdir()
+        for image in range(number):
+            values = np.random.default_rng([k, image]).integers(0, 256, (side, side, 3), np.uint8)
+            Image.fromarray(values).save(tmp_path / name / f"{image}.png")
+    return scoring.Settings(tmp_path / "recon", tmp_path / "seen", ("pixcorr",), permutations=9)
+
+
+def test_folders_that_need_more_are_refused_before_they_are_read(registry, tmp_path, monkeypatch):
+    settings = folders_of(tmp_path, 3, 20)
+    monkeypatch.setattr(scoring.folders, "read", None)
+    with pytest.raises(RunError, match=r"--memory: score needs about .* is 1 MiB\. Give") as told:
+        scoring.score(settings, registry, Machine(memory=2**20), quiet=True)
+    assert "\n" not in str(told.value)
+
+
+def test_workers_that_score_have_the_pictures_each(registry, tmp_path):
+    settings = folders_of(tmp_path, 4, 700)
+    needed = []
+    for executor in (Machine().executor, Processes(2)):
+        machine = Machine(memory=2**33, executor=executor)
+        ready, _ = scoring.choice.chosen(registry, ("pixcorr",), settings.dialect, machine)
+        pairs = scoring.folders.pairs(settings.recon, settings.seen, "name")
+        needed.append(scoring.memory_needed(pairs, ready, machine))
+    alone, each = needed
+    both = 2 * 4 * 3 * 700**2
+    assert each - alone == pytest.approx(budget.MARGIN * both / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("metric", "least"),
+    [
+        # both at 425 pixels, and what the method holds of all of them or of twenty
+        (metrics.PixCorr(dialect="brain-diffuser"), 2 * 3 * 425**2 * 982),
+        (metrics.PixCorr(dialect="mindeye"), 4 * 4 * 17 * 425 * 3 * 982),
+        (metrics.Ssim(dialect="brain-diffuser"), 2 * 3 * 425**2 * 982 + 20 * 32 * 425**2),
+        (metrics.Ssim(), 3 * 256**2 * 982 + 20 * 32 * 256**2),
+        (metrics.Identification(), 2 * 3 * 64**2 * 982),
+        (metrics.Identification("hog", 128), 2 * 8 * 36 * 15**2 * 982),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_a_metric_counts_what_it_cannot_spare(metric, least):
+    held = scores.of_pictures(metric, 982, (256, 256), (512, 512))
+    assert least < held < 3 * least + 2**28
+
+
+def test_refits_are_counted_where_they_are_asked_for(make_run, monkeypatch):
+    run = make_run()
+    with opened(run):
+        pipeline.execute(run, until="score")
+    monkeypatch.setattr(budget, "refitted", lambda counts: 2**33)
+    room = small(run, 2**30)
+    with pytest.raises(RunError, match=r"controls needs about 9\.8 GiB .* do without refits"):
+        controls(room)
+    assert not (run.path / "controls").exists()
+    assert controls(room, wanted=("rescale",)).exists()
 
 
 def test_pictures_are_counted_beside_weights_and_can_be_left_out(make_run):
@@ -132,11 +258,11 @@ def test_pictures_are_counted_beside_weights_and_can_be_left_out(make_run):
     run = make_run()
     with opened(run):
         pipeline.execute(run, until="fit")
-    small = dataclasses.replace(run, machine=Machine(memory=budget.BASE + 2**26))
+    room = small(run, budget.BASE + 2**26)
     with pytest.raises(RunError, match=r"pictures needs about .*, or do without them \(--no-pic"):
-        weights(small, Question())
+        weights(room, Question())
     assert not (run.path / "weights").exists()
-    assert weights(small, Question(pictures=False, permutations=9)).folder.exists()
+    assert weights(room, Question(pictures=False, permutations=9)).folder.exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
@@ -173,16 +299,15 @@ def test_explained_variance_is_counted_beside_weights(make_run, monkeypatch):
 
 def test_questions_that_do_steps_again_refuse_beforehand_too(make_run):
     from neurodiffuse.questions.average.ask import average
-    from neurodiffuse.questions.controls.ask import controls
 
     run = make_run(subjects=("01", "02"))
     with opened(run):
         pipeline.execute(run, until="score")
     before = sorted(run.path.rglob("*"))
-    small = dataclasses.replace(run, machine=Machine(memory=2**20))
+    short = small(run)
     for ask in (average, controls):
         with pytest.raises(RunError, match=r"--memory: .* needs about .* is 1 MiB\. Give"):
-            ask(small)
+            ask(short)
     assert sorted(run.path.rglob("*")) == before
 
 

@@ -16,6 +16,7 @@ from neurodiffuse.progress import say
 from neurodiffuse.questions import sheets, tables
 from neurodiffuse.questions.arms import Arm, Cell, cells
 from neurodiffuse.questions.branches import branch, check_finished, grow
+from neurodiffuse.questions.controls.memory import check_memory
 from neurodiffuse.questions.controls.plan import Control, check_feature, plan
 from neurodiffuse.questions.pages import Page, Part, render
 from neurodiffuse.report import wording
@@ -58,12 +59,13 @@ def controls(
     DataError
         If hardly a training image would be left.
     RunError
-        If the run is not finished.
+        If the run is not finished, or memory is short.
     """
     check_finished(run)
     if neighbours < 1:
         raise ConfigError(f"--neighbours: {neighbours} of each test image; give 1 or more.")
     feature = check_feature(run, feature)
+    check_memory(run, wanted)
     planned = plan(run, feature=feature, neighbours=neighbours, wanted=wanted)
     place = _place(run, planned)
     if place.exists():
