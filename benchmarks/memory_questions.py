@@ -17,9 +17,11 @@ from memory import open_run
 
 from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
+from neurodiffuse.questions.average import ask as averaging
 from neurodiffuse.questions.branches import branch
 from neurodiffuse.questions.controls import holdout
 from neurodiffuse.questions.controls.memory import memory_needed as of_controls
+from neurodiffuse.questions.nearest import correlations
 from neurodiffuse.questions.roi_optimal.ask import roi_optimal
 from neurodiffuse.questions.roi_optimal.memory import memory_needed as of_regions
 from neurodiffuse.questions.roi_optimal.question import Question
@@ -27,7 +29,7 @@ from neurodiffuse.questions.roi_optimal.regions import wanted
 from neurodiffuse.questions.score import ask as scoring
 from neurodiffuse.questions.score import choice, folders, written
 from neurodiffuse.run import Run, opened
-from neurodiffuse.store import save_image
+from neurodiffuse.store import LatentFile, save_image
 
 REGIONS = ("random:200", "random:200/1")
 
@@ -45,6 +47,17 @@ def paint(run: Run, **options: object) -> int:
     with opened(run):
         roi_optimal(run, question)
     return said
+
+
+def average(run: Run) -> int:
+    """Average three times the same predicted latents, which `average` begins with."""
+    ids = run.subject("01").trials.images("test")
+    files = [LatentFile.open(run.folder("predict", "01") / "noise.npy")] * 3
+    made = LatentFile.create(run.path.parent / "mean.npy", ids, files[0].shapes)
+    averaging.write_mean(made, files)
+    true = LatentFile.open(run.latents("01", "noise") / "test.npy")
+    correlations(true, made)
+    return averaging.memory_needed(run, ("01",) * 3)
 
 
 def refit(run: Run) -> int:
@@ -75,6 +88,7 @@ def score(run: Run) -> int:
 QUESTIONS: dict[str, Ask] = {
     "roi-optimal": lambda run: paint(run, seeds=6),
     "roi-optimal, signs": lambda run: paint(run, seeds=128, pattern="signs"),
+    "average": average,
     "controls": refit,
     "score of folders": score,
 }

@@ -21,7 +21,7 @@ from neurodiffuse.budget.checking import (
     words,
 )
 from neurodiffuse.budget.counts import MOST, VALUE, Counts, counts_of, counts_of_map, targets_of
-from neurodiffuse.budget.maps import explained, neighbours, refitted, weights
+from neurodiffuse.budget.maps import averaged, explained, neighbours, refitted, weights
 from neurodiffuse.budget.regions import (
     answered,
     drawn,
@@ -54,6 +54,7 @@ __all__ = [
     "VALUE",
     "Counts",
     "answered",
+    "averaged",
     "batch_within",
     "check",
     "check_again",

@@ -26,10 +26,11 @@ REMEDIES = {
     "pictures": "do without them (--no-pictures)",
     "roi-optimal": "decode from fewer voxels (--mask), or ask for fewer regions or --seeds",
     "page": "ask for fewer regions, subjects or --seeds",
+    "average": "average fewer subjects or test images",
     "controls": "do without refits (--only), or decode from fewer voxels (--mask)",
 }
 
-ALONE = (*WHOLE, "report", "pictures", "page", "controls")
+ALONE = (*WHOLE, "report", "pictures", "page", "average", "controls")
 """Where at most one process of the workers that share a budget is at work."""
 
 

@@ -49,6 +49,17 @@ def explained(c: Counts, images: int, piece: int) -> int:
     return max(forming, 24 * images**2, 8 * images**2 + max(squares, task))
 
 
+def averaged(c: Counts, subjects: int) -> int:
+    """Return what ``neurodiffuse average`` holds while it averages latents of S ``subjects``.
+
+    Of each two stored blocks, its rows in order and once more beside the others', 16 m w, and in
+    float64 their differences from the mean and squares, 16 m w. Then blocks of the true latents
+    and of the average, 32 m w, and tables of all pairs, 40 m².
+    """
+    block = c.m * width(c)
+    return max(32 * subjects * block + 16 * block, 32 * block + 40 * c.m * c.m)
+
+
 def refitted(c: Counts) -> int:
     """Return what ``neurodiffuse controls`` holds while it standardises betas for a refit.
 

@@ -15,10 +15,12 @@ import numpy as np
 from neurodiffuse import budget, metrics
 from neurodiffuse.errors import DataError, RunError, listing
 from neurodiffuse.files import read_json, remove_folder, write_json
+from neurodiffuse.metrics.running import TIE
 from neurodiffuse.progress import say
 from neurodiffuse.questions.average import page
 from neurodiffuse.questions.average.beside import AVERAGE, columns
 from neurodiffuse.questions.coordinates import other_coordinates
+from neurodiffuse.questions.nearest import correlations
 from neurodiffuse.run import Run
 from neurodiffuse.steps.generate import generate
 from neurodiffuse.steps.score import score
@@ -99,6 +101,27 @@ def _check(run: Run, subjects: Sequence[str]) -> None:
     if difference := other_coordinates(run, subjects):
         raise DataError(f"{run.path}: no average can be taken: {difference}")
     budget.check_again(run, "score")
+    check_memory(run, subjects)
+
+
+def check_memory(run: Run, subjects: Sequence[str]) -> None:
+    """Refuse a budget that averaging latents would not stay within.
+
+    Raises
+    ------
+    RunError
+        Saying what is needed.
+    """
+    if run.machine.memory is not None:
+        budget.check(run, {"average": memory_needed(run, subjects)})
+
+
+def memory_needed(run: Run, subjects: Sequence[str]) -> int:
+    """Return the peak of averaging latents, in bytes."""
+    most = max(len(run.subject(s).trials.images("test")) for s in subjects)
+    voxels = read_json(run.folder("mask", subjects[0]) / "about.json")["voxels"]
+    counts = dataclasses.replace(budget.counts_of(run, subjects[0], voxels), m=most)
+    return int(budget.BASE + budget.MARGIN * budget.averaged(counts, len(subjects)))
 
 
 def _common(run: Run, subjects: Sequence[str]) -> tuple[str, ...]:
@@ -166,9 +189,9 @@ def _predict(
                 LatentFile.open(view.folder("predict", s) / f"{feature}.npy") for s in subjects
             ]
             made = LatentFile.create(folder / f"{feature}.npy", ids, files[0].shapes)
-            spread = _write_mean(made, files)
-            true = LatentFile.open(view.latents(AVERAGE, feature) / "test.npy").rows()
-            named = metrics.identification_from_features(true.values, made.rows().values)
+            spread = write_mean(made, files)
+            true = LatentFile.open(view.latents(AVERAGE, feature) / "test.npy")
+            named = metrics.two_way_identification(correlations(true, made), TIE)
             about[feature] = {
                 "targets": made.targets,
                 "identification": float(np.mean(named)),
@@ -177,7 +200,7 @@ def _predict(
         write_json(folder / "features.json", about)
 
 
-def _write_mean(made: LatentFile, files: Sequence[LatentFile]) -> float:
+def write_mean(made: LatentFile, files: Sequence[LatentFile]) -> float:
     """Write the mean of files' rows of the same images; return how much of their spread it has.
 
     That is the root of the variance over images, summed over targets, of the mean over that of
