@@ -14,6 +14,9 @@ from neurodiffuse.simulate.design import Trial, repetitions, schedule
 from neurodiffuse.simulate.masks import build
 from neurodiffuse.simulate.pictures import BLOCK, Album, from_folder, from_scenes
 
+WIDEST = 2048
+"""Pixels along a side; scenes are drawn four times as wide, in memory."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -63,6 +66,8 @@ class Settings:
             out.append(f"--train: {self.train} given; it must be from 2 to {BLOCK - 1}.")
         if self.test >= BLOCK:
             out.append(f"--test: {self.test} given; it must be less than {BLOCK}.")
+        if self.size > WIDEST:
+            out.append(f"--size: {self.size} given; it must be from 16 to {WIDEST} pixels.")
         if not self.noise or not all(0 <= level < 1000 for level in self.noise):
             out.append(f"--noise: {self.noise} given; each level must be from 0 to below 1000.")
         if not 0 <= self.held_out <= 1:

@@ -267,6 +267,10 @@ def test_every_wrong_setting_is_told_at_once() -> None:
     with pytest.raises(ConfigError) as told:
         plan(Settings(subjects=0, noise=(-1.0,), held_out=2, captions=Path("c.json")))
     assert len(told.value.problems) == 4
+    with pytest.raises(
+        ConfigError, match="--size: 1000000 given; it must be from 16 to 2048 pixels"
+    ):
+        plan(Settings(size=1_000_000))
     with pytest.raises(ConfigError, match="5 trials are too few for 4 runs"):
         plan(Settings(train=3, test=2, repetitions=1))
 
