@@ -63,8 +63,8 @@ def fetch(
     """Fetch published weights into the cache, and verify them.
 
     \b
-    neurodiffuse models fetch vdvae versatile-diffusion
-    NEURODIFFUSE_MODELS=/data/weights neurodiffuse models fetch vdvae
+    neurodiffuse models fetch vdvae-imagenet64 versatile-diffusion
+    NEURODIFFUSE_MODELS=/data/weights neurodiffuse models fetch vdvae-imagenet64
 
     The licence is shown before the first download. A download that broke off goes on when the
     same command is given again.
@@ -110,7 +110,7 @@ def verify(
 
     \b
     neurodiffuse models verify
-    neurodiffuse models verify vdvae --weights /data/vdvae
+    neurodiffuse models verify vdvae-imagenet64 --weights /data/vdvae
 
     Where no checksum is published, with the one of when the file was fetched. Without NAME, all
     weights that are in the cache.
