@@ -68,7 +68,8 @@ def new(context: click.Context, name: str, role: str, out: Path) -> None:
     from neurodiffuse.extend.new import new as write
 
     place = write(name, role, out, _registry(context))
-    click.echo(f"{place}: a {role} called {name}. Next:")
+    article = "an" if role == "encoder" else "a"
+    click.echo(f"{place}: {article} {role} called {name}. Next:")
     click.echo(f'  pip install -e "{place}[test]"')
     click.echo(f"  python -m pytest {place}")
     more = " --set root=DIR" if role == "dataset" else ""

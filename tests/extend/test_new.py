@@ -77,6 +77,7 @@ def test_a_taken_name_or_folder_is_refused(tmp_path, registry):
         obj={"registry": registry},
     )
     assert done.exit_code == 0  # the name is taken by a generator only
+    assert "an encoder called paint" in done.output
     assert "neurodiffuse plugins check paint" in done.output
 
 
