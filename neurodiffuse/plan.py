@@ -141,7 +141,10 @@ def _check_split(about: Subject) -> None:
             f"{min(both)}; a test image must not be trained on."
         )
     if len(train) < 2:
-        raise DataError(f"{who}: {len(train)} training images; at least 2 are needed.")
+        have = "no training images" if not train else "one training image only"
+        raise DataError(
+            f"{who}: {have}; at least 2 are needed to fit. Check the split of the data set."
+        )
     if len(test) < 2:
         have = "no test images" if not test else "one test image only"
         raise DataError(
