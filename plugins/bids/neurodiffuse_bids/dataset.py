@@ -181,7 +181,8 @@ class BidsDataset(Dataset):
         """
         content = read_json(self._root() / "dataset_description.json")
         generated = content.get("GeneratedBy") or [{}]
-        first = generated[0] if isinstance(generated, list) else {}
+        first = generated[0] if isinstance(generated, list) else generated
+        first = first if isinstance(first, dict) else {}
         fields = {
             "name": content.get("Name"),
             "version": content.get("DatasetVersion") or first.get("Version"),
@@ -195,6 +196,7 @@ class BidsDataset(Dataset):
 
     def _open(self, label: str) -> _Open:
         if label not in self._opened:
+            self.about()  # what cannot be read is told before anything is computed
             who, root = f"sub-{label}", self._root()
             files = self._files(label, root)
             responses = self._responses(label, files)

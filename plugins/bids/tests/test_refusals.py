@@ -45,6 +45,15 @@ def test_root(tmp_path):
         BidsDataset(str(tmp_path)).about()
 
 
+def test_a_description_that_cannot_be_read_is_told_with_the_subject(tree):
+    path = tree.root / "dataset_description.json"
+    path.write_text("[]")
+    with pytest.raises(DataError, match=r"dataset_description\.json: holds no JSON object"):
+        BidsDataset(str(tree.root)).subject("01")
+    path.write_text('{"Name": "Mine", "GeneratedBy": ["me"]}')
+    assert BidsDataset(str(tree.root)).about() == {"name": "Mine"}
+
+
 def test_subject(tree):
     says(
         MissingDataError,
