@@ -127,6 +127,32 @@ def test_expected_error_is_one_line_and_status_1():
     assert "Traceback" in debugged.stderr
 
 
+@pytest.mark.parametrize(
+    "read",
+    ["import numpy, io; numpy.load(io.BytesIO())", "import json; json.loads('{')",
+     "import zipfile, io; zipfile.ZipFile(io.BytesIO(b'no'))"],
+)  # fmt: skip
+def test_a_damaged_file_is_one_line_and_no_interruption(read):
+    code = f"""
+import sys
+from neurodiffuse import cli
+@cli.cli.command("torn")
+def torn():
+    exec({read!r})
+cli.main()
+"""
+    words = [sys.executable, "-c", code]
+    done = subprocess.run([*words, "torn"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Interrupted" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.strip().startswith("neurodiffuse: a file is empty, cut off or damaged (")
+    words += ["--debug", "torn"]
+    debugged = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert "Traceback" in debugged.stderr
+    assert "in torn" in debugged.stderr
+
+
 def test_recipe_that_is_shown_can_be_used(invoke):
     Path("mine.toml").write_text(invoke("recipes", "show", "toy").output)
     done = invoke("decode", "--dataset", "toy", "--sub", "1", "--recipe", "mine.toml", "--dry-run")

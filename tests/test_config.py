@@ -10,6 +10,7 @@ import tomli_w
 
 from neurodiffuse.config import Config, resolve, vary
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.options import check_options
 from neurodiffuse.plugins import Registry
 
 
@@ -51,6 +52,17 @@ def test_settings_reach_their_place(registry):
 )
 def test_choosing_alpha_is_checked(registry, settings, said):
     assert said in "\n".join(problems(registry, "features.colour.alpha=gcv", *settings))
+
+
+def test_a_needed_option_says_how_to_give_it():
+    class Needy:
+        def __init__(self, root: str, width: int) -> None: ...
+
+    assert check_options("datasets.needy", Needy, {}) == [
+        "datasets.needy: the option 'root' is needed. Give --root DIR.",
+        "datasets.needy: the option 'width' is needed. Give --set datasets.needy.width=…",
+    ]
+    assert check_options("needy", Needy, {"width": 3}) == ["needy: the option 'root' is needed."]
 
 
 def test_old_configurations_have_the_defaults_of_what_came_later(registry):

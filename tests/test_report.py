@@ -307,6 +307,17 @@ def test_a_thousand_equal_values_stay_inside_their_row():
     assert max(y) - min(y) <= charts.ROW
 
 
+@pytest.mark.parametrize("spread", [0.0, 2e-16, 6e-8])
+def test_values_equal_but_for_rounding_have_an_axis(spread):
+    row = dataclasses.replace(
+        row_of(np.array([1.0 - spread, 1.0, 1.0])), chance=None, null_mean=None
+    )
+    svg = charts.strips([row], ["Reconstruction"], ["final"])
+    ticks = [float(t) for t in re.findall(r'class="tick"[^>]*>([^<]+)<', svg)]
+    assert len(ticks) >= 3
+    assert ticks[0] <= 1 <= ticks[-1]
+
+
 def test_penalties_show_the_curve_and_who_chose_what():
     rows = np.array([[10.0, -np.inf, 0], [100.0, 0.1, 3], [1000.0, 0.3, 6], [10000.0, 0.2, 0]])
     svg = charts.penalties(FeatureRow("f", "e", 9, "gcv", penalties=rows))

@@ -13,6 +13,7 @@ import toy
 
 from neurodiffuse import builtin, pipeline, prepared
 from neurodiffuse.config import resolve
+from neurodiffuse.errors import DataError
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run
 from neurodiffuse.steps.mask import mask
@@ -195,6 +196,26 @@ def test_voxels_that_are_not_finite_are_left_out_of_both_sides(root):
     _, train, test = expected(root, wanted)
     assert np.allclose(np.load(folder / "train.npy"), train, atol=1e-5)
     assert np.allclose(np.load(folder / "test.npy"), test, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [(), ("mask.nonfinite=drop",), ("mask.repetitions=single",)])
+def test_a_trial_without_any_value_is_named(root, settings):
+    path = root / "01-0.npy"
+    values = np.load(path)
+    values[1] = np.nan
+    np.save(path, values)
+    image = toy.Toy().subject("01").trials.stimulus[1]
+    with pytest.raises(DataError, match=rf"1 of \d+ images \({image}\)\. Leave such trials out"):
+        masked(run_of(root, "run", *settings))
+
+
+def test_betas_that_are_all_one_number_are_refused(root):
+    for path in root.glob("01-*.npy"):
+        np.save(path, np.full_like(np.load(path), 3))
+    run = run_of(root, "run")
+    with pytest.raises(DataError, match="no voxel of the mask varies over the training images"):
+        masked(run)
+    assert not run.folder("mask", "01").exists()
 
 
 def test_single_trials_keep_their_order(root):
