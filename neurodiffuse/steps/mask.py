@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse import prepared, ridge, rois
-from neurodiffuse.errors import DataError
+from neurodiffuse.errors import DataError, listing
 from neurodiffuse.files import write_json
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run
@@ -67,6 +67,11 @@ def _prepare(run: Run, about: Subject, voxels: np.ndarray, folder: Path) -> None
     if not finite.all():
         train, test = (_narrowed(folder, name, finite) for name in ("train", "test"))
     columns = ridge.column_stats(train)
+    if not columns.sd.any():
+        raise DataError(
+            f"sub-{about.label}: no voxel of the mask varies over the training images: each has "
+            "one and the same beta for all. Check the files of the betas, or choose another --mask."
+        )
     for values in (train, test):
         for start in range(0, len(values), STRETCH):
             part = values[start : start + STRETCH]
@@ -138,6 +143,8 @@ def _finite(
 ) -> np.ndarray:
     """Return which voxels are finite in every row; refuse the others unless told to drop them."""
     kept = np.logical_and.reduce([np.isfinite(part.sum(axis=0)) for part in parts])
+    if not kept.any():
+        _refuse_lost_rows(run, about, parts)
     if not kept.all() and run.config.mask.nonfinite == "error":
         at = np.unravel_index(np.flatnonzero(voxels)[~kept][0], about.grid.shape)
         raise DataError(
@@ -148,6 +155,20 @@ def _finite(
     if not kept.any():
         raise DataError(f"sub-{about.label}: no voxel of the mask has finite betas in all trials.")
     return kept
+
+
+def _refuse_lost_rows(run: Run, about: Subject, parts: tuple[np.ndarray, ...]) -> None:
+    """Name the images that have no finite beta at all: no choice of voxels would mend that."""
+    single = run.config.mask.repetitions == "single"
+    ids = (*_train_rows(about.trials, single), *about.trials.images("test"))
+    rows = (row for part in parts for row in part)
+    lost = {name for name, row in zip(ids, rows, strict=True) if not np.isfinite(row).any()}
+    if lost:
+        raise DataError(
+            f"sub-{about.label}: no voxel of the mask has a finite beta in some trial of "
+            f"{len(lost)} of {len(set(ids))} images ({listing(sorted(lost), most=3)}). Leave "
+            "such trials out: mark them n/a in the data set's split."
+        )
 
 
 def _summary(
