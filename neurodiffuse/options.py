@@ -55,8 +55,14 @@ def check_options(
             )
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in given:
-            problems.append(f"{where}: the option {name!r} is needed.")
+            problems.append(f"{where}: the option {name!r} is needed.{_how_to_give(where, name)}")
     return problems
+
+
+def _how_to_give(where: str, name: str) -> str:
+    if where.startswith("datasets.") and name == "root":
+        return " Give --root DIR."
+    return f" Give --set {where}.{name}=…" if "." in where else ""
 
 
 def check_value(where: str, value: Any, kind: Any) -> list[str]:
