@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import click
 
@@ -181,16 +183,30 @@ def _config(
     return open_subjects(config, registry())
 
 
+_DAMAGED = (
+    "neurodiffuse: a file is empty, cut off or damaged ({}); --debug shows which. If it belongs to "
+    "a run, give the decode command of that run again with --from mask."
+)
+
+
 def main() -> None:
     """Run the command line; an expected error is one line and exit status 1."""
     debug = "--debug" in sys.argv
     try:
         cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as stop:
+        if isinstance(stop.__cause__, EOFError):  # click takes any file's end for the keyboard's
+            if debug:
+                raise stop.__cause__ from None
+            sys.exit(_DAMAGED.format(stop.__cause__))
         sys.exit("Interrupted; the same command goes on from here.")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except (JSONDecodeError, BadZipFile) as error:
+        if debug:
+            raise
+        sys.exit(_DAMAGED.format(error))
     except NeurodiffuseError as error:
         if debug:
             raise
