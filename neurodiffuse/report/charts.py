@@ -140,7 +140,9 @@ def _limits(rows: Sequence[ScoreRow], level: float | None) -> tuple[float, float
     if not known.size:
         return 0.0, 1.0
     low, high = float(known.min()), float(known.max())
-    room = 0.04 * (high - low) or 0.5
+    # values that differ by rounding alone, as those of pictures scored against themselves, are one
+    apart = high - low > 1e-6 * max(abs(low), abs(high))
+    room = 0.04 * (high - low) if apart else 0.5
     return low - room, high + room
 
 
