@@ -87,7 +87,8 @@ def predict(c: Counts) -> int:
 
     At first the betas, mapped, 4 n p, twice where bands scale them, those of the test images,
     mapped and centred, 8 m p, two stretches of training rows, 8192 n, and inner products, 4 m n,
-    a part of them twice, 4096 m. Then the factor, mapped, 4 s², the hat matrices' rows,
+    a part of them twice, 4096 m. Then the factor, mapped, 4 s², or eigenvectors that may
+    be float64, 8 s², and what they make of inner products, 8 m s; the hat matrices' rows,
     4 (m + r) n for each of k penalties, twice while they are joined, and what left-out rows are
     formed from, 8 r n. While targets stream, these rows once, two stored blocks and one as
     float32, 2 (v + 4) n w with v bytes a value (4 n w more where trials share latents), the
@@ -98,7 +99,7 @@ def predict(c: Counts) -> int:
     cross = 4 * c.m * c.n
     kinds = max(c.alphas.values(), default=1)
     rows = 4 * (c.m + r) * c.n
-    factor = 4 * s * s
+    factor = 8 * s * s + 8 * c.m * s if c.chosen else 4 * s * s
     solving = factor + 2 * rows * kinds + 8 * r * c.n + cross
     w = width(c)
     block = (2 * c.value + 8 + (4 if c.repeated else 0)) * c.n * w
