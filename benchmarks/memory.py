@@ -45,7 +45,14 @@ SIZES = {
     "two": {"n": 2400, "m": 300, "p": 6000, "t": 10000, "side": 136},
     "four": {"n": 4800, "m": 600, "p": 12000, "t": 20000, "side": 192},
 }
-QUESTIONS = ("roi-optimal", "roi-optimal, signs", "average", "controls", "score of folders")
+QUESTIONS = (
+    "roi-optimal",
+    "roi-optimal, signs",
+    "roi-optimal, page",
+    "average",
+    "controls",
+    "score of folders",
+)
 """Those of `memory_questions`, each in a process of its own."""
 
 STEPS = ("mask", "encode", "fit", "predict", "generate", "score")

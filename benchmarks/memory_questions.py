@@ -31,8 +31,6 @@ from neurodiffuse.questions.score import choice, folders, written
 from neurodiffuse.run import Run, opened
 from neurodiffuse.store import LatentFile, save_image
 
-REGIONS = ("random:200", "random:200/1")
-
 PAIRS, SIDE = 24, 512
 """Pictures that are scored in a folder, and their side."""
 
@@ -40,9 +38,10 @@ Ask = Callable[[Run], int]
 """Asks a question of a run and returns the bytes that were said beforehand."""
 
 
-def paint(run: Run, **options: object) -> int:
-    """Ask what two regions stand for."""
-    question = Question(subjects=("01",), regions=wanted(REGIONS), **options)  # type: ignore[arg-type]
+def paint(run: Run, regions: int = 2, **options: object) -> int:
+    """Ask what some regions stand for."""
+    words = [f"random:200/{draw}" for draw in range(regions)]
+    question = Question(subjects=("01",), regions=wanted(words), **options)  # type: ignore[arg-type]
     said = max(of_regions(run, question).values())
     with opened(run):
         roi_optimal(run, question)
@@ -88,6 +87,7 @@ def score(run: Run) -> int:
 QUESTIONS: dict[str, Ask] = {
     "roi-optimal": lambda run: paint(run, seeds=6),
     "roi-optimal, signs": lambda run: paint(run, seeds=128, pattern="signs"),
+    "roi-optimal, page": lambda run: paint(run, regions=40, seeds=2, pattern="signs"),
     "average": average,
     "controls": refit,
     "score of folders": score,

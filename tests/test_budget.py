@@ -71,7 +71,7 @@ def test_measured_peaks_are_within_what_is_said(words):
         "two": ("roi-optimal",),
         "features.noise.alpha_per=target": ("roi-optimal",),
         "predict.rescale=none": ("roi-optimal, signs",),
-    }.get(words[-1], ("roi-optimal, signs", "average", "controls", "score of folders"))
+    }.get(words[-1], ("roi-optimal, page", "average", "controls", "score of folders"))
     command = [sys.executable, str(BENCHMARK), "--one", words[0]]
     command += [word for setting in words[1:] for word in ("--set", setting)]
     command += ["--ask", *questions]

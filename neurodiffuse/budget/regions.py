@@ -13,6 +13,12 @@ from neurodiffuse.budget.scores import shown
 from neurodiffuse.report.pictures import LARGE
 from neurodiffuse.ridge.gram import CHUNK
 
+DRAWN, AXES = 24 * 2**20, 400 * 2**10
+"""Matplotlib's fonts, and templates, at work; and what it keeps of a cell: measured."""
+
+CELL = 216
+"""Pixels of a cell's side in a figure."""
+
 
 def answered(c: Counts, t: int, patterns: int, each: int) -> int:
     """Return what sending ``patterns`` of which a region has ``each`` through a map holds.
@@ -89,11 +95,13 @@ def energies(subjects: int, picture: int) -> int:
 
 
 def drawn(*, maps: int, cells: int, pictures: int, picture: int) -> int:
-    """Return what figures and the page hold.
+    """Return what figures and the page hold, beside what `DRAWN` says.
 
-    ``maps`` of energy, float64, of which a figure has a copy, 16 bytes a pixel; ``cells`` of a
-    figure with a picture each and a copy of it, 2 i, on a canvas of 216 x 216 pixels each, with
-    colours, twice, 8 bytes; and the page's ``pictures`` (`shown`).
+    A figure's ``cells``: a picture each and a copy of it, 2 i, their canvas with colours, twice, 8
+    bytes a pixel, and what matplotlib keeps of them; ``maps`` of energy, float64, of which a figure
+    has a copy, 16 bytes a pixel, and the figure in the page; and the page's ``pictures``.
     """
-    figure = cells * (2 * picture + 8 * 216**2)
-    return maps * 16 * (picture // 3) + figure + pictures * shown(picture, LARGE)
+    canvas = CELL * CELL
+    figures = DRAWN + cells * (2 * picture + 8 * canvas + AXES)
+    of_maps = maps * (16 * (picture // 3) + shown(3 * canvas, LARGE))
+    return figures + of_maps + pictures * shown(picture, LARGE)
