@@ -62,10 +62,10 @@ class Dask(Executor):
         self, work: Work, tasks: dict[int, tuple[Any, ...]], quiet: bool
     ) -> Iterator[tuple[int, Any]]:
         """Yield results of tasks until all are done, or those left are lost."""
+        client = self._connected(quiet)  # first, since it says when Dask is not installed
         from distributed import KilledWorker, as_completed
         from distributed.comm.core import CommClosedError
 
-        client = self._connected(quiet)
         under_way: dict[Any, int] = {}
         try:
             under_way |= self._submitted(client, work, tasks)

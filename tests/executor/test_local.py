@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 
 import pytest
 from executor_case import files_of
 from executor_chores import Mortal, Square, Trouble
 
-from neurodiffuse.errors import ConfigError, DataError, RunError
+from neurodiffuse.errors import ConfigError, DataError, PluginError, RunError
 from neurodiffuse.executor import InProcess, Processes, read_executor
 
 WIDE = ("features.colour.copies=1500", "mask.repetitions=single")
@@ -29,6 +30,12 @@ def test_results_belong_to_their_tasks(two):
         found = dict(executor.run(Square("so"), tasks))
         assert found == {k: (k * k, "so") for k in range(7)}
         assert dict(executor.run(Square("else"), tasks[:2])) == {0: (0, "else"), 1: (1, "else")}
+
+
+def test_a_cluster_without_dask_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(PluginError, match=r"pip install 'neurodiffuse\[dask\]'"):
+        list(read_executor("dask:tcp://nobody:1").run(Square(), [(1,)]))
 
 
 def test_an_error_arrives_as_it_was_raised(two):
