@@ -24,7 +24,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
     ]
     for s in plan.subjects:
         lines.append(
-            f"sub-{s.label}     {s.voxels:,} voxels of {s.mask!r}; train {s.train_images:,} images "
+            f"{f'sub-{s.label}':<10} {s.voxels:,} voxels of {s.mask!r}; train {s.train_images:,} images "
             f"({s.train_trials:,} trials), test {s.test_images:,} ({s.test_trials:,})"
         )
     for name, part in config.features.items():
