@@ -24,8 +24,8 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
     ]
     for s in plan.subjects:
         lines.append(
-            f"{f'sub-{s.label}':<10} {s.voxels:,} voxels of {s.mask!r}; train {s.train_images:,} images "
-            f"({s.train_trials:,} trials), test {s.test_images:,} ({s.test_trials:,})"
+            f"{f'sub-{s.label}':<10} {s.voxels:,} voxels of {s.mask!r}; train {s.train_images:,} "
+            f"images ({s.train_trials:,} trials), test {s.test_images:,} ({s.test_trials:,})"
         )
     for name, part in config.features.items():
         where = f" from {part.roi!r}" if part.roi else ""
