@@ -213,3 +213,10 @@ def main() -> None:
         for line in str(error).splitlines():
             click.echo(f"neurodiffuse: {line}", err=True)
         sys.exit(1)
+    except OSError as error:
+        if debug or error.filename is None:
+            raise
+        sys.exit(
+            f"neurodiffuse: {error.filename}: {error.strerror}. If results should go there, give "
+            "another --out; --debug shows where it happened."
+        )

@@ -1,7 +1,8 @@
 """The errors a user can cause, each also a builtin error.
 
 A message says where, what was given, what is possible and what to do, in one line. The command
-line prints it and exits with status 1; every other exception is a bug and shows its traceback.
+line prints it and exits with status 1, as it does with an error of the system that names a file;
+every other exception is a bug and shows its traceback.
 """
 
 from __future__ import annotations

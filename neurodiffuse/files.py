@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
+import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
-from neurodiffuse.errors import DataError, RunError
+from neurodiffuse.errors import DataError, NeurodiffuseError, RunError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -23,8 +27,44 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file of the run holds."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Return what a JSON file of the run holds.
+
+    Raises
+    ------
+    RunError
+        As `read_clearly`.
+    """
+    with read_clearly(path):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def read_clearly(path: Path) -> Iterator[None]:
+    """Turn a file of a run that is gone, empty, cut or damaged into one clear line.
+
+    Raises
+    ------
+    RunError
+        Saying which file, and from which step to make it again.
+    """
+    try:
+        yield
+    except NeurodiffuseError:
+        raise
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: it is gone. {_again(path)}") from error
+    except (OSError, ValueError, EOFError, SyntaxError, BadZipFile, zlib.error) as error:
+        said = str(error).split("\n")[0] or type(error).__name__
+        raise RunError(f"{path}: empty, cut off or damaged ({said}). {_again(path)}") from error
+
+
+def _again(path: Path) -> str:
+    """Return how to make a file of a run again: by the step whose folder it is in."""
+    found = re.search(r".*/steps/sub-[^/]+/([a-z]+)|.*/latents/", path.absolute().as_posix())
+    if not found:
+        return "Make it again."
+    step = found[1] or "encode"
+    return f"Give the decode command that began the run again, with --from {step}."
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -41,6 +81,17 @@ def remove_folder(path: Path) -> None:
                 shutil.rmtree(gone)
             path.rename(gone)
         shutil.rmtree(gone)
+
+
+def link_files(source: Path, target: Path) -> None:
+    """Put the files of a folder into another one, sharing their space where the disk can."""
+    for file in source.iterdir():
+        try:
+            os.link(file, target / file.name)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
+            shutil.copyfile(file, target / file.name)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
+LEAST = 2**20
+"""Bytes below which a budget was not meant."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -94,9 +97,12 @@ class _Memory(click.ParamType):
         if isinstance(value, int):
             return value
         try:
-            return read_memory(value)
+            size = read_memory(value)
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+        if size < LEAST:
+            self.fail(f"{value!r} is {size} bytes: too few. Write 8GiB.", param, ctx)
+        return size
 
 
 class _Executor(click.ParamType):
@@ -106,7 +112,7 @@ class _Executor(click.ParamType):
         try:
             return value if isinstance(value, Executor) else read_executor(value)
         except ConfigError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(str(error).removeprefix("--executor "), param, ctx)
 
 
 def executor_flag(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from neurodiffuse import ridge
 from neurodiffuse.errors import DataError
 from neurodiffuse.files import read_json
 from neurodiffuse.run import Run
-from neurodiffuse.store import LatentFile, load_betas, save_triangle
+from neurodiffuse.store import LatentFile, load_array, load_betas, load_voxels, save_triangle
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +100,7 @@ def training_latents(run: Run, subject: str, feature: str) -> tuple[LatentFile, 
 
 def feature_voxels(run: Run, subject: str, feature: str) -> np.ndarray:
     """Return which of the mask's voxels a feature is predicted from, as indices."""
-    with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
-        inside = stored["voxels"]
+    inside = load_voxels(run.folder("mask", subject))
     roi = run.config.features[feature].roi
     chosen = run.select(subject, roi) if roi else inside
     return np.flatnonzero(chosen[inside])
@@ -115,8 +114,7 @@ def bands_of(run: Run, subject: str, feature: str, voxels: np.ndarray) -> np.nda
     DataError
         If a band has no voxel of its own.
     """
-    with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
-        inside = stored["voxels"]
+    inside = load_voxels(run.folder("mask", subject))
     expressions = run.config.features[feature].bands
     band = np.full(len(voxels), len(expressions), np.intp)
     for k, expression in reversed(list(enumerate(expressions))):
@@ -156,9 +154,9 @@ def load_factor(
     """Return what `save_factor` wrote; large arrays are mapped."""
 
     def stored(part: str) -> np.ndarray:
-        return np.load(folder / f"{about['factor']}_{part}.npy", mmap_mode="r")
+        return load_array(folder / f"{about['factor']}_{part}.npy", mapped=True)
 
-    whole = (folder / f"{about['factor']}_triangle.npy").exists()
+    whole = not (folder / f"{about['factor']}_vectors.npy").exists()
     solved = stored("triangle" if whole else "vectors")
     mean = np.asarray(stored("mean"))
     gram = ridge.Gram(x, mean, None, solved.dtype, about["lift"], algebra)
@@ -172,13 +170,13 @@ def open_map(run: Run, subject: str, feature: str) -> Map:
     """Return the fitted map of a feature."""
     folder = run.folder("fit", subject)
     about = read_json(folder / "fit.json")[feature]
-    voxels = np.load(folder / f"{about['voxels']}.npy")
+    voxels = load_array(folder / f"{about['voxels']}.npy")
     x, scale = training_betas(run, subject, voxels), None
     if about.get("scale"):
-        scale = np.load(folder / f"{about['scale']}.npy")
+        scale = load_array(folder / f"{about['scale']}.npy")
         x = x * scale
     chosen = isinstance(about["alpha"], str)
-    each = np.load(folder / f"{feature}_alpha.npy") if chosen else np.array([about["alpha"]])
+    each = load_array(folder / f"{feature}_alpha.npy") if chosen else np.array([about["alpha"]])
     alphas, choice = np.unique(each, return_inverse=True)
     algebra = run.algebra()
     # of one set of files, which are mapped once
@@ -186,7 +184,7 @@ def open_map(run: Run, subject: str, feature: str) -> Map:
     factors = tuple(replace(first, alpha=float(alpha)) for alpha in alphas)
     targets, rows = training_latents(run, subject, feature)
     left = about.get("leave_out")
-    groups = np.load(folder / f"{left}.npy") if left else None
+    groups = load_array(folder / f"{left}.npy") if left else None
     several = choice if len(factors) > 1 else None
     return Map(factors, several, voxels, rows, targets, scale, groups)
 

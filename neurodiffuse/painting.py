@@ -9,6 +9,7 @@ import numpy as np
 
 from neurodiffuse.errors import PluginError
 from neurodiffuse.run import Run
+from neurodiffuse.store import load_arrays
 from neurodiffuse.types import Encoder, Generator, Images
 
 
@@ -55,5 +56,4 @@ def checked(name: str, made: Images, ids: tuple[str, ...]) -> Images:
 
 
 def _state(run: Run, subject: str, feature: str) -> dict[str, np.ndarray]:
-    with np.load(run.latents(subject, feature) / "state.npz") as stored:
-        return dict(stored)
+    return load_arrays(run.latents(subject, feature) / "state.npz")

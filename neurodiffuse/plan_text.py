@@ -104,8 +104,10 @@ def results(run: Run) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    chance = "chance: 0.5 in two-way identification, else the mean over shuffled pairs"
-    return "\n".join([*table, chance, "", f"report: {run.path / 'report.html'}"])
+    counts = {len(run.subject(s).trials.images("test")) for s in run.config.subjects}
+    many = " or ".join(str(n) for n in sorted(counts))
+    note = f"of {many} test images; chance: 0.5 in two-way identification, else of shuffled pairs"
+    return "\n".join([*table, note, "", f"report: {run.path / 'report.html'}"])
 
 
 def _short(path: str) -> str:

@@ -153,6 +153,30 @@ cli.main()
     assert "in torn" in debugged.stderr
 
 
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        ("open('/nowhere/x')", "neurodiffuse: /nowhere/x: No such file or directory. "),
+        ("import pathlib; pathlib.Path('/' + 300 * 'x').stat()", "File name too long. "),
+        ("raise OSError('a bug')", "Traceback"),
+    ],
+)
+def test_an_error_of_the_system_that_names_a_file_is_one_line(work, said):
+    code = f"""
+import sys
+from neurodiffuse import cli
+@cli.cli.command("torn")
+def torn():
+    exec({work!r})
+cli.main()
+"""
+    words = [sys.executable, "-c", code, "torn"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 or said == "Traceback"
+
+
 def test_recipe_that_is_shown_can_be_used(invoke):
     Path("mine.toml").write_text(invoke("recipes", "show", "toy").output)
     done = invoke("decode", "--dataset", "toy", "--sub", "1", "--recipe", "mine.toml", "--dry-run")

@@ -79,6 +79,9 @@ def test_flags_leave_settings_in_the_context() -> None:
     wrong = run(command, ["--memory", "much"])
     assert wrong.exit_code == 2
     assert "write 8GiB" in wrong.output
+    few = run(command, ["--memory", "8"])
+    assert few.exit_code == 2
+    assert "'8' is 8 bytes" in few.output
 
 
 def test_the_flags_reach_the_networks_of_a_run(registry, monkeypatch, tmp_path):

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from neurodiffuse import reading, store
-from neurodiffuse.errors import DataError
+from neurodiffuse.errors import DataError, RunError
 from neurodiffuse.store import LatentFile
 
 
 @pytest.fixture
 def narrow(monkeypatch):
-    monkeypatch.setattr(store, "WIDTH", 8)
+    monkeypatch.setattr(store.latents, "WIDTH", 8)
 
 
 @pytest.mark.usefixtures("narrow")
@@ -81,7 +81,7 @@ def test_a_file_that_was_cut_off_is_told(tmp_path):
     file = LatentFile.create(tmp_path / "x.npy", ["a", "b"], [(600,)])
     with file.path.open("r+b") as opened:
         opened.truncate(1000)
-    with pytest.raises(DataError, match="ends too early"):
+    with pytest.raises(RunError, match="cut off or damaged"):
         list(file.blocks())
 
 
@@ -89,7 +89,7 @@ def test_a_file_that_was_cut_off_is_told(tmp_path):
 def test_latents_that_are_gone_are_told(tmp_path, gone):
     LatentFile.create(tmp_path / "x.npy", ["a"], [(3,)])
     (tmp_path / gone).unlink()
-    with pytest.raises(DataError, match="are gone"):
+    with pytest.raises(RunError, match="it is gone"):
         LatentFile.open(tmp_path / "x.npy")
 
 
@@ -128,7 +128,7 @@ def test_a_file_that_was_cut_is_said_to_be(tmp_path):
     file = LatentFile.create(tmp_path / "x.npy", list("abcdef"), [(77,)])
     with file.path.open("r+b") as cut:
         cut.truncate(file.path.stat().st_size - 5)
-    with pytest.raises(DataError, match="ends too early"):
+    with pytest.raises(RunError, match="cut off or damaged"):
         list(file.blocks())
 
 

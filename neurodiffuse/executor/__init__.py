@@ -15,7 +15,7 @@ from neurodiffuse.executor.local import InProcess, Processes
 
 __all__ = ["RETRIES", "Executor", "InProcess", "Processes", "Work", "read_executor"]
 
-FORMS = "local, local:N, dask:ADDRESS or slurm:CONFIG"
+FORMS = "local, local:N (1 to 9999), dask:ADDRESS or slurm:CONFIG"
 
 
 def read_executor(text: str) -> Executor:
@@ -27,7 +27,8 @@ def read_executor(text: str) -> Executor:
     Raises
     ------
     ConfigError
-        If it is none of these, or the file of ``slurm:`` is not usable.
+        If it is none of these, no address and no file follow ``dask:``, or the file of ``slurm:``
+        is not usable.
     """
     kind, colon, rest = text.strip().partition(":")
     if kind == "local" and not colon:
@@ -35,6 +36,11 @@ def read_executor(text: str) -> Executor:
     if kind == "local" and re.fullmatch(r"[1-9]\d{0,3}", rest):
         return Processes(int(rest))
     if kind == "dask" and rest:
+        if not (re.search(r"://|:\d+$", rest) or Path(rest).is_file()):
+            raise ConfigError(
+                f"--executor {text!r}: no scheduler file is called {rest}, and an address looks "
+                "like tcp://HOST:8786."
+            )
         from neurodiffuse.executor.cluster import Dask
 
         return Dask(rest)

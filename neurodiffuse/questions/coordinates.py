@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse.run import Run
+from neurodiffuse.store import load_arrays
 
 
 def other_coordinates(run: Run, subjects: Sequence[str]) -> str:
@@ -31,8 +32,8 @@ def other_coordinates(run: Run, subjects: Sequence[str]) -> str:
 
 def _same_state(one: Path, two: Path) -> bool:
     """Return whether encoders learned the same, but for the order in which they saw images."""
-    with np.load(one) as a, np.load(two) as b:
-        return set(a.files) == set(b.files) and all(_near(a[k], b[k]) for k in a.files)
+    a, b = load_arrays(one), load_arrays(two)
+    return set(a) == set(b) and all(_near(a[k], b[k]) for k in a)
 
 
 def _near(one: np.ndarray, two: np.ndarray) -> bool:

@@ -218,7 +218,7 @@ def _aspect(image: nib.spatialimages.SpatialImage) -> float:
 
 def _label(axes: Any, height: float) -> None:
     """Write a slice's height in millimetres and its sides into its corners."""
-    said = f"z = {height:g}".replace("-", "\N{MINUS SIGN}")
+    said = f"z = {height:g} mm".replace("-", "\N{MINUS SIGN}")
     places = ((0.03, 0.03, said, "left"), (0.03, 0.97, "L", "left"), (0.97, 0.97, "R", "right"))
     ground = {"facecolor": "black", "edgecolor": "none", "alpha": 0.6, "pad": 1.5}
     for x, y, text, side in places:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from neurodiffuse.files import read_clearly
+
 
 class SavedPictures(Sequence):  # type: ignore[type-arg]
     """The pictures ``NAME.png`` of a folder, each uint8 (height, width, 3), read when asked for."""
@@ -22,5 +24,6 @@ class SavedPictures(Sequence):  # type: ignore[type-arg]
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return SavedPictures(self.folder, self.names[index])
-        with Image.open(self.folder / f"{self.names[index]}.png") as file:
+        path = self.folder / f"{self.names[index]}.png"
+        with read_clearly(path), Image.open(path) as file:
             return np.asarray(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -39,15 +40,20 @@ def left_out_error(
     With M = I - H, the intercept's 1/n included in H, and residuals r = M y, a row's left-out
     error is r_i / M_ii, that of rows G left out together (M_GG)^-1 r_G, and GCV's r_i / (tr M / n).
     """
-    left = spectrum.left()
-    times = spectrum.gram.algebra.multiplier(left)
-    if method == "gcv":
-        return _gcv(spectrum, alphas, left, times)
+    left, algebra = spectrum.left(), spectrum.gram.algebra
     labels = np.arange(len(left)) if leave_out is None else np.asarray(leave_out)
-    found = folds(labels, images)
-    if all(len(fold.out) == 1 for fold in found):
-        return _one_by_one(spectrum, alphas, left, times)
-    return _together(spectrum, alphas, left, times, found)
+    found = [] if method == "gcv" else folds(labels, images)
+    if any(len(fold.out) > 1 for fold in found):
+        return _together(spectrum, alphas, left, algebra.multiplier(left), found)
+    own = None if method == "gcv" else _own(spectrum, alphas, left)
+    if spectrum.gram.dual:
+        # eigenvectors that had to be float64 were so for small eigenvalues' sake: sums of products
+        # with them, in which nothing cancels, need no more than the targets have
+        left = left.astype(spectrum.dtype, copy=False)
+    times = algebra.multiplier(left)
+    if own is None:
+        return _gcv(spectrum, alphas, left, times)
+    return _one_by_one(spectrum, alphas, own, left.dtype, times)
 
 
 def _gcv(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, times: Multiply) -> Error:
@@ -69,18 +75,19 @@ def _gcv(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, times: Multip
     return error
 
 
-def _one_by_one(spectrum: Spectrum, alphas: np.ndarray, left: np.ndarray, times: Multiply) -> Error:
-    own = _own(spectrum, alphas, left)
+def _one_by_one(
+    spectrum: Spectrum, alphas: np.ndarray, own: np.ndarray, dtype: np.dtype[Any], times: Multiply
+) -> Error:
     gain, blind = 1.0 / np.maximum(own, NOTHING), own.min(axis=1) <= NOTHING
 
     def error(targets: np.ndarray) -> np.ndarray:
-        targets = targets.astype(left.dtype, copy=False)
+        targets = targets.astype(dtype, copy=False)
         out = np.full((len(alphas), targets.shape[1]), np.inf)
         scores, rest = _parts(spectrum, times, targets)
         for k, lost in enumerate(1.0 - spectrum.kept(alphas)):
             if not blind[k]:
-                residual = times(lost.astype(left.dtype)[:, None] * scores, False) + rest
-                residual *= gain[k].astype(left.dtype)[:, None]
+                residual = times(lost.astype(dtype)[:, None] * scores, False) + rest
+                residual *= gain[k].astype(dtype)[:, None]
                 out[k] = np.einsum("ij,ij->j", residual, residual)
         return out
 

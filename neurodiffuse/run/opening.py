@@ -52,13 +52,22 @@ def opened(run: Run, *, start_from: str = "") -> Iterator[Run]:
 
 
 def stored_config(path: Path) -> dict[str, Any]:
-    """Return the configuration that a run folder was made with."""
+    """Return the configuration that a run folder was made with.
+
+    Raises
+    ------
+    RunError
+        If it has none, or one that cannot be read.
+    """
     try:
-        return tomllib.loads((path / "config.toml").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        stored = tomllib.loads((path / "config.toml").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{path}: not a run folder: it has no config.toml.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{path / 'config.toml'}: damaged: {error}. Use another --out.") from error
+    if not stored:
+        raise RunError(f"{path / 'config.toml'}: damaged: it is empty. Use another --out.")
+    return stored
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -14,10 +14,10 @@ import numpy as np
 
 from neurodiffuse import budget
 from neurodiffuse.errors import PluginError
-from neurodiffuse.files import write_json
+from neurodiffuse.files import link_files, write_json
 from neurodiffuse.progress import say
 from neurodiffuse.run import Run
-from neurodiffuse.store import LatentFile, content, link_files
+from neurodiffuse.store import LatentFile, content, load_arrays
 from neurodiffuse.types import Encoder
 from neurodiffuse.work import Site, spread
 
@@ -113,8 +113,7 @@ def encode_batch(site: Site, feature: str, folder: Path, split: str, start: int,
 
 def _restored(run: Run, feature: str, folder: Path) -> Encoder:
     encoder = run.encoder(feature)
-    with np.load(folder / "state.npz") as stored:
-        encoder.restore(dict(stored))
+    encoder.restore(load_arrays(folder / "state.npz"))
     return encoder
 
 

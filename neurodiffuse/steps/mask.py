@@ -12,7 +12,7 @@ from neurodiffuse.errors import DataError, listing
 from neurodiffuse.files import write_json
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run
-from neurodiffuse.store import create_betas, load_betas
+from neurodiffuse.store import create_betas, load_arrays, load_betas
 from neurodiffuse.types import Subject, Trials
 
 STRETCH = 1024
@@ -46,8 +46,8 @@ def mask(run: Run, subject: str) -> None:
             lambda place: _prepare(run, about, voxels, place),
             quiet=run.quiet,
         )
-        with np.load(folder / "voxels.npz") as made:
-            kept, constant = made["voxels"], int((made["sd"] == 0).sum())
+        made = load_arrays(folder / "voxels.npz")
+        kept, constant = made["voxels"], int((made["sd"] == 0).sum())
         (folder / "input.txt").write_text(run.dataset.fingerprint(subject) + "\n", encoding="utf-8")
         rois.mask_image(kept, about.grid).to_filename(folder / "mask.nii.gz")
         said = _summary(run, about, expression, voxels, kept, constant)

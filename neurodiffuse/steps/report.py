@@ -26,7 +26,7 @@ from neurodiffuse.report.model import (
 )
 from neurodiffuse.report.saved import SavedPictures
 from neurodiffuse.run import Run
-from neurodiffuse.store import labels, seed_of
+from neurodiffuse.store import labels, load_array, load_voxels, seed_of
 from neurodiffuse.types import Card, Subject
 
 DRAWN = 24
@@ -77,7 +77,7 @@ def _subject(run: Run, label: str) -> SubjectReport:
     ids = about.trials.images("test")
     stimuli = run.dataset.stimuli(ids)
     rows = _roi_rows(run, about, counts["rois"], counts["voxels"])
-    mask = np.load(run.folder("mask", label) / "voxels.npz")["voxels"]
+    mask = load_voxels(run.folder("mask", label))
     pictures = run.folder("generate", label)
     stages, names = tuple(run.config.stages), labels(ids)
     made = {s: SavedPictures(pictures / "decoded" / s, names) for s in stages}
@@ -168,7 +168,7 @@ def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
             r2_median=found[name]["r2_median"],
             identification=found[name]["identification"],
             constant_targets=found[name]["constant_targets"],
-            r2=np.load(folder / f"{name}_r2.npy"),
+            r2=load_array(folder / f"{name}_r2.npy"),
             penalties=penalties[name],
         )
         for name, part in run.config.features.items()
@@ -219,11 +219,12 @@ def _maps(run: Run, about: Subject) -> tuple[BrainMap, ...]:
     name = _noise_map(about)
     if not name:
         return ()
-    voxels = np.load(run.folder("mask", about.label) / "voxels.npz")["voxels"]
+    voxels = load_voxels(run.folder("mask", about.label))
     values = np.where(voxels, run.dataset.roi(about.label, name), np.nan)
     image = image_of(values, about.grid)
     units = next(roi.units for roi in about.rois if roi.name == name)
     title = f"Signal-to-noise of the responses ({name})"
+    units = "" if units == "arbitrary" else units  # BIDS's word for what has none
     return () if image is None else (BrainMap(title, image, units),)
 
 
@@ -240,7 +241,7 @@ def _facts(run: Run, about: Subject, counts: dict[str, Any]) -> tuple[tuple[str,
     if counts["dropped_voxels"]:
         facts.append(("voxels left out as not finite", f"{counts['dropped_voxels']:,}"))
     if name := _noise_map(about):
-        voxels = np.load(run.folder("mask", about.label) / "voxels.npz")["voxels"]
+        voxels = load_voxels(run.folder("mask", about.label))
         median = float(np.nanmedian(run.dataset.roi(about.label, name)[voxels]))
         facts.append((f"median of {name} in the mask", f"{median:.2f}"))
     return tuple(facts)

@@ -14,7 +14,7 @@ from PIL import Image
 from neurodiffuse import metrics
 from neurodiffuse.files import write_json
 from neurodiffuse.run import Run
-from neurodiffuse.store import LatentFile, labels, load_images, sample_folder
+from neurodiffuse.store import LatentFile, labels, load_arrays, load_images, sample_folder
 from neurodiffuse.types import Encoder, Images, Latents, Metric, Stimuli
 from neurodiffuse.work import Site, spread
 
@@ -133,8 +133,7 @@ def _latents(run: Run, subject: str, feature: str, made: Images) -> tuple[Latent
     """Return a feature's latents of what was seen (stored) and of what was made (encoded now)."""
     place = run.latents(subject, feature)
     encoder: Encoder = run.encoder(feature)
-    with np.load(place / "state.npz") as stored:
-        encoder.restore(dict(stored))
+    encoder.restore(load_arrays(place / "state.npz"))
     file = LatentFile.open(place / "test.npy")
     order = [file.ids.index(image) for image in made.ids]
     seen, found = (np.empty((len(order), file.targets), np.float32) for _ in range(2))

@@ -118,11 +118,34 @@ def test_subjects_follow_one_another_where_a_part_of_the_budget_is_too_small(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "locale", "local:", "local:0", "local:-2", "local:x", "dask", "dask:", "slurm:"]
+    "text",
+    [
+        "",
+        "locale",
+        "local:",
+        "local:0",
+        "local:-2",
+        "local:x",
+        "local:10000",
+        "dask",
+        "dask:",
+        "slurm:",
+    ],
 )
 def test_other_executors_are_refused(text):
-    with pytest.raises(ConfigError, match=r"write local, local:N, dask:ADDRESS or slurm:CONFIG"):
+    with pytest.raises(
+        ConfigError, match=r"write local, local:N \(1 to 9999\), dask:ADDRESS or slurm:"
+    ):
         read_executor(text)
+
+
+def test_what_is_no_scheduler_is_told_before_anything_is_computed(tmp_path):
+    for rest in ("nonsense", str(tmp_path), str(tmp_path / "gone.json")):
+        with pytest.raises(ConfigError, match=r"no scheduler file .* tcp://HOST:8786"):
+            read_executor(f"dask:{rest}")
+    (tmp_path / "there.json").write_text("{}")
+    for rest in ("tcp://a:1", "localhost:8786", str(tmp_path / "there.json")):
+        assert str(read_executor(f"dask:{rest}")) == f"dask:{rest}"
 
 
 def test_the_flag_is_read_and_what_it_started_is_ended():

@@ -79,7 +79,7 @@ def test_patterns_are_the_dense_covariances(fitted):
 
 
 def test_tokens_and_components_across_blocks_of_columns(fitted, monkeypatch):
-    monkeypatch.setattr(store, "WIDTH", 5)  # a token of three columns lies in two blocks
+    monkeypatch.setattr(store.latents, "WIDTH", 5)  # a token of three columns lies in two blocks
     run = fitted()
     question = Question(
         **FEW,

@@ -7,8 +7,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from neurodiffuse import __version__
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.files import write_json
@@ -21,6 +19,7 @@ from neurodiffuse.questions.controls.plan import Control, check_feature, plan
 from neurodiffuse.questions.pages import Page, Part, render
 from neurodiffuse.report import wording
 from neurodiffuse.run import Run
+from neurodiffuse.store import load_arrays
 
 REFERENCES = (
     "Shirakawa K, Nagano Y, Tanaka M, et al. (2024). Spurious reconstruction from brain activity. "
@@ -169,8 +168,7 @@ def _notes(run: Run, planned: Sequence[Control], wanted: Sequence[str]) -> list[
 
 def _has_state(run: Run, feature: str) -> bool:
     """Return whether an encoder has learned something from the training images."""
-    with np.load(run.latents(run.config.subjects[0], feature) / "state.npz") as stored:
-        return bool(stored.files)
+    return bool(load_arrays(run.latents(run.config.subjects[0], feature) / "state.npz"))
 
 
 def _page(run: Run, parts: Sequence[Part], arms: Sequence[Arm], notes: Sequence[str]) -> Page:

@@ -18,7 +18,7 @@ from neurodiffuse.errors import DataError
 from neurodiffuse.files import read_json, write_json
 from neurodiffuse.questions.nearest import correlations
 from neurodiffuse.run import Run
-from neurodiffuse.store import LatentFile, create_betas, load_betas
+from neurodiffuse.store import LatentFile, create_betas, load_arrays, load_betas
 
 LEAST = 2
 """Training images that must be left."""
@@ -102,12 +102,12 @@ def _write_mask(run: Run, subject: str, rows: np.ndarray, names: Sequence[str]) 
         shown[:] = ridge.standardise(np.asarray(test.values), columns)
         for values in (kept, shown):
             values.flush()
-        with np.load(source / "voxels.npz") as before:
-            scaled = {
-                "voxels": before["voxels"],
-                "mean": before["mean"] + before["sd"] * columns.mean,
-                "sd": before["sd"] * columns.sd,
-            }
+        before = load_arrays(source / "voxels.npz")
+        scaled = {
+            "voxels": before["voxels"],
+            "mean": before["mean"] + before["sd"] * columns.mean,
+            "sd": before["sd"] * columns.sd,
+        }
         np.savez(folder / "voxels.npz", **scaled)
         for name in ("mask.nii.gz", "input.txt"):
             shutil.copyfile(source / name, folder / name)

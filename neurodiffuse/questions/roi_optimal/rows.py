@@ -16,7 +16,7 @@ from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.regions import Region, Selection, in_mask
 from neurodiffuse.questions.roi_optimal.renormalise import check_reference, reference, to_norm
 from neurodiffuse.run import Run
-from neurodiffuse.store import LatentFile, seed_of
+from neurodiffuse.store import LatentFile, load_voxels, seed_of
 from neurodiffuse.types import Latents
 from neurodiffuse.work import Site, spread
 
@@ -71,7 +71,7 @@ def found_of(run: Run, question: Question, notes: list[str]) -> Found:
         If a region that the user named exists in no subject, or has no voxel in any mask; if
         nothing is left to ask; or if it is too little for ``--renorm reference``.
     """
-    inside = {s: _mask(run, s) for s in question.subjects}
+    inside = {s: load_voxels(run.folder("mask", s)) for s in question.subjects}
     found = _found(run, question, inside, notes)
     for kind in question.kinds.values():
         check_reference(kind, min(len(regions) for regions in found.values() if regions))
@@ -197,11 +197,6 @@ def _row(
         for k, region in enumerate(regions)
     }
     return Row(subject, latents, {r.key: {subject: inside[r.key]} for r in regions})
-
-
-def _mask(run: Run, subject: str) -> np.ndarray:
-    with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
-        return np.asarray(stored["voxels"])
 
 
 def _distinct(regions: Sequence[Region]) -> list[Region]:

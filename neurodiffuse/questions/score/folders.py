@@ -75,12 +75,18 @@ def pairs(made: Path, seen: Path, pair_by: str) -> Pairs:
         if (lonely := [name for name in mine if name not in others])
     ]
     if alone:
-        offer = f" {ORDER}" if len(first) == len(second) else ""
+        offer = f" {ORDER}" if len(first) == len(second) else _scored(made)
         raise DataError(
             f"--recon, --seen: pictures without one of their name: {' and '.join(alone)}.{offer}"
         )
     names = tuple(second)
     return Pairs(names, tuple(second[n] for n in names), tuple(first[n] for n in names))
+
+
+def _scored(folder: Path) -> str:
+    """Return where the scores of a run's own pictures are, which need no pairing."""
+    runs = [place for place in folder.absolute().parents if (place / "config.toml").exists()]
+    return f" A run is scored already: neurodiffuse compare {runs[0]}." if runs else ""
 
 
 def read(files: Sequence[Path], names: tuple[str, ...]) -> tuple[Images, str]:

@@ -28,6 +28,7 @@ from neurodiffuse.questions.weights.statmaps import BrainValues
 from neurodiffuse.report import template
 from neurodiffuse.report.brain import map_picture
 from neurodiffuse.run import Run
+from neurodiffuse.store import load_voxels
 
 PICTURED = {
     False: ("percentile", "l1", "explained", "pattern"),
@@ -109,8 +110,7 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
 def _project(run: Run, plan: Plan) -> Found:
     found = Found()
     for subject in plan.subjects:
-        with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
-            mask = stored["voxels"]
+        mask = load_voxels(run.folder("mask", subject))
         for feature, parts in plan.parts.items():
             voxels = maps.feature_voxels(run, subject, feature)
             inside = statmaps.within(run.subject(subject).grid, mask, voxels)

@@ -10,6 +10,7 @@ import numpy as np
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.questions.roi_optimal.regions import Region, in_mask, wanted
 from neurodiffuse.run import Run
+from neurodiffuse.store import load_voxels
 
 PAPER = ("visual", "category")
 """Presets of the regions of the paper's figure."""
@@ -42,7 +43,7 @@ def find_members(run: Run, subjects: Sequence[str], words: Sequence[str]) -> Mem
         _check_known(regions, found)
     of = {}
     for subject, answers in found.items():
-        none = np.zeros(int(_mask(run, subject).sum()), dtype=bool)
+        none = np.zeros(int(load_voxels(run.folder("mask", subject)).sum()), dtype=bool)
         rows = [none if isinstance(a, ConfigError) else a for a in answers]
         of[subject] = np.stack(rows) if rows else none[None, :][:0]
     if words and not any((rows.any(axis=1) & ~rows.all(axis=1)).any() for rows in of.values()):
@@ -67,14 +68,9 @@ def _every(run: Run, subjects: Sequence[str]) -> tuple[Region, ...]:
     return (*paper, *others)
 
 
-def _mask(run: Run, subject: str) -> np.ndarray:
-    with np.load(run.folder("mask", subject) / "voxels.npz") as stored:
-        return np.asarray(stored["voxels"])
-
-
 def _voxels(run: Run, subject: str, regions: Sequence[Region]) -> list[np.ndarray | ConfigError]:
     """Return which voxels of the mask are in each region, or why the subject lacks it."""
-    inside = _mask(run, subject)
+    inside = load_voxels(run.folder("mask", subject))
     found: list[np.ndarray | ConfigError] = []
     for region in regions:
         try:

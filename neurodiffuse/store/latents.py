@@ -1,18 +1,12 @@
-"""Save and load the nouns: betas, latents and images as files that open without being read.
+"""Latents on disk, cut into blocks of columns, ``(n_blocks, n_rows, width)`` in one ``.npy`` file.
 
-Latents are cut into blocks of columns, ``(n_blocks, n_rows, width)`` in one ``.npy`` file, the
-layout that is fast both to write image by image and to read target block by target block.
+That is the layout which is fast both to write image by image and to read target block by target
+block.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
-import os
-import re
-import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,63 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.errors import DataError
+from neurodiffuse.files import read_clearly, read_json
 from neurodiffuse.overlap import ahead
 from neurodiffuse.reading import Stretches, leave_no_cache
-from neurodiffuse.types import Betas, Latents, Shape
+from neurodiffuse.store.arrays import allocate, load_array
+from neurodiffuse.types import Latents, Shape
 
 WIDTH = 2048
 """Targets in one block of columns."""
 
 ROUNDING = 1e-6
 """Part of the mean below which a float32 column's deviation is rounding."""
-
-
-def save_betas(folder: Path, name: str, betas: Betas) -> None:
-    """Write ``name.npy`` (n_rows, n_voxels) float32 and the ids beside it."""
-    np.save(folder / f"{name}.npy", np.asarray(betas.values, np.float32))
-    (folder / f"{name}.json").write_text(json.dumps({"ids": betas.ids}), encoding="utf-8")
-
-
-def create_betas(folder: Path, name: str, ids: Sequence[str], voxels: int) -> np.memmap:
-    """Make the files of `save_betas` with all values 0 and return these, mapped, to be changed."""
-    path = folder / f"{name}.npy"
-    allocate(path, (len(ids), voxels), np.dtype(np.float32))
-    (folder / f"{name}.json").write_text(json.dumps({"ids": tuple(ids)}), encoding="utf-8")
-    return np.lib.format.open_memmap(path, "r+")
-
-
-def allocate(path: Path, shape: Shape, dtype: np.dtype) -> None:
-    """Make a ``.npy`` file of zeros at its full size, so that a full disk is told now."""
-    head = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, head)
-        start, size = file.tell(), dtype.itemsize * int(np.prod(shape))
-        file.flush()
-        if size:
-            os.posix_fallocate(file.fileno(), start, size)
-
-
-def save_triangle(path: Path, matrix: np.ndarray) -> None:
-    """Write the lower triangle of a matrix (n, n) as ``.npy``, in Fortran order.
-
-    What is above it is 0 and a hole in the file: it takes no room where file systems have holes.
-    """
-    head = {"descr": matrix.dtype.str, "fortran_order": True, "shape": matrix.shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, head)
-        start, size = file.tell(), matrix.itemsize
-        for k, column in enumerate(np.asfortranarray(matrix).T):
-            file.seek(start + size * k * (len(matrix) + 1))
-            file.write(column[k:].data)
-
-
-def load_betas(folder: Path, name: str) -> Betas:
-    """Return betas whose values are mapped, not read."""
-    head = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    return Betas(tuple(head["ids"]), np.load(folder / f"{name}.npy", mmap_mode="r"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,16 +77,12 @@ class LatentFile:
 
         Raises
         ------
-        MissingDataError
-            If it is not there.
+        RunError
+            If it is gone or damaged.
         """
-        for file in (path.with_suffix(".json"), path):
-            if not file.exists():
-                raise MissingDataError(
-                    f"{file}: these latents are gone. Give the decode command that began the run "
-                    "again, with --from encode."
-                )
-        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        with read_clearly(path):
+            path.stat()
+        about = read_json(path.with_suffix(".json"))
         shapes = tuple(tuple(s) for s in about["shapes"])
         return cls(path, tuple(about["ids"]), shapes, about.get("dtype", "float32"))
 
@@ -204,7 +150,7 @@ class LatentFile:
 
     def rows(self, start: int = 0, stop: int | None = None) -> Latents:
         """Return latents of images ``start`` to ``stop`` in memory."""
-        stored = np.load(self.path, mmap_mode="r")[:, start:stop]
+        stored = load_array(self.path, mapped=True)[:, start:stop]
         values = np.empty((stored.shape[1], self.targets), np.float32)
         for block, columns in zip(stored, self.columns(), strict=True):
             values[:, columns] = self._unpacked(block, columns)
@@ -220,7 +166,7 @@ class LatentFile:
 
     @cached_property
     def _units(self) -> np.ndarray:
-        return np.asarray(np.load(self._units_path))
+        return load_array(self._units_path)
 
     def _packed(self, values: np.ndarray, columns: slice) -> np.ndarray:
         if self.dtype == "float32":
@@ -244,16 +190,14 @@ class LatentFile:
 
     @cached_property
     def _offset(self) -> int:
-        with self.path.open("rb") as file:
+        with read_clearly(self.path), self.path.open("rb") as file:
             return _data_offset(file)
 
     def _read(self, file: Stretches, block: int) -> np.ndarray:
         shape = (len(self.ids), self.width)
         size = self._stored.itemsize * int(np.prod(shape))
-        try:
+        with read_clearly(self.path):
             values = file.read(self._offset + block * size, size)
-        except EOFError as error:
-            raise DataError(f"{self.path}: the file ends too early. Encode again.") from error
         return values.view(self._stored).reshape(shape)
 
 
@@ -262,65 +206,3 @@ def _data_offset(file: Any) -> int:
     np.lib.format.read_magic(file)
     np.lib.format.read_array_header_1_0(file)
     return int(file.tell())
-
-
-def labels(ids: Sequence[str]) -> tuple[str, ...]:
-    """Return a distinct, alphanumeric BIDS label for each id.
-
-    ``stim-nsd02951`` and ``nsd02951`` become ``nsd02951``; when ids differ only in characters
-    that a label cannot hold, a piece of their hash keeps them apart.
-    """
-    plain = [re.sub(r"[^A-Za-z0-9]", "", i.removeprefix("stim-")) or "x" for i in ids]
-    often = {p for p, count in Counter(plain).items() if count > 1}
-    return tuple(
-        p + hashlib.sha256(i.encode()).hexdigest()[:8] if p in often else p
-        for p, i in zip(plain, ids, strict=True)
-    )
-
-
-def content(image: np.ndarray) -> str:
-    """Return a name for what a picture holds: its shape and pixels, hashed to 128 bits."""
-    digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(image).data)
-    return digest.hexdigest()
-
-
-def link_files(source: Path, target: Path) -> None:
-    """Put the files of a folder into another one, sharing their space where the disk can."""
-    for file in source.iterdir():
-        try:
-            os.link(file, target / file.name)
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
-                raise
-            shutil.copyfile(file, target / file.name)
-
-
-def seed_of(seed: int, image: str, sample: int = 0) -> int:
-    """Return the seed of one image: the run's seed and the image's id, hashed to 63 bits.
-
-    Samples after the first one (0) have seeds of their own.
-    """
-    said = f"{seed}/{image}" + (f"/sample-{sample + 1}" if sample else "")
-    return int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big") >> 1
-
-
-def sample_folder(stage: Path, sample: int) -> Path:
-    """Return where a sample's pictures are: the first (0) in the stage's folder, others below."""
-    return stage / f"sample-{sample + 1}" if sample else stage
-
-
-def save_image(path: Path, values: np.ndarray) -> None:
-    """Write uint8 (height, width, 3) as PNG, whole or not at all."""
-    beside = path.with_name(path.name + ".partial")
-    Image.fromarray(values).save(beside, format="PNG")
-    beside.replace(path)
-
-
-def load_images(folder: Path, names: Sequence[str]) -> np.ndarray:
-    """Return uint8 (n_images, height, width, 3) of the files ``NAME.png``."""
-    first = np.asarray(Image.open(folder / f"{names[0]}.png"))
-    values = np.empty((len(names), *first.shape), first.dtype)
-    for k, name in enumerate(names):
-        values[k] = np.asarray(Image.open(folder / f"{name}.png"))
-    return values
