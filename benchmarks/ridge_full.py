@@ -191,8 +191,8 @@ def chosen(size: Size, runs: dict[str, Any], choose: str, per: str, folder: Path
     """Return the cost of choosing, beside what the operations and the plan's memory say.
 
     Gram matrix, eigenvectors (counted 9 n³), U'Y for every target (32 combinations of a feature's
-    or token's), for ``loo`` as much again for each penalty; two products of n² for each row of a
-    hat matrix, as many matrices as penalties were chosen; and the prediction itself.
+    or token's), for ``loo`` as much again for each penalty; products of n² for each row of a hat
+    matrix, as many matrices as penalties were chosen and one more; and the prediction itself.
     """
     n, p, m, t = size.n, size.p, size.m, size.t
     fitted = folder / "steps" / "sub-01" / "fit"
@@ -201,7 +201,9 @@ def chosen(size: Size, runs: dict[str, Any], choose: str, per: str, folder: Path
     work = n * n * p + 9 * n**3 + 2 * n * n * columns * (26 if choose == "loo" else 1)
     if per != "target":
         work += 64 * n * t
-    work += 2 * m * n * p + 4 * m * n * n * sum(kinds.values()) + 2 * m * n * t + 2 * m * m * t
+    # inner products along the eigenvectors once for a feature, and back for each penalty
+    work += 2 * m * n * p + 2 * m * n * n * (len(kinds) + sum(kinds.values()))
+    work += 2 * m * n * t + 2 * m * m * t
     counts = budget.Counts(
         n=n,
         m=m,
