@@ -38,6 +38,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         less = f", without {listing(stage.without)}" if stage.without else ""
         lines.append(f"stage      {name}: {stage.generator!r}{start}{less}")
     lines.append(f"metrics    {', '.join(config.metrics) or 'none'}")
+    lines += _remarks(run)
     lines += _downloads(run, plan)
     done = [f"sub-{label} {step}" for step, label, there in plan.steps if there]
     if done:
@@ -53,6 +54,17 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         lines.append(f"executor   {run.machine.executor}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")
     return "\n".join(lines)
+
+
+def _remarks(run: Run) -> list[str]:
+    """Return a line for each remark on the input, warnings first."""
+    order = ("warning", "note", "left out")
+    said = [(r, label) for label in run.config.subjects for r in run.subject(label).remarks]
+    said.sort(key=lambda pair: order.index(pair[0].kind))
+    lines = (
+        f"{'remark' if r.kind == 'note' else r.kind:<10} sub-{label}: {r.text}" for r, label in said
+    )
+    return list(dict.fromkeys(lines))
 
 
 def _downloads(run: Run, plan: Plan) -> list[str]:

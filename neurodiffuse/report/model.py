@@ -232,6 +232,8 @@ class ReportData:
         Steps in order with their seconds.
     warnings
         Sentences that a reader must know before believing a number.
+    remarks
+        How input that was unclear was understood, and which files were left out.
     methods
         Paragraphs of the methods text, plain, ready for a paper.
     citations
@@ -257,6 +259,7 @@ class ReportData:
     machine: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[StepRow, ...] = ()
     warnings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
     licences: tuple[tuple[str, str], ...] = ()

@@ -63,6 +63,7 @@ def report(run: Run) -> None:
         config=config.to_dict(),
         machine={**reproduce.versions(), **_distributions(cards), "seed": config.seed},
         warnings=_warnings(run),
+        remarks=tuple(text for kind, text in _remarks(run) if kind != "warning"),
         methods=reproduce.methods(config, {(c.role, c.name): c.summary for c in cards}),
         citations=_citations(run, cards),
         licences=_licences(run, cards),
@@ -292,8 +293,18 @@ def _licences(run: Run, cards: Sequence[Card]) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
+def _remarks(run: Run) -> list[tuple[str, str]]:
+    """Return kind and text of what the data set remarks on each subject, each once."""
+    found = [
+        (remark.kind, f"sub-{label}: {remark.words}")
+        for label in run.config.subjects
+        for remark in run.subject(label).remarks
+    ]
+    return list(dict.fromkeys(found))
+
+
 def _warnings(run: Run) -> tuple[str, ...]:
-    found = []
+    found = [text for kind, text in _remarks(run) if kind == "warning"]
     if run.config.predict.rescale == "test":
         found.append(
             "Predictions were standardised over the test set (predict.rescale = 'test', as in "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,11 +84,30 @@ class Trials:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Something about the input that a user should know and that stops nothing.
+
+    ``kind`` is ``"warning"`` (a number may be wrong for it), ``"note"`` (how something unclear
+    was understood) or ``"left out"`` (a file, and why). ``text`` is one line and begins with the
+    file or the setting that it is about. The plan prints remarks and the report shows them.
+    """
+
+    text: str
+    kind: Literal["warning", "note", "left out"] = "note"
+
+    @property
+    def words(self) -> str:
+        """The text, with what it is where it is no plain note."""
+        return self.text if self.kind == "note" else f"{self.kind}: {self.text}"
+
+
+@dataclass(frozen=True)
 class Subject:
     """What a data set knows of one subject before any betas are read.
 
     ``mask`` is the ROI expression that is decoded from unless the recipe or ``--mask`` names
     another one. ``anatomy`` is an image on the same world space as the grid to draw maps on.
+    ``remarks`` say how what was unclear in the input was understood, and what was left out.
     """
 
     label: str
@@ -98,6 +117,7 @@ class Subject:
     mask: str
     anatomy: Path | None = None
     task: str = ""
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.readers.tables import read_table
 from neurodiffuse.types import Roi
 from neurodiffuse_bids.regions import Region
-from neurodiffuse_bids.tables import read_table
 
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "V1": ("V1v", "V1d"),

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.readers import volumes
+from neurodiffuse.readers.pictures import ImageFiles
 from neurodiffuse.types import Dataset, Stimuli, Subject
-from neurodiffuse_bids import aliases, volumes
+from neurodiffuse_bids import aliases
 from neurodiffuse_bids import split as rules
 from neurodiffuse_bids.events import TABLES, Responses, Row, Tables, trials_of
 from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
@@ -20,7 +22,7 @@ from neurodiffuse_bids.places import cache_folder, root_folder
 from neurodiffuse_bids.regions import Reader, Region, find_anatomy, find_regions
 from neurodiffuse_bids.series import find_series, is_alike
 from neurodiffuse_bids.sidecars import Sidecars, read_json
-from neurodiffuse_bids.stimuli import ImageFiles, Pictures, bare
+from neurodiffuse_bids.stimuli import Pictures, bare
 
 MASKS = ("nsdgeneral", "visual", "visualcortex", "VC", "brain", "mask")
 """What is decoded from unless told otherwise: the first of these that a subject has, else all."""
@@ -144,7 +146,7 @@ class BidsDataset(Dataset):
             files = [file.path for file in part.series.files]
             rows = [row.volume for row in part.rows]
             if rows:
-                yield volumes.responses(files, rows, about.subject.grid, voxels, sidecars)
+                yield volumes.responses(files, rows, about.subject.grid, voxels, sidecars.factor)
 
     def fingerprint(self, label: str) -> str:
         """Return a digest of the trials and of the names and sizes of the files of betas."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.readers.tables import Table, only_rows, read_table
 from neurodiffuse.types import Grid, Trials
 from neurodiffuse_bids.index import BidsFile
 from neurodiffuse_bids.series import Series
 from neurodiffuse_bids.stimuli import Pictures, id_of_file
-from neurodiffuse_bids.tables import Table, only_rows, read_table
 
 TABLES = ("trials", "events", "conditions")
 """The suffixes of tables of trials; where several fit a file equally, the first one counts."""

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers import volumes
+from neurodiffuse.readers.tables import read_table
 from neurodiffuse.types import Grid, Roi
-from neurodiffuse_bids import volumes
 from neurodiffuse_bids.index import BidsFile
 from neurodiffuse_bids.sidecars import Sidecars
-from neurodiffuse_bids.tables import read_table
 
 HEMISPHERES = {"L": "lh", "R": "rh"}
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.tables import read_table
 from neurodiffuse_bids.stimuli import bare
-from neurodiffuse_bids.tables import read_table
 
 RULES = '"column", "file" (with split_file), "repeats>=N", "shared", "fraction:0.1"'
 

@@ -198,7 +198,7 @@ def test_scaled_integers(empty):
 
 
 def test_large_files_are_read_in_stretches(empty, monkeypatch):
-    monkeypatch.setattr("neurodiffuse_bids.volumes.CHUNK", 8 * ALL.size * 2)
+    monkeypatch.setattr("neurodiffuse.readers.volumes.CHUNK", 8 * ALL.size * 2)
     image = empty.betas(f"{FUNC}_betas.nii.gz", 5)
     empty.table(f"{FUNC}_events.tsv", HEADER, *[event("a")] * 5)
     np.testing.assert_array_equal(read(BidsDataset(str(empty.root))), flat(image))

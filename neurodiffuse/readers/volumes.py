@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from nibabel.filebasedimages import ImageFileError
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.types import Grid, Shape
-from neurodiffuse_bids.sidecars import Sidecars
 
 CHUNK = 96 * 2**20
 """Bytes of a 4D file that are held at once, as float64."""
@@ -72,7 +71,7 @@ def responses(
     rows: Sequence[int],
     grid: Grid,
     voxels: np.ndarray,
-    sidecars: Sidecars,
+    factor: Callable[[Path], float],
 ) -> np.ndarray:
     """Return some volumes at some voxels.
 
@@ -86,8 +85,8 @@ def responses(
         The grid that every file must have.
     voxels
         bool (grid.size,).
-    sidecars
-        Gives the factor of a file.
+    factor
+        Returns what the stored numbers of a file are multiplied by.
 
     Returns
     -------
@@ -102,7 +101,7 @@ def responses(
         check_grid(path, own, grid, files[0])
         if count != 1 and len(files) > 1:
             raise DataError(f"{path}: has {count} volumes where a single trial's one is expected.")
-        times = sidecars.factor(path)
+        times = factor(path)
         for block in _volumes(path):
             for k in range(block.shape[3]):
                 if volume in place:

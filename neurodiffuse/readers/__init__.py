@@ -1,0 +1,1 @@
+"""Readers of files that data sets are made of: volumes, pictures, tables."""
