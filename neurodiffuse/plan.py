@@ -89,7 +89,11 @@ def _ridge(run: Run, subjects: Collection[SubjectPlan]) -> str:
         named = device not in ("auto", "cpu")
         return f"on the CPU: no plugin offers ridge on {device!r}" if named else ""
     single, predict = run.config.mask.repetitions == "single", run.config.predict
-    rows = {s.label: s.train_trials if single else s.train_images for s in subjects}
+    trials = {s.label: run.subject(s.label).trials for s in subjects}
+    rows = {
+        s.label: trials[s.label].split.count("train") if single else s.train_images
+        for s in subjects
+    }
     most = max(subjects, key=lambda s: min(s.voxels, rows[s.label]))
     n = rows[most.label]
     held_out = min(predict.calibration, n) if predict.rescale == "train" else 0
@@ -125,9 +129,9 @@ def _plan_subject(run: Run, label: str) -> SubjectPlan:
         expression,
         int(voxels.sum()),
         len(trials.images("train")),
-        trials.split.count("train"),
+        trials.total("train"),
         len(trials.images("test")),
-        trials.split.count("test"),
+        trials.total("test"),
     )
 
 

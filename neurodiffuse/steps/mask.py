@@ -93,27 +93,30 @@ def _averaged(
     )
     test_row = {image: row for row, image in enumerate(test_ids)}
     train_row = {} if single else {image: row for row, image in enumerate(train_ids)}
+    weights = np.array(trials.counts(), np.float32)  # a row may be an average already
     done, singles = 0, 0
     for block in progress(
         run.dataset.betas(about.label, voxels), f"sub-{about.label} betas", quiet=run.quiet
     ):
-        for beta, image, split in zip(
-            block, trials.stimulus[done:], trials.split[done:], strict=False
+        for beta, image, split, weight in zip(
+            block, trials.stimulus[done:], trials.split[done:], weights[done:], strict=False
         ):
             if split == "test":
-                test[test_row[image]] += beta
+                test[test_row[image]] += beta * weight
             elif split == "train" and single:
                 train[singles] = beta
                 singles += 1
             elif split == "train":
-                train[train_row[image]] += beta
+                train[train_row[image]] += beta * weight
         done += len(block)
     if done != len(trials):
         raise DataError(
             f"sub-{about.label}: {done} betas for {len(trials)} trials of the events; they must "
             "be as many."
         )
-    times = Counter(zip(trials.split, trials.stimulus, strict=True))
+    times: Counter[tuple[str, str]] = Counter()
+    for split, image, count in zip(trials.split, trials.stimulus, trials.counts(), strict=True):
+        times[split, image] += count
     test /= np.array([times["test", i] for i in test_ids], np.float32)[:, None]
     if not single:
         train /= np.array([times["train", i] for i in train_ids], np.float32)[:, None]
@@ -179,15 +182,14 @@ def _summary(
         for roi in about.rois
         if roi.kind == "mask" and not roi.detail
     }
-    split = Counter(about.trials.split)
     return {
         "expression": expression,
         "voxels": int(voxels.sum()),
         "constant_voxels": constant,
         "dropped_voxels": int(asked.sum() - voxels.sum()),
         "rois": counts,
-        "train_trials": split["train"],
-        "test_trials": split["test"],
+        "train_trials": about.trials.total("train"),
+        "test_trials": about.trials.total("test"),
         "train_images": len(about.trials.images("train")),
         "test_images": len(about.trials.images("test")),
         "space": about.grid.space,

@@ -66,16 +66,26 @@ class Trials:
     """One row a stimulus trial, in the order of presentation; every field has n_trials entries.
 
     ``stimulus`` is the stimulus id, ``split`` is ``"train"`` or ``"test"``, ``session`` and
-    ``run`` are labels (empty where the data set has none).
+    ``run`` are labels (empty where the data set has none). ``count`` is how many trials a row is
+    the average of; empty: every row is one trial.
     """
 
     stimulus: tuple[str, ...]
     split: tuple[str, ...]
     session: tuple[str, ...]
     run: tuple[str, ...]
+    count: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.stimulus)
+
+    def counts(self) -> tuple[int, ...]:
+        """Return how many trials each row is the average of."""
+        return self.count or (1,) * len(self)
+
+    def total(self, split: str) -> int:
+        """Return how many trials there are of a split, rows counted as often as they average."""
+        return sum(n for n, part in zip(self.counts(), self.split, strict=True) if part == split)
 
     def images(self, split: str) -> tuple[str, ...]:
         """Return the distinct stimulus ids of a split in order of first presentation."""

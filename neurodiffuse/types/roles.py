@@ -61,7 +61,9 @@ class Dataset(Role):
         Override it to also cover the files that the betas are in.
         """
         trials = self.subject(label).trials
-        columns = (trials.stimulus, trials.split, trials.session, trials.run)
+        columns: tuple[object, ...] = (trials.stimulus, trials.split, trials.session, trials.run)
+        if trials.count:
+            columns = (*columns, trials.count)
         return hashlib.sha256(repr(columns).encode()).hexdigest()
 
     def files(self, label: str) -> tuple[Path, ...]:

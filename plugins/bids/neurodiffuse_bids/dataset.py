@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers import volumes
 from neurodiffuse.readers.pictures import ImageFiles
-from neurodiffuse.types import Dataset, Stimuli, Subject
+from neurodiffuse.readers.spread import remark_on_spreads, spread_of_files
+from neurodiffuse.types import Dataset, Remark, Stimuli, Subject
 from neurodiffuse_bids import aliases
 from neurodiffuse_bids import split as rules
-from neurodiffuse_bids.events import TABLES, Responses, Row, Tables, trials_of
+from neurodiffuse_bids.choice import RowFilter
+from neurodiffuse_bids.events import Responses, Row, trials_of
 from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
-from neurodiffuse_bids.places import cache_folder, root_folder
+from neurodiffuse_bids.places import cache_folder, root_folder, subject_folder
 from neurodiffuse_bids.regions import Reader, Region, find_anatomy, find_regions
-from neurodiffuse_bids.series import find_series, is_alike
+from neurodiffuse_bids.responses import Wanted, read_responses
+from neurodiffuse_bids.series import NoBetasError, is_alike
 from neurodiffuse_bids.sidecars import Sidecars, read_json
-from neurodiffuse_bids.stimuli import Pictures, bare
+from neurodiffuse_bids.stimuli import Pictures
 
 MASKS = ("nsdgeneral", "visual", "visualcortex", "VC", "brain", "mask")
 """What is decoded from unless told otherwise: the first of these that a subject has, else all."""
@@ -69,6 +75,26 @@ class BidsDataset(Dataset):
         Another BIDS data set to take the events from: the raw one, for instance.
     alias_file
         A TOML file or a table with names for unions of regions.
+    order
+        What volume k of the betas belongs to where the rows of the events are not in the order
+        of their onsets: to row k (``file``), or to the k-th in time (``onset``). Empty: such
+        events are refused.
+    sessions
+        The sessions to use, in the order in which they were: ``["pre", "post"]``. Empty: all of
+        them, in the order of their numbers or of ``acq_time`` in ``sessions.tsv`` or
+        ``scans.tsv``.
+    trials_filter, exclude
+        Which trials to use: columns of the events with the values that a row must have, or must
+        not have, ``{stim_type = ["Famous", "Scrambled"]}``.
+    missing
+        ``skip`` goes on without runs whose events are there and whose betas are not, and without
+        trials whose picture is not there; ``error`` refuses them.
+    duplicates
+        What to do when copies of one picture, files of the same content, are in training and in
+        test: ``warn``; move them all to the test set (``together``); ``refuse``.
+    standardise
+        ``run``: z-score each voxel within each file of betas, over all of the trials in use,
+        training and test, for runs in different units.
     cache_dir
         Where the index of file names is kept; empty: ``$XDG_CACHE_HOME/neurodiffuse/bids`` or
         ``~/.cache/neurodiffuse/bids``.
@@ -91,6 +117,13 @@ class BidsDataset(Dataset):
         captions_file: str = "",
         events_dir: str = "",
         alias_file: str = "",
+        order: Literal["", "file", "onset"] = "",
+        sessions: list[str] | None = None,
+        trials_filter: RowFilter | None = None,
+        exclude: RowFilter | None = None,
+        missing: Literal["error", "skip"] = "error",
+        duplicates: Literal["warn", "together", "refuse"] = "warn",
+        standardise: Literal["", "run"] = "",
         cache_dir: str = "",
     ) -> None:
         rules.check_rule(split, split_file)
@@ -113,9 +146,16 @@ class BidsDataset(Dataset):
         self.captions_file = captions_file
         self.events_dir = events_dir
         self.alias_file = alias_file
+        self.duplicates = duplicates
+        self.standardise = standardise
+        self.order = order
+        self.sessions = sessions
+        self.trials_filter = trials_filter
+        self.exclude = exclude
+        self.missing = missing
         self.cache_dir = cache_dir
         self._opened: dict[str, _Open] = {}
-        self._seen: dict[str, frozenset[str]] = {}
+        self._read: dict[str, tuple[tuple[Responses, ...], tuple[Remark, ...]]] = {}
         self._pictures: Pictures | None = None
 
     def subjects(self) -> tuple[str, ...]:
@@ -146,7 +186,9 @@ class BidsDataset(Dataset):
             files = [file.path for file in part.series.files]
             rows = [row.volume for row in part.rows]
             if rows:
-                yield volumes.responses(files, rows, about.subject.grid, voxels, sidecars.factor)
+                grid = about.subject.grid
+                found = volumes.responses(files, rows, grid, voxels, sidecars.factor)
+                yield _standardised(found, files[0]) if self.standardise else found
 
     def fingerprint(self, label: str) -> str:
         """Return a digest of the trials and of the names and sizes of the files of betas."""
@@ -154,6 +196,8 @@ class BidsDataset(Dataset):
         files = [file.path for part in about.responses for file in part.series.files]
         sizes = [(str(path.relative_to(self._root())), path.stat().st_size) for path in files]
         said = repr((super().fingerprint(label), sizes))
+        if self.standardise:
+            said += f" standardised by {self.standardise}"
         return hashlib.sha256(said.encode()).hexdigest()
 
     def roi(self, label: str, name: str) -> np.ndarray:
@@ -169,10 +213,11 @@ class BidsDataset(Dataset):
     def stimuli(self, ids: Sequence[str]) -> Stimuli:
         """Return stimuli by id; their files must be there, and are not opened yet."""
         pictures = self._stimuli()
-        if not self._opened:  # the tables say which files the ids stand for
+        if not self._read:  # the tables say which files the ids stand for
             for label in self.subjects():
-                self._shown(label)
-        paths = [pictures.path(stimulus) for stimulus in ids]
+                with suppress(DataError):  # what is wrong is told when that subject is asked for
+                    self._shown(label)
+        paths = pictures.paths(ids)
         captions = tuple(pictures.captions(stimulus) for stimulus in ids)
         return Stimuli(tuple(ids), ImageFiles(paths), captions)
 
@@ -201,13 +246,14 @@ class BidsDataset(Dataset):
             self.about()  # what cannot be read is told before anything is computed
             who, root = f"sub-{label}", self._root()
             files = self._files(label, root)
-            responses = self._responses(label, files)
+            responses, remarks = self._responses(label)
             first = responses[0].series.files[0]
             grid = replace(responses[0].grid, space=first["space"])
             for part in responses:
                 volumes.check_grid(part.series.files[0].path, part.grid, grid, first.path)
             rows = [row for part in responses for row in part.rows]
-            trials, kept = trials_of(responses, self._sides(label, rows))
+            sides, about_split = self._sides(label, rows)
+            trials, kept = trials_of(responses, sides)
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and not is_alike(f, first)]
             regions = find_regions(others, first, grid, Sidecars(root), self.regions_filter or {})
@@ -219,7 +265,9 @@ class BidsDataset(Dataset):
             anatomy = find_anatomy(files, first)
             if not len(trials):
                 raise DataError(f"{who}: no trial has a stimulus and a side of the split.")
-            about = Subject(label, grid, trials, rois, mask, anatomy, first["task"])
+            sidecars = Sidecars(root)
+            remarks = (*remarks, *about_split, *self._about_spread(kept, sidecars))
+            about = Subject(label, grid, trials, rois, mask, anatomy, first["task"], remarks)
             self._opened[label] = _Open(about, kept, regions, Reader(grid))
         return self._opened[label]
 
@@ -229,71 +277,112 @@ class BidsDataset(Dataset):
                 f"{root}: no subject {label!r}.{near(label, self.subjects())} "
                 f"Subjects: {listing(self.subjects())}."
             )
+        subject_folder(root, label)
         return subject_files(root, label, self._cache())
 
-    def _responses(self, label: str, files: Sequence[BidsFile]) -> tuple[Responses, ...]:
-        """Return the betas of every session and run with the rows of their tables."""
-        wanted = self.betas_filter or {}
-        found = find_series(files, wanted, self.space, self.task, f"{self._root()}: sub-{label}")
-        tables = files
-        if self.events_dir:
-            raw = Path(self.events_dir).expanduser()
-            if not (raw / f"sub-{label}").is_dir():
-                raise MissingDataError(
-                    f"datasets.bids.events_dir: {raw} has no folder sub-{label}."
-                )
-            tables = subject_files(raw.absolute(), label, self._cache())
-        tables = [file for file in tables if file["suffix"] in TABLES]
-        reader = Tables(self.stimulus_column, self._stimuli())
-        out = []
-        for series in found:
-            grid, count = volumes.grid_of(series.files[0].path)
-            if len(series.files) > 1:  # the headers of the others are read with their data
-                count = len(series.files)
-            out.append(Responses(series, grid, reader.rows(series, tables, count)))
-        self._seen[label] = frozenset(bare(row.stimulus) for part in out for row in part.rows)
-        return tuple(out)
+    def _responses(self, label: str) -> tuple[tuple[Responses, ...], tuple[Remark, ...]]:
+        """Return the betas of every session and run with their trials, and what to remark."""
+        if label not in self._read:
+            root = self._root()
+            files = tables = self._files(label, root)
+            raw = Path(self.events_dir).expanduser().absolute() if self.events_dir else root
+            if self.events_dir:
+                own = subject_folder(raw, label) if raw.is_dir() else ""
+                if not own:
+                    raise MissingDataError(
+                        f"datasets.bids.events_dir: {raw} has no folder sub-{label}."
+                    )
+                tables = subject_files(raw, own, self._cache())
+            wanted = Wanted(
+                self.betas_filter or {},
+                self.space,
+                self.task,
+                self.sessions or (),
+                self.stimulus_column,
+                self.order,
+                self.trials_filter,
+                self.exclude,
+                self.missing,
+            )
+            self._read[label] = read_responses(
+                label, files, tables, wanted, self._stimuli(), (root, raw)
+            )
+        return self._read[label]
 
-    def _sides(self, label: str, rows: Sequence[Row]) -> Sequence[str]:
-        stimuli = [row.stimulus for row in rows]
+    def _sides(self, label: str, rows: Sequence[Row]) -> tuple[Sequence[str], tuple[Remark, ...]]:
+        """Return the side of every trial, and what to remark on the split."""
+        stimuli, pictures = [row.stimulus for row in rows], self._stimuli()
+        copies: Mapping[str, str] = pictures.copies(dict.fromkeys(stimuli))
+        remarks: tuple[Remark, ...] = ()
+        where = f"{self._root()}: sub-{label}"
         if self.split_file:
-            return rules.from_file(Path(self.split_file).expanduser(), stimuli, f"sub-{label}")
-        if self.split not in ("", "column"):
-            return rules.by_rule(self.split, stimuli, self._sharing)
+            path = Path(self.split_file).expanduser()
+            sides: Sequence[str] = rules.from_file(path, stimuli, pictures, f"sub-{label}")
+        elif self.split in ("", "column"):
+            sides = self._column(where, rows)
+            rules.check_sides(stimuli, sides, where)
+        else:
+            seen: Mapping[str, frozenset[str]] = {}
+            if self.split == "shared":
+                seen, remarks = self._seen_by_all()
+            if self.duplicates == "together":
+                copies = pictures.copies({*stimuli, *(i for ids in seen.values() for i in ids)})
+            same = copies if self.duplicates == "together" else {}
+            of = {i: same.get(i) or pictures.key(i) for i in {*stimuli}.union(*seen.values())}
+            sides = rules.by_rule(self.split, stimuli, of, lambda: _sharing(seen, of))
+        sides, more = rules.apart(stimuli, sides, copies, self.duplicates, where)
+        return sides, (*remarks, *more)
+
+    def _column(self, where: str, rows: Sequence[Row]) -> Sequence[str]:
+        """Return the sides that the events have in a column, else ``stimuli.tsv``."""
         texts = [row.split for row in rows]
         if None in texts and any(texts):
             row = rows[texts.index(None)]
             raise DataError(
-                f"{self._root()}: sub-{label}: the events of session {row.session!r}, run "
+                f"{where}: the events of session {row.session!r}, run "
                 f"{row.run!r} have no column 'split' while others do; write it into all of them."
             )
         if not any(texts):
-            catalogue = self._stimuli().catalogue()
-            texts = [catalogue.get(bare(s), {}).get("split", "") for s in stimuli]
+            texts = [self._stimuli().row(row.stimulus).get("split", "") for row in rows]
         if not any(texts):
             raise DataError(
-                f"{self._root()}: sub-{label}: nothing says which images are the test set: neither "
+                f"{where}: nothing says which images are the test set: neither "
                 "the events nor stimuli.tsv has a column 'split' with train and test. Choose with "
                 f"--set datasets.bids.split=…: {rules.RULES}."
             )
-        sides = [rules.side(text or "", f"sub-{label}") for text in texts]
-        rules.check_sides(stimuli, sides, f"{self._root()}: sub-{label}")
-        return sides
+        return [rules.side(text or "", where) for text in texts]
 
-    def _sharing(self) -> dict[str, int]:
-        """Return how many subjects saw each image and, under an empty name, how many there are."""
-        labels = self.subjects()
-        counts = {"": len(labels)}
-        for label in labels:
-            for stimulus in self._shown(label):
-                counts[stimulus] = counts.get(stimulus, 0) + 1
-        return counts
+    def _seen_by_all(self) -> tuple[dict[str, frozenset[str]], tuple[Remark, ...]]:
+        """Return which stimuli each subject saw, and the subjects that have no betas."""
+        seen, without = {}, []
+        for label in self.subjects():
+            try:
+                seen[label] = self._shown(label)
+            except NoBetasError:
+                without.append(f"sub-{label}")
+        text = f"{listing(without)}: no betas; split = shared counts the other {len(seen)} subjects"
+        return seen, (Remark(text, "left out"),) if without else ()
 
     def _shown(self, label: str) -> frozenset[str]:
         """Return which stimuli a subject saw; only tables and headers are read."""
-        if label not in self._seen:
-            self._responses(label, self._files(label, self._root()))
-        return self._seen[label]
+        parts, _ = self._responses(label)
+        return frozenset(row.stimulus for part in parts for row in part.rows)
+
+    def _about_spread(self, parts: Sequence[Responses], sidecars: Sidecars) -> tuple[Remark, ...]:
+        """Return a warning when the numbers of some runs are far larger than those of others."""
+        if self.standardise:
+            text = "betas: z-scored within each run over all its trials (standardise = run)"
+            return (Remark(text),)
+        spreads = {}
+        for part in parts:
+            paths = [file.path for file in part.series.files]
+            rows = [row.volume for row in part.rows]
+            spreads[paths[0].name] = spread_of_files(paths, rows, sidecars.factor)
+        return remark_on_spreads(
+            spreads,
+            "Correct ScaleFactor in the JSON file of integers, or z-score the trials of each run: "
+            "--set datasets.bids.standardise=run.",
+        )
 
     # --- places -------------------------------------------------------------------------------
 
@@ -312,3 +401,21 @@ class BidsDataset(Dataset):
             captions = Path(self.captions_file).expanduser() if self.captions_file else None
             self._pictures = Pictures(named or root / "stimuli", named or root, captions)
         return self._pictures
+
+
+def _sharing(seen: Mapping[str, frozenset[str]], picture: Mapping[str, str]) -> dict[str, int]:
+    """Return how many subjects saw each picture and, under an empty name, how many there are."""
+    counts = Counter(one for ids in seen.values() for one in {picture[i] for i in ids})
+    return {**counts, "": len(seen)}
+
+
+def _standardised(betas: np.ndarray, path: Path) -> np.ndarray:
+    """Return the betas of a run z-scored by voxel; what does not vary is 0."""
+    if len(betas) < 2:
+        raise DataError(
+            f"{path}: datasets.bids.standardise=run needs two or more trials in a file, and this "
+            "one has one."
+        )
+    centred = betas - betas.mean(axis=0, dtype=np.float64)
+    sd = centred.std(axis=0, ddof=1)
+    return np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0).astype(np.float32)

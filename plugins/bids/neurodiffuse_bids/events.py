@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.tables import Table, only_rows, read_table
-from neurodiffuse.types import Grid, Trials
+from neurodiffuse.types import Grid, Remark, Trials
+from neurodiffuse_bids.choice import Choice
+from neurodiffuse_bids.identity import INDEXED, index, same
 from neurodiffuse_bids.index import BidsFile
+from neurodiffuse_bids.order import Sessions, presentation_order
 from neurodiffuse_bids.series import Series
-from neurodiffuse_bids.stimuli import Pictures, id_of_file
+from neurodiffuse_bids.stimuli import id_of_file
 
 TABLES = ("trials", "events", "conditions")
 """The suffixes of tables of trials; where several fit a file equally, the first one counts."""
@@ -20,14 +24,20 @@ TABLES = ("trials", "events", "conditions")
 COLUMNS = ("stim_id", "stim_file", "image_filename", "ImgName", "stimulus", "condition")
 """The columns in which the stimulus is looked for, in this order."""
 
+COUNTS = ("n_trials", "n_reps", "n_averaged")
+"""The columns that say how many trials a row is the average of; the first one counts."""
+
 _APART = ("subject", "session", "task", "run", "acquisition", "direction", "echo", "part")
+_INHERITED = ("task", "acquisition", "direction", "reconstruction")
 
 
 @dataclass(frozen=True)
 class Row:
     """A trial: the volume it belongs to, its stimulus, and what the table says of it.
 
-    ``split`` is None where the table has no such column.
+    ``split`` is None where the table has no such column, ``file`` empty where it names no
+    picture, ``onset`` None where it has none. ``kept`` is false of a row that the user's choice
+    leaves out, ``count`` how many trials the row is the average of.
     """
 
     volume: int
@@ -35,6 +45,11 @@ class Row:
     split: str | None
     session: str
     run: str
+    file: str = ""
+    onset: float | None = None
+    kept: bool = True
+    count: int = 1
+    table: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -55,65 +70,98 @@ def trials_of(
     for part in responses:
         inside = [(row, side) for row, side in zip(part.rows, every, strict=False) if side]
         trials += inside
-        kept.append(Responses(part.series, part.grid, tuple(row for row, _ in inside)))
+        kept.append(replace(part, rows=tuple(row for row, _ in inside)))
+    counts = tuple(row.count for row, _ in trials)
     return Trials(
         tuple(row.stimulus for row, _ in trials),
         tuple(side for _, side in trials),
-        tuple(row.session for row, _ in trials),
-        tuple(row.run for row, _ in trials),
+        _one_label(row.session for row, _ in trials),
+        _one_label(row.run for row, _ in trials),
+        counts if any(count != 1 for count in counts) else (),
     ), tuple(kept)
 
 
-@dataclass(frozen=True)
+def _one_label(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return labels of which two that are one index are one text, the first of them."""
+    first: dict[str, str] = {}
+    return tuple(first.setdefault(index(label), label) for label in labels)
+
+
+@dataclass
 class Tables:
-    """The tables of one series of betas, and how to read the stimulus from them."""
+    """The tables of trials of one subject, and how to read the stimulus from them.
 
+    Parameters
+    ----------
+    files
+        The tables.
+    sessions
+        The order of the sessions.
+    column
+        The column of the stimulus; empty: the first of `COLUMNS` that a table has.
+    order
+        What to do with rows whose onsets descend: refuse (empty), leave them (``file``), or sort
+        them (``onset``).
+    choice
+        Which rows count.
+    """
+
+    files: Sequence[BidsFile]
+    sessions: Sessions
     column: str
-    pictures: Pictures
+    order: str
+    choice: Choice
+    used: list[BidsFile] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    without_betas: list[str] = field(default_factory=list)
 
-    def rows(self, series: Series, files: Sequence[BidsFile], volumes: int) -> tuple[Row, ...]:
+    def rows(self, series: Series, volumes: int) -> tuple[Row, ...]:
         """Return the trials of a series in the order of its volumes.
 
         The table must have as many rows as the series has volumes: volume k is row k, and
-        volumes of rows without a stimulus are left out. Where the counts differ, rows without
-        a stimulus (fixation, responses) are dropped first.
+        volumes of rows without a stimulus, or that the user's choice leaves out, are skipped.
+        Where the counts differ, rows without a stimulus (fixation, responses) are dropped
+        first, then those that were not chosen.
 
         Raises
         ------
         MissingDataError
             If there is no table.
         DataError
-            If the counts differ either way.
+            If the counts differ all these ways, several sessions of unknown order are in one
+            file, or rows are not in the order of their onsets.
         """
-        name = series.files[0].path.name
-        found = tables_of(series.files[0], files)
+        image = series.files[0]
+        found = tables_of(image, self.files, self.sessions)
+        self.used += found
         if not found:
             if series.trial_entity() == "stim":
                 return self._by_name(series)
             raise MissingDataError(
-                f"{series.files[0].path}: no table of its trials: looked for *_events.tsv, "
-                f"*_trials.tsv and *_conditions.tsv with the subject, session and run of {name}."
+                f"{image.path}: no table of its trials: looked for *_events.tsv, *_trials.tsv "
+                f"and *_conditions.tsv with the subject, session and run of {image.path.name}."
             )
-        rows = [row for file in found for row in self._of_table(series, file)]
+        self._check_joined(image, found)
+        parts = [self.of_table(series, file) for file in found]
         if series.trial_entity() in ("stim", "contrast"):
-            return self._named(series, rows, found[0].path)
-        shown = [row for row in rows if row.stimulus]
-        if len(rows) != volumes and len(shown) == volumes:
-            rows = shown
-        if len(rows) != volumes:
-            raise DataError(_counts(series, found, volumes, len(rows), len(shown)))
-        numbered = enumerate(rows)
-        return tuple(_at(row, k) for k, row in numbered if row.stimulus)
+            return self._named(series, parts)
+        fitting = [some for some in self._ways(parts) if _total(some) == volumes]
+        if not fitting:
+            raise DataError(_counts(series, found, volumes, parts))
+        return self._numbered(fitting[0])
 
-    def _of_table(self, series: Series, file: BidsFile) -> list[Row]:
+    def of_table(self, series: Series, file: BidsFile) -> list[Row]:
+        """Return the rows of a table, in its order and of no volume yet."""
         table = read_table(file.path)
         types = [_plain(text) for text in table.get("trial_type")]
         desc = _plain(series["desc"])
         if series["suffix"] == "betaseries" and desc in types:
             table = only_rows(table, [k for k, text in enumerate(types) if text == desc])
-        runs, sessions = table.get("run"), table.get("session")
-        names = self._stimuli(table)
+        runs, sessions, files = table.get("run"), table.get("session"), table.get("stim_file")
+        names, kept = self._stimuli(table), self.choice.rows(table)
+        counts = self._averaged(table, names)
         splits = table["split"] if "split" in table else (None,) * len(table)
+        onsets = table.get("onset")
         return [
             Row(
                 -1,
@@ -121,12 +169,35 @@ class Tables:
                 splits[k],
                 series["session"] or file["session"] or sessions[k],
                 series["run"] or file["run"] or runs[k],
+                files[k],
+                _number(onsets[k]),
+                kept[k],
+                counts[k],
+                table.path,
             )
             for k in range(len(table))
         ]
 
+    def unused(self, every: Sequence[Series]) -> list[BidsFile]:
+        """Return the tables of runs of which no series holds the betas.
+
+        A table counts that shows stimuli, and whose task and the like are those of the tables
+        that were used: rest and localisers do not.
+        """
+        like = {e: {file[e] for file in self.used} for e in _INHERITED}
+        found = []
+        for file in self.files:
+            own = file["session"] or file["run"]
+            if not own or any(file[e] not in like[e] for e in _INHERITED):
+                continue
+            if any(_holds(series, file) for series in every) or not self.sessions.holds(file):
+                continue
+            if any(row.stimulus and row.kept for row in self.of_table(every[0], file)):
+                found.append(file)
+        return found
+
     def _stimuli(self, table: Table) -> list[str]:
-        """Return the id of each row's stimulus, empty where none was shown."""
+        """Return the name of each row's stimulus, empty where none was shown."""
         column = self.column or next((c for c in COLUMNS if c in table), "")
         if not column:
             raise DataError(
@@ -134,14 +205,94 @@ class Tables:
                 f"{listing(table.columns)}. Say which with --set datasets.bids.stimulus_column=…"
             )
         ids = list(table[column])
-        if column == "stim_file":
-            ids = [id_of_file(name) for name in ids]
-        if column != "stim_id" and column != "stim_file" and "stim_file" not in table:
-            return ids
-        for stimulus, name in zip(ids, table.get("stim_file"), strict=True):
-            if stimulus and name:
-                self.pictures.name(stimulus, name, table.path)
-        return ids
+        return [id_of_file(name) for name in ids] if column == "stim_file" else ids
+
+    def _averaged(self, table: Table, names: Sequence[str]) -> list[int]:
+        """Return how many trials each row is the average of."""
+        column = next((c for c in COUNTS if c in table), "")
+        counts = []
+        for name, text in zip(names, table.get(column), strict=True):
+            number = _number(text) if column and name else 1
+            if number is None or number < 1 or number != int(number):
+                raise DataError(
+                    f"{table.path}: {column} of the stimulus {name} is {text or 'n/a'!r}; it says "
+                    "how many trials a row is the average of, and must be a whole number of 1 or "
+                    "more. Rename the column if it says something else."
+                )
+            counts.append(int(number))
+        if counts and max(counts) > 1:
+            self.remarks.append(
+                Remark(
+                    f"{table.path.name}: rows are averages of {min(counts)} to {max(counts)} "
+                    f"trials by their column {column}, and count as many."
+                )
+            )
+        return counts
+
+    def _check_joined(self, image: BidsFile, found: Sequence[BidsFile]) -> None:
+        """Refuse tables of which nobody knows in which order they were joined; note a guess."""
+        words = list(dict.fromkeys(file["session"] for file in found if file["session"]))
+        if len(words) > 1 and not self.sessions.known:
+            labels = ", ".join(f'"{word}"' for word in words)
+            raise DataError(
+                f"{image.path}: joins the sessions {listing(words)}, and nothing says in which "
+                f"order. Say it: --set 'datasets.bids.sessions=[{labels}]', or write acq_time "
+                f"into sub-{image['subject']}_sessions.tsv."
+            )
+        names = [str(file.path) for file in found]
+        if names != sorted(names) and not self.sessions.chosen:
+            order = ", ".join(f"run-{file['run']}" for file in found)
+            self.remarks.append(
+                Remark(
+                    f"{image.path.name}: its volumes are taken to be in the order of its runs' "
+                    f"numbers ({order}), not in that of the alphabet. If it was joined "
+                    "alphabetically, write one file per run.",
+                    "warning",
+                )
+            )
+
+    def _ways(self, parts: Sequence[list[Row]]) -> Iterable[list[list[Row]]]:
+        """Yield which rows may have a volume: all, those with a stimulus, those chosen."""
+        yield list(parts)
+        yield [[row for row in rows if row.stimulus] for rows in parts]
+        if self.choice:
+            yield [[row for row in rows if row.stimulus and row.kept] for rows in parts]
+
+    def _numbered(self, parts: Sequence[list[Row]]) -> tuple[Row, ...]:
+        """Return the rows that count with their volumes, volume k being row k."""
+        rows = [row for some in parts for row in self._in_order(some)]
+        return tuple(
+            replace(row, volume=k) for k, row in enumerate(rows) if row.stimulus and row.kept
+        )
+
+    def _in_order(self, rows: list[Row]) -> list[Row]:
+        """Return the rows of a table in order; refuse those whose onsets descend.
+
+        Raises
+        ------
+        DataError
+            If they do, or are to be sorted and have no onsets.
+        """
+        if self.order == "file":
+            return rows
+        order, wrong = presentation_order([(row.session, row.run, row.onset) for row in rows])
+        where = rows[0].table if rows else ""
+        if self.order == "onset":
+            if len(order) != len(rows):
+                raise DataError(
+                    f"{where}: datasets.bids.order=onset sorts rows by their onset, and "
+                    f"{len(rows) - len(order)} of {len(rows)} rows have none."
+                )
+            return [rows[k] for k in order]
+        if wrong is None:
+            return rows
+        late, early = rows[wrong[0]], rows[wrong[1]]
+        raise DataError(
+            f"{where}: rows are not in the order of their onsets: {_moment(early)} comes after "
+            f"{_moment(late)}. Volume k of the betas belongs to row k: say whether the volumes are "
+            "in the order of the rows, --set datasets.bids.order=file, or of time, --set "
+            "datasets.bids.order=onset."
+        )
 
     def _by_name(self, series: Series) -> tuple[Row, ...]:
         """Return trials that the names of their files tell all about."""
@@ -150,60 +301,120 @@ class Tables:
             for k, label in enumerate(series.trials())
         )
 
-    def _named(self, series: Series, rows: Sequence[Row], table: Path) -> tuple[Row, ...]:
+    def _named(self, series: Series, parts: Sequence[list[Row]]) -> tuple[Row, ...]:
         """Return trials whose files carry the stimulus in their names, or a running number."""
-        labels = series.trials()
+        labels, path = series.trials(), series.files[0].path
+        rows = [row for some in parts for row in some]
+        table = rows[0].table if rows else "its table"
         known = {_plain(row.stimulus): row for row in rows if row.stimulus}
         known |= {key.removeprefix("stim"): row for key, row in known.items()}
         if all(_plain(label) in known for label in labels):
-            return tuple(_at(known[_plain(label)], k) for k, label in enumerate(labels))
-        shown = [row for row in rows if row.stimulus]
+            named = [known[_plain(label)] for label in labels]
+            absent = {row.stimulus for row in rows if row.stimulus and row.kept}
+            absent -= {row.stimulus for row in named}
+            if absent:
+                self.without_betas.append(
+                    f"{table} ({listing(sorted(absent), most=3)})"
+                )
+            return tuple(replace(row, volume=k) for k, row in enumerate(named) if row.kept)
         numbers = all(re.search(r"\d$", label) for label in labels)
-        for some in (rows, shown):
-            if series.trial_entity() == "contrast" and numbers and len(some) == len(labels):
-                return tuple(_at(row, k) for k, row in enumerate(some) if row.stimulus)
+        for some in list(self._ways(parts))[:2]:
+            if series.trial_entity() == "contrast" and numbers and _total(some) == len(labels):
+                return self._numbered(some)
         strange = next((label for label in labels if _plain(label) not in known), labels[0])
+        shown = sum(bool(row.stimulus) for row in rows)
         raise DataError(
-            f"{series.files[0].path}: {series.trial_entity()}-{strange} is no stimulus of "
-            f"{table} ({len(shown)} stimulus rows for {len(labels)} files).{near(strange, known)}"
+            f"{path}: {series.trial_entity()}-{strange} is no stimulus of "
+            f"{table} ({shown} stimulus rows for {len(labels)} files).{near(strange, known)}"
         )
 
 
-def tables_of(image: BidsFile, files: Sequence[BidsFile]) -> list[BidsFile]:
+def tables_of(
+    image: BidsFile, files: Sequence[BidsFile], sessions: Sessions | None = None
+) -> list[BidsFile]:
     """Return the tables of an image's trials.
 
     It is the one with the most entities of the image's name among those that have no other
     entity; else, for an image of a whole session or subject, those of all its runs in order.
+
+    Raises
+    ------
+    DataError
+        If two tables fit equally, or are of the same run.
     """
     tables = [f for f in files if f["suffix"] in TABLES and f["extension"] == ".tsv"]
     own = []
     for table in tables:
-        if table["run"] not in ("", image["run"]) or table["session"] not in ("", image["session"]):
+        if any(table[e] and not same(e, table[e], image[e]) for e in ("run", "session")):
             continue
         entities = {k: v for k, v in table.entities.items() if k not in ("suffix", "extension")}
         if image.fits(entities):
-            own.append((-len(entities), TABLES.index(table["suffix"]), str(table.path), table))
+            own.append(((-len(entities), TABLES.index(table["suffix"])), table))
     if own:
-        return [min(own, key=lambda item: item[:3])[3]]
+        best = min(rank for rank, _ in own)
+        tied = sorted((t for rank, t in own if rank == best), key=lambda t: str(t.path))
+        return _distinct([t for t in tied if t.entities.keys() == tied[0].entities.keys()], image)
     fitting = [
         t
         for t in tables
-        if t["subject"] == image["subject"]
-        and all(t[e] == image[e] for e in _APART if t[e] and image[e])
+        if same("subject", t["subject"], image["subject"])
+        and all(same(e, t[e], image[e]) for e in _APART if t[e] and image[e])
         and all(t[e] for e in ("session", "run") if image[e])
+        and (sessions is None or sessions.holds(t))
     ]
     kind = min((TABLES.index(t["suffix"]) for t in fitting), default=0)
     of_runs = [t for t in fitting if t["suffix"] == TABLES[kind]]
-    return sorted(of_runs, key=BidsFile.order)
+    of_runs.sort(key=sessions.order if sessions else BidsFile.order)
+    runs: dict[tuple[str, ...], list[BidsFile]] = {}
+    for table in of_runs:
+        place = {k: v for k, v in table.entities.items() if k not in ("suffix", "extension")}
+        key = tuple(f"{k}-{index(v) if k in INDEXED else v}" for k, v in sorted(place.items()))
+        runs.setdefault(key, []).append(table)
+    for some in runs.values():
+        _distinct(some, image)
+    return of_runs
 
 
-def _at(row: Row, volume: int) -> Row:
-    return Row(volume, row.stimulus, row.split, row.session, row.run)
+def _distinct(tables: list[BidsFile], image: BidsFile) -> list[BidsFile]:
+    if len(tables) > 1:
+        raise DataError(
+            f"{tables[0].path} and {tables[1].path}: both are the table of {image.path.name}; "
+            "run-1 and run-01 are one run. Move the one that does not belong to the betas out of "
+            "the data set."
+        )
+    return tables
 
 
-def _counts(series: Series, tables: Sequence[BidsFile], volumes: int, rows: int, shown: int) -> str:
+def _holds(series: Series, table: BidsFile) -> bool:
+    """Return whether a series holds the betas of a table's session and run, or of some of it."""
+    return all(
+        not table[e] or not series[e] or same(e, series[e], table[e]) for e in ("session", "run")
+    )
+
+
+def _total(parts: Iterable[Sequence[Row]]) -> int:
+    return sum(map(len, parts))
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _moment(row: Row) -> str:
+    return f"{row.stimulus or 'a row'} at {row.onset:g} s"
+
+
+def _counts(
+    series: Series, tables: Sequence[BidsFile], volumes: int, parts: Sequence[Sequence[Row]]
+) -> str:
     """Return the message that betas and events are of different length."""
     image = series.files[0].path
+    rows = _total(parts)
+    shown = sum(bool(row.stimulus) for some in parts for row in some)
     many = len(series.files)
     what = f"{image}: has {volumes} volumes" if many == 1 else (
         f"{image} and {many - 1} more: {volumes} volumes in all"

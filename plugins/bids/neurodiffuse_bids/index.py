@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodiffuse.errors import DataError
+from neurodiffuse_bids.identity import same
 
 ENTITIES = Path(__file__).with_name("entities.json")
 """The entities that are told apart, in the form of a pybids configuration."""
@@ -45,10 +46,13 @@ class BidsFile:
         return self.entities.get(entity, "")
 
     def fits(self, wanted: Mapping[str, Any]) -> bool:
-        """Return whether every entity has the wanted value, or one of a list of values."""
+        """Return whether every entity has the wanted value, or one of a list of values.
+
+        Subjects, sessions and runs are compared as indices: ``1`` fits ``01``.
+        """
         for entity, value in wanted.items():
             values = [value] if isinstance(value, str) else list(value)
-            if self[entity] not in values:
+            if not any(same(entity, self[entity], str(one)) for one in values):
                 return False
         return True
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.errors import DataError, MissingDataError, listing
+from neurodiffuse_bids.identity import same
 
 
 def root_folder(given: str) -> Path:
@@ -39,3 +40,26 @@ def cache_folder(given: str) -> Path:
         return Path(given).expanduser().absolute()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "neurodiffuse" / "bids"
+
+
+def subject_folder(root: Path, label: str) -> str:
+    """Return the label that a subject's folder has, ``01`` or ``1`` alike; empty for none.
+
+    Raises
+    ------
+    DataError
+        If two folders are of one subject by their labels.
+    """
+    names = sorted(
+        entry.name
+        for entry in os.scandir(root)
+        if entry.name.startswith("sub-")
+        and same("subject", entry.name.removeprefix("sub-"), label)
+        and entry.is_dir()
+    )
+    if len(names) > 1:
+        raise DataError(
+            f"{root}: the folders {listing(names)} are of one subject, since {names[0]} and "
+            f"{names[1]} are one index. Rename one, or move it out of the data set."
+        )
+    return names[0].removeprefix("sub-") if names else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
+from neurodiffuse_bids.identity import index
 from neurodiffuse_bids.index import BidsFile, natural
 
 TRIAL = ("trial", "stim", "contrast")
@@ -22,6 +23,10 @@ _SHORT = {
     "session": "ses", "acquisition": "acq", "reconstruction": "rec", "direction": "dir",
     "segmentation": "seg", "resolution": "res", "density": "den", "hemisphere": "hemi",
 }  # fmt: skip
+
+
+class NoBetasError(MissingDataError):
+    """A subject has no betas at all, or none of those that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def find_series(
 
     Raises
     ------
-    MissingDataError
+    NoBetasError
         If there are none.
     DataError
         If there are several kinds, such as two spaces.
@@ -69,7 +74,7 @@ def find_series(
     limits = {key: value for key, value in (("space", space), ("task", task)) if value}
     fitting = [f for f in chosen if f.fits(limits)]
     if not fitting:
-        raise MissingDataError(_none(chosen, wanted, limits, who))
+        raise NoBetasError(_none(chosen, wanted, limits, who))
     kinds: dict[str, list[BidsFile]] = {}
     for file in fitting:
         kinds.setdefault(_kind(file), []).append(file)
@@ -140,18 +145,55 @@ def _series(files: Sequence[BidsFile]) -> tuple[Series, ...]:
     for file in files:
         entity, _ = _trial(file)
         own = "" if entity else file["desc"]
-        key = (natural(file["session"]), natural(file["run"]), entity, own)
-        places.setdefault(key, []).append(file)
+        session, run = (natural(index(file[e])) for e in ("session", "run"))
+        places.setdefault((session, run, entity, own), []).append(file)
     series = []
     for key in sorted(places):
         group = sorted(places[key], key=lambda f: natural(_trial(f)[1]))
         labels = [_trial(f)[1] for f in group]
-        double = [k for k in range(1, len(group)) if labels[k] == labels[k - 1]]
+        double = [k for k in range(1, len(group)) if index(labels[k]) == index(labels[k - 1])]
         if double:
             one, two = group[double[0] - 1].path, group[double[0]].path
-            raise DataError(f"{two}: holds the same betas as {one} by its name; keep one of them.")
+            raise DataError(
+                f"{two}: holds the same betas as {one} by its name (run-1 and run-01 are one "
+                "run). Move the one that does not count out of the data set."
+            )
         series.append(Series(tuple(group)))
+    _check_apart(series)
     return tuple(series)
+
+
+def _check_apart(series: Sequence[Series]) -> None:
+    """Refuse series that hold the same trials: a session and its runs, 4D and 3D files.
+
+    Several series of one run are trial types of a betaseries.
+    """
+    places: dict[tuple[str, str], list[Series]] = {}
+    for one in series:
+        places.setdefault((index(one["session"]), index(one["run"])), []).append(one)
+    for (session, run), some in places.items():
+        kinds = {one.trial_entity(): one for one in some}
+        if len(kinds) > 1:
+            one, two = sorted(kinds.values(), key=Series.trial_entity)[:2]
+            raise DataError(_twice(one, two, two.trial_entity()))
+        if session and run:
+            continue
+        for (other, part), others in places.items():
+            wider = "session" if other and not session else "run" if part and not run else ""
+            sessions, runs = {session, other} - {""}, {run, part} - {""}
+            if wider and len(sessions) < 2 and len(runs) < 2:
+                raise DataError(_twice(some[0], others[0], wider))
+
+
+def _twice(one: Series, two: Series, entity: str) -> str:
+    """Return that two series hold the same trials, of which the second alone has an entity."""
+    own = {e: one[e] for e in ("suffix", "stat", "desc") if one[e] and one[e] == two[e]}
+    wanted = ", ".join(f'{e} = "{v}"' for e, v in {**own, entity: ""}.items())
+    return (
+        f"{one.files[0].path} and {two.files[0].path} hold the same trials by their names: every "
+        f"trial would count twice. Choose with datasets.bids.betas_filter; {{{wanted}}} takes the "
+        f"first, and a list of labels for {entity} the others."
+    )
 
 
 def _none(

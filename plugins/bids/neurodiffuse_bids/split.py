@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from neurodiffuse.errors import DataError
+from neurodiffuse.errors import DataError, listing
 from neurodiffuse.readers.tables import read_table
-from neurodiffuse_bids.stimuli import bare
+from neurodiffuse.types import Remark
+from neurodiffuse_bids.identity import bare
+from neurodiffuse_bids.stimuli import Pictures
 
 RULES = '"column", "file" (with split_file), "repeats>=N", "shared", "fraction:0.1"'
 
@@ -38,41 +40,46 @@ def side(text: str, where: str) -> str:
     return _SIDES[text.lower()]
 
 
-def from_file(path: Path, stimuli: Sequence[str], who: str) -> tuple[str, ...]:
+def from_file(path: Path, stimuli: Sequence[str], pictures: Pictures, who: str) -> tuple[str, ...]:
     """Return each trial's side as a table with the columns stim_id and split has it."""
     table = read_table(path)
     known: dict[str, str] = {}
     for stimulus, text in zip(table["stim_id"], table["split"], strict=True):
         where = side(text, f"{path}: {stimulus}")
-        if known.setdefault(bare(stimulus), where) != where:
+        if known.setdefault(pictures.key(stimulus), where) != where:
             raise DataError(f"{path}: the image {stimulus} is both in training and in test.")
-    unknown = dict.fromkeys(s for s in stimuli if bare(s) not in known)
+    unknown = dict.fromkeys(s for s in stimuli if pictures.key(s) not in known)
     if unknown:
         raise DataError(
             f"{path}: says nothing of {len(unknown)} images of {who}, such as "
             f"{next(iter(unknown))}; write n/a for those to leave out."
         )
-    return tuple(known[bare(s)] for s in stimuli)
+    return tuple(known[pictures.key(s)] for s in stimuli)
 
 
 def by_rule(
-    rule: str, stimuli: Sequence[str], shared: Callable[[], Mapping[str, int]]
+    rule: str,
+    stimuli: Sequence[str],
+    pictures: Mapping[str, str],
+    shared: Callable[[], Mapping[str, int]],
 ) -> tuple[str, ...]:
-    """Return each trial's side by a rule over images.
+    """Return each trial's side by a rule over pictures.
 
-    ``repeats>=N``: images that this subject saw N times or more test. ``shared``: images that
-    every subject saw test; ``shared()`` counts the subjects of an image and, under an empty
-    name, of the data set. ``fraction:F``: an image tests when the SHA-256 of its id, as a
+    ``repeats>=N``: pictures that this subject saw N times or more test. ``shared``: pictures
+    that every subject saw test; ``shared()`` counts the subjects of a picture and, under an
+    empty name, of the data set. ``fraction:F``: an image tests when the SHA-256 of its id, as a
     number between 0 and 1, is below F, so that it does so for every subject and machine.
+
+    ``pictures`` says which picture a stimulus is: two stimuli that are one count together.
     """
     if repeats := _REPEATS.fullmatch(rule):
-        times = Counter(stimuli)
-        tests = {s for s in times if times[s] >= int(repeats[1])}
+        times = Counter(pictures[s] for s in stimuli)
+        tests = {s for s in stimuli if times[pictures[s]] >= int(repeats[1])}
     elif fraction := _FRACTION.fullmatch(rule):
         tests = {s for s in stimuli if _number(s) < float(fraction[1])}
     else:
         counts = shared()
-        tests = {s for s in stimuli if counts[bare(s)] == counts[""]}
+        tests = {s for s in stimuli if counts[pictures[s]] == counts[""]}
     return tuple("test" if s in tests else "train" for s in stimuli)
 
 
@@ -85,6 +92,54 @@ def check_sides(stimuli: Sequence[str], sides: Sequence[str], where: str) -> Non
                 f"{where}: the image {stimulus} is both in training and in test; all trials of "
                 "an image belong to one side."
             )
+
+
+def apart(
+    stimuli: Sequence[str],
+    sides: Sequence[str],
+    copies: Mapping[str, str],
+    duplicates: str,
+    where: str,
+) -> tuple[tuple[str, ...], tuple[Remark, ...]]:
+    """Return the sides with copies of one picture treated as the user wants, and a remark.
+
+    Parameters
+    ----------
+    stimuli, sides
+        Of each trial.
+    copies
+        The content of the stimuli that have the same content as another.
+    duplicates
+        ``warn`` remarks on pictures of which copies are on both sides, ``together`` moves all
+        copies of a test picture to the test side, ``refuse`` refuses them.
+    where
+        For messages.
+    """
+    of_side: dict[str, dict[str, str]] = {"train": {}, "test": {}, "": {}}
+    for stimulus, own in zip(stimuli, sides, strict=True):
+        if stimulus in copies:
+            of_side[own][copies[stimulus]] = stimulus
+    both = sorted(of_side["train"].keys() & of_side["test"].keys())
+    if not both:
+        return tuple(sides), ()
+    pairs = [f"{of_side['train'][c]} and {of_side['test'][c]}" for c in both]
+    said = (
+        f"{len(both)} pictures are in training and in test under other names: "
+        f"{listing(pairs, most=3)} have the same content"
+    )
+    if duplicates == "refuse":
+        raise DataError(
+            f"{where}: {said}. Correct the split, or move all copies to the test set: --set "
+            "datasets.bids.duplicates=together."
+        )
+    if duplicates == "warn":
+        how = "Keep them out of training with --set datasets.bids.duplicates=together."
+        return tuple(sides), (Remark(f"split: {said}. {how}", "warning"),)
+    moved = tuple(
+        "test" if own and copies.get(s) in both else own
+        for s, own in zip(stimuli, sides, strict=True)
+    )
+    return moved, (Remark(f"split: {said}; all trials of them are in the test set."),)
 
 
 def _number(stimulus: str) -> float:

@@ -1,46 +1,302 @@
-"""The pictures that were shown and what was said of them."""
+"""The pictures that were shown: which file each is, and what was said of it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.pictures import PICTURES
 from neurodiffuse.readers.tables import read_table
+from neurodiffuse.types import Remark
+from neurodiffuse_bids.identity import (
+    Names,
+    bare,
+    composed,
+    equal_files,
+    file_of,
+    is_absent,
+    link_bounds,
+    whole,
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a row of a table says of its picture: a name, perhaps a file, and the table."""
+
+    stimulus: str
+    file: str
+    table: Path | None
 
 
 class Pictures:
-    """The folder of stimuli: which file an id stands for, and which captions it has.
+    """The folder of stimuli: which picture a name stands for, and which captions it has.
 
-    ``folder`` is ``stimuli/`` of the data set or one that the user names; no file outside
-    ``within`` is read, whatever the tables or symbolic links say.
+    A picture is its file. Names are what tables call it: several may stand for one picture, and
+    one of them is then its id. Where no file is found, the name has to do.
+
+    Parameters
+    ----------
+    folder
+        ``stimuli/`` of the data set, or one that the user names.
+    within
+        Paths in tables may not lead out of this folder, and links not out of the data set
+        around it.
+    captions_file
+        Captions that are not in ``captions.tsv`` of the folder.
     """
 
     def __init__(self, folder: Path, within: Path, captions_file: Path | None) -> None:
         self.folder = folder
         self.within = within
         self.captions_file = captions_file
-        self._named: dict[str, str] = {}
+        self._bounds = (within.resolve(), *link_bounds(within))
+        self._found: dict[tuple[str, str], str] = {}
+        self._several: dict[str, list[str]] = {}
+        self._loosely: dict[str, str] = {}
+        self._pictures: dict[str, str] = {}
+        self._names: dict[str, list[str]] = {}
+        self._paths: dict[str, Path] = {}
+        self._texts: dict[str, str] = {}
+        self._folded: dict[str, list[str]] = {}
         self._listing: dict[str, list[str]] | None = None
+        self._listed = Names(())
         self._captions: dict[str, tuple[str, ...]] | None = None
+        self._captioned = Names(())
         self._catalogue: dict[str, dict[str, str]] | None = None
+        self._catalogued = Names(())
 
-    def name(self, stimulus: str, file: str, table: Path) -> None:
-        """Note that a table calls a file's picture ``stimulus``.
+    # --- which picture a row shows ------------------------------------------------------------
+
+    def identify(self, shown: Sequence[Shown]) -> tuple[list[str], list[Remark]]:
+        """Return the id of the picture of each row of a subject's tables, and what to remark.
 
         Raises
         ------
         DataError
-            If the tables give one id to two files.
+            If one name stands for two files, or names that differ by case for one.
         """
-        before = self._named.setdefault(stimulus, file)
-        if before != file:
-            raise DataError(
-                f"{table}: the stimulus {stimulus} is {file!r} here and {before!r} elsewhere; "
-                "an id stands for one image."
+        named = {s.stimulus: s.file for s in reversed(shown) if s.file}
+        pairs = [(s.stimulus, s.file or named.get(s.stimulus, "")) for s in shown]
+        keys: dict[str, Counter[str]] = {}
+        places: dict[str, str] = {}
+        for (stimulus, file), row in zip(pairs, shown, strict=True):
+            key = self._find(stimulus, file)
+            before = places.setdefault(stimulus, self._pictures.get(stimulus, key))
+            if before != key:
+                raise DataError(
+                    f"{row.table}: the stimulus {stimulus} is {file!r} here and {before!r} "
+                    "elsewhere; an id stands for one image."
+                )
+            keys.setdefault(key, Counter())[stimulus] += 1
+        with_file = {stimulus for stimulus, file in pairs if file}
+        ids: dict[str, str] = {}
+        taken = {name: key for key, names in keys.items() for name in names}
+        for key, names in keys.items():
+            if any(name not in with_file for name in names):
+                _check_case(list(names), key)
+            best = self._best(names)
+            plain = self._plain(best)
+            ids[key] = plain if taken.setdefault(plain, key) == key else best
+            for name in (*names, ids[key]):
+                self._pictures[name] = key
+                if name not in self._names.setdefault(key, []):
+                    self._names[key].append(name)
+        return [ids[places[stimulus]] for stimulus, _ in pairs], self._remarks(keys, ids)
+
+    def key(self, stimulus: str) -> str:
+        """Return what tells the picture of an id from others, the same for every subject."""
+        return self._pictures.get(stimulus) or self._find(stimulus, "")
+
+    def absent(self, ids: Iterable[str]) -> list[str]:
+        """Return which ids have no picture that is there; one that leads out is not absent."""
+        paths = {i: self._path(i) for i in ids}
+        return [i for i, p in paths.items() if not p or (self._is_inside(p) and is_absent(p))]
+
+    def copies(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the content of the pictures that have the same content as another, by id."""
+        paths = {i: path for i in ids if (path := self._path(i)) and self._is_inside(path)}
+        return equal_files({i: path for i, path in paths.items() if path.is_file()})
+
+    def paths(self, ids: Sequence[str]) -> list[Path]:
+        """Return the image files of stimuli.
+
+        Raises
+        ------
+        MissingDataError
+            If some are not there; all of them are told at once.
+        DataError
+            If a name fits several files, or one lies outside of the data set.
+        """
+        absent = dict.fromkeys(self.absent(ids))
+        if absent:
+            raise MissingDataError(self._missing(list(absent), len(set(ids))))
+        return [self._checked(i) for i in ids]
+
+    def _best(self, names: Counter[str]) -> str:
+        """Return which of the names of a picture is its id."""
+        catalogue, order = self.catalogue(), list(names)
+        return min(
+            order,
+            key=lambda n: (bare(n) not in catalogue, whole(n) != n, -names[n], order.index(n)),
+        )
+
+    def _plain(self, name: str) -> str:
+        """Return a name in the one way to spell it: a path from the folder, a whole number."""
+        if "/" not in name and "\\" not in name:
+            return composed(whole(name))
+        path = Path(os.path.normpath(self._named(name, name)))
+        inside = path.is_relative_to(self.folder)
+        return composed(id_of_file(path.relative_to(self.folder).as_posix())) if inside else name
+
+    def _remarks(self, keys: Mapping[str, Counter[str]], ids: Mapping[str, str]) -> list[Remark]:
+        several = {key: names for key, names in keys.items() if len(names) > 1}
+        out = []
+        if several:
+            key, names = next(iter(several.items()))
+            out.append(
+                Remark(
+                    f"stimuli: {len(several)} pictures have several names in the events and are "
+                    f"one stimulus each, such as {' and '.join(names)}: {ids[key]}."
+                )
             )
+        loosely = {n: f for names in keys.values() for n in names if (f := self._loosely.get(n))}
+        if loosely:
+            name, file = next(iter(loosely.items()))
+            out.append(
+                Remark(
+                    f"stimuli: {len(loosely)} pictures were found by names that differ in case, "
+                    f"file ending, accents or zeros, such as {name}: {file}."
+                )
+            )
+        return out
+
+    # --- files --------------------------------------------------------------------------------
+
+    def _find(self, stimulus: str, file: str) -> str:
+        """Return what tells a picture from others; note its path where there is a file."""
+        given = (stimulus, file)
+        if given not in self._found:
+            row = self.row(stimulus)
+            text = file or row.get("stim_file") or row.get("filename") or ""
+            path = self._named(text, stimulus) if text else self._called(stimulus)
+            if path:
+                key = str(file_of(path)) if path.exists() else os.path.normpath(path)
+                self._paths.setdefault(key, path)
+                self._texts.setdefault(key, text or path.name)
+            else:
+                key = f"the name {bare(composed(whole(stimulus)))}"
+            self._found[given] = key
+        return self._found[given]
+
+    def _path(self, stimulus: str) -> Path | None:
+        return self._paths.get(self.key(stimulus))
+
+    def _named(self, name: str, stimulus: str) -> Path:
+        """Return the file that a table names, under the folder; it need not be there."""
+        spellings = [name, name.replace("\\", "/").removeprefix("bids::")]
+        spellings.append(os.path.normpath(spellings[1]).removeprefix("stimuli/"))
+        for text in spellings:
+            for path in (self.folder / text, self.folder / os.path.normpath(text)):
+                if os.path.lexists(path):
+                    return path
+        self._files()
+        wanted = {composed(os.path.normpath(text)) for text in spellings}
+        folded = {text.casefold() for text in wanted}
+        alike = [path for fold in folded for path in self._folded.get(fold, ())]
+        fitting = [path for path in alike if composed(path) in wanted] or alike
+        if len(set(fitting)) > 1:
+            self._several[stimulus] = fitting
+        if fitting and composed(fitting[0]) not in wanted:
+            self._loosely[stimulus] = fitting[0]
+        return self.folder / (fitting[0] if fitting else spellings[-1])
+
+    def _called(self, stimulus: str) -> Path | None:
+        """Return the file under the folder that has an id for its name, if there is one."""
+        if "/" in stimulus and Path(stimulus).suffix.lower() in PICTURES:
+            return self._named(stimulus, stimulus)
+        files = self._files()
+        names, loosely = self._listed.find(stimulus)
+        found = list(dict.fromkeys(path for name in names for path in files[name]))
+        if len(found) > 1:
+            self._several[stimulus] = found
+        if found and loosely:
+            self._loosely[stimulus] = found[0]
+        return self.folder / found[0] if found else None
+
+    def _files(self) -> dict[str, list[str]]:
+        """Return the pictures below the folder by stimulus id, as paths relative to it."""
+        if self._listing is None:
+            self._listing = {}
+            for folder, _, names in os.walk(self.folder):
+                for name in sorted(names):
+                    stem, extension = os.path.splitext(name)  # noqa: PTH122
+                    if extension.lower() in PICTURES:
+                        path = (Path(folder) / name).relative_to(self.folder).as_posix()
+                        self._folded.setdefault(composed(path).casefold(), []).append(path)
+                        for key in (bare(stem.removesuffix("_image")), name):
+                            self._listing.setdefault(key, []).append(path)
+            self._listed = Names(self._listing)
+        return self._listing
+
+    def _is_inside(self, path: Path) -> bool:
+        """Return whether a path, and what it links to, may be read."""
+        inside = Path(os.path.normpath(path)).is_relative_to(os.path.normpath(self.within))
+        real = path.resolve()
+        return inside and any(real.is_relative_to(bound) for bound in self._bounds)
+
+    def _checked(self, stimulus: str) -> Path:
+        """Return a stimulus' file, which is there."""
+        path = self._path(stimulus)
+        assert path is not None  # `absent` has none without a path
+        several = [f for name in self._all_names(stimulus) for f in self._several.get(name, ())]
+        if several:
+            raise DataError(
+                f"{self.folder}: the stimulus {stimulus} has two images: "
+                f"{listing(dict.fromkeys(several))}. Say which with a column stim_file."
+            )
+        if not self._is_inside(path):
+            raise DataError(
+                f"stimulus {stimulus}: the path {self._texts[self.key(stimulus)]!r} climbs out of "
+                f"{self.within} to {path.resolve()}; images, and what links point to, must lie in "
+                "the data set or in the folder that datasets.bids.stimuli_dir names."
+            )
+        return path
+
+    def _missing(self, absent: Sequence[str], total: int) -> str:
+        """Return the message that pictures are not there."""
+        paths = [self._path(i) for i in absent]
+        if len(absent) == 1 and paths[0] is None:
+            what = (
+                f"no image for the stimulus {absent[0]}.{near(absent[0], self._files())} Looked "
+                f"for {absent[0]}_image.png and the like, and in stim_file of the events."
+            )
+        else:
+            some = [
+                f"{i} ({path or 'no file of that name'})"
+                for i, path in zip(absent, paths, strict=True)
+            ]
+            what = f"{len(absent)} of {total} stimuli have no picture: {listing(some, most=3)}."
+        links = any(path and path.is_symlink() for path in paths)
+        fetch = f"Get them with: datalad get {self.folder}" if links else "Restore the files"
+        return (
+            f"{self.folder}: {what} {fetch}, name their folder with datasets.bids.stimuli_dir, "
+            "choose rows with datasets.bids.trials_filter or datasets.bids.exclude, or leave the "
+            "trials of all of these out: --set datasets.bids.missing=skip."
+        )
+
+    # --- tables of stimuli --------------------------------------------------------------------
+
+    def row(self, stimulus: str) -> Mapping[str, str]:
+        """Return the row that ``stimuli.tsv`` has of a stimulus, empty when it has none."""
+        rows = self.catalogue()
+        for name in _fitting(self._catalogued, self._all_names(stimulus)):
+            return rows[name]
+        return {}
 
     def catalogue(self) -> Mapping[str, Mapping[str, str]]:
         """Return the rows of ``stimuli.tsv`` by stimulus id, none when there is no such table.
@@ -58,37 +314,8 @@ class Pictures:
                     if bare(stimulus) in rows:
                         raise DataError(f"{path}: the stimulus {stimulus} has two rows.")
                     rows[bare(stimulus)] = {n: v[k] for n, v in table.columns.items()}
-            self._catalogue = rows
+            self._catalogue, self._catalogued = rows, Names(rows)
         return self._catalogue
-
-    def path(self, stimulus: str) -> Path:
-        """Return the image file of a stimulus.
-
-        Raises
-        ------
-        MissingDataError
-            If there is none.
-        DataError
-            If there are several, or it lies outside of the data set.
-        """
-        named = self._named.get(stimulus) or self._from_catalogue(stimulus)
-        if named:
-            return self._inside(named, stimulus)
-        files = self._files()
-        found = [name for key in (stimulus, bare(stimulus)) for name in files.get(key, ())]
-        if "/" in stimulus and Path(stimulus).suffix.lower() in PICTURES:
-            return self._inside(stimulus, stimulus)
-        if not found:
-            raise MissingDataError(
-                f"{self.folder}: no image for the stimulus {stimulus}.{near(stimulus, files)} "
-                f"Looked for {stimulus}_image.png and the like, and in stim_file of the events."
-            )
-        if len(set(found)) > 1:
-            raise DataError(
-                f"{self.folder}: the stimulus {stimulus} has two images: "
-                f"{listing(dict.fromkeys(found))}. Keep one."
-            )
-        return self._inside(found[0], stimulus)
 
     def captions(self, stimulus: str) -> tuple[str, ...]:
         """Return the captions of a stimulus, possibly none."""
@@ -101,50 +328,40 @@ class Pictures:
                     if caption:
                         collected.setdefault(bare(name), []).append(caption)
             self._captions = {name: tuple(texts) for name, texts in collected.items()}
-        return self._captions.get(bare(stimulus), ())
+            self._captioned = Names(self._captions)
+        names = _fitting(self._captioned, self._all_names(stimulus))
+        return tuple(text for name in names for text in self._captions[name])
 
-    def _from_catalogue(self, stimulus: str) -> str:
-        row = self.catalogue().get(bare(stimulus), {})
-        return row.get("stim_file") or row.get("filename") or ""
+    def _all_names(self, stimulus: str) -> Sequence[str]:
+        """Return what the tables call the picture of a stimulus, the id first."""
+        others = self._names.get(self._pictures.get(stimulus, ""), ())
+        return [stimulus, *(name for name in others if name != stimulus)]
 
-    def _inside(self, name: str, stimulus: str) -> Path:
-        path = (self.folder / name).resolve()
-        if Path(name).is_absolute() or not path.is_relative_to(self.within.resolve()):
+
+def _fitting(known: Names, names: Sequence[str]) -> tuple[str, ...]:
+    """Return which known names are those of a picture; loosely only where one alone is."""
+    found = [known.find(name) for name in names]
+    exact = [name for some, loosely in found if not loosely for name in some]
+    loosely = {name for some, _ in found for name in some}
+    return tuple(dict.fromkeys(exact)) or (tuple(loosely) if len(loosely) == 1 else ())
+
+
+def _check_case(names: Sequence[str], key: str) -> None:
+    """Refuse names that differ by case alone and were found to be one file."""
+    folded: dict[str, str] = {}
+    for name in names:
+        plain = bare(composed(name))
+        before = folded.setdefault(plain.casefold(), plain)
+        if before != plain:
             raise DataError(
-                f"stimulus {stimulus}: the path {name!r} climbs out of {self.within} to {path}; "
-                "images, and what links point to, must lie in the data set or in the folder that "
-                "datasets.bids.stimuli_dir names."
+                f"{key}: is the only image for the stimuli {before} and {plain}, which differ by "
+                "case and are two. Name the file of each in a column stim_file."
             )
-        if not path.is_file():
-            raise MissingDataError(
-                f"stimulus {stimulus}: the events name it and there is no image "
-                f"{self.folder / name}. Restore the file, or name the folder of the images with "
-                "datasets.bids.stimuli_dir."
-            )
-        return path
-
-    def _files(self) -> dict[str, list[str]]:
-        """Return the pictures below the folder by stimulus id, as paths relative to it."""
-        if self._listing is None:
-            self._listing = {}
-            for folder, _, names in os.walk(self.folder):
-                for name in sorted(names):
-                    stem, extension = os.path.splitext(name)  # noqa: PTH122
-                    if extension.lower() in PICTURES:
-                        path = (Path(folder) / name).relative_to(self.folder).as_posix()
-                        for key in (bare(stem.removesuffix("_image")), name):
-                            self._listing.setdefault(key, []).append(path)
-        return self._listing
-
-
-def bare(stimulus: str) -> str:
-    """Return an id without BIDS' ``stim-``, which some tables write and others leave out."""
-    return stimulus.removeprefix("stim-")
 
 
 def id_of_file(name: str) -> str:
     """Return the id of an image that has no other: ``stim-x`` of ``stim-x_image.png``."""
-    path = Path(name)
+    path = PurePosixPath(name)
     if path.name.startswith("stim-") and path.stem.endswith("_image"):
         return path.stem.removesuffix("_image")
     return name

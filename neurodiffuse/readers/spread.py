@@ -1,0 +1,92 @@
+"""How far apart the numbers of runs are: one that is in other units is told before it is used."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+
+from neurodiffuse.types import Remark
+
+VOLUMES = 3
+"""Volumes of a run that are looked at, the first ones: of a compressed file no more is inflated."""
+
+TENFOLD = 10.0
+"""Runs whose spreads differ by this factor or more are remarked on."""
+
+
+def spread_of(values: np.ndarray) -> float:
+    """Return how much responses vary, a number in their unit; NaN where that cannot be said.
+
+    It is the median over voxels of the absolute change from the first volume, which voxels that
+    are 0 everywhere, and single bad voxels, do not move; of one volume, the median absolute
+    value.
+
+    Parameters
+    ----------
+    values
+        (n_volumes, n_voxels).
+    """
+    data = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
+    changes = np.abs(data[1:] - data[0]) if len(data) > 1 else np.abs(data)
+    told = changes[np.isfinite(changes) & (changes > 0)]
+    return float(np.median(told)) if told.size else float("nan")
+
+
+def spread_of_files(
+    files: Sequence[Path], volumes: Sequence[int], factor: Callable[[Path], float]
+) -> float:
+    """Return the spread of the first volumes of a run, NaN where they cannot be read.
+
+    Parameters
+    ----------
+    files
+        One 4D file, or 3D files that hold a volume each.
+    volumes
+        The volumes that belong to trials, ascending.
+    factor
+        Returns what the stored numbers of a file are multiplied by.
+    """
+    some = list(volumes[:VOLUMES])
+    try:
+        if len(files) > 1:
+            found = [_volume(files[k], 0) * factor(files[k]) for k in some]
+        else:
+            found = [_volume(files[0], k) * factor(files[0]) for k in some]
+    except (OSError, EOFError, ValueError, IndexError, zlib.error, ImageFileError):
+        return float("nan")  # a damaged file is named when its betas are read
+    return spread_of(np.stack(found)) if found else float("nan")
+
+
+def remark_on_spreads(spreads: Mapping[str, float], remedy: str) -> tuple[Remark, ...]:
+    """Return a warning when runs differ tenfold or more in spread, naming the extremes.
+
+    ``spreads`` are those of `spread_of` by the name of each run, ``remedy`` a sentence.
+    """
+    known = {name: value for name, value in spreads.items() if np.isfinite(value) and value > 0}
+    if len(known) < 2:
+        return ()
+    least, most = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    times = known[most] / known[least]
+    if times < TENFOLD:
+        return ()
+    usual = float(np.median(list(known.values())))
+    odd = sum(not usual / TENFOLD < value < usual * TENFOLD for value in known.values())
+    text = (
+        f"betas: the spread of {most} is {times:,.0f} times that of {least} "
+        f"({known[most]:.3g} and {known[least]:.3g}; {odd} of {len(known)} runs are ten times "
+        f"off the middle one): they are probably in different units. {remedy}"
+    )
+    return (Remark(text, "warning"),)
+
+
+def _volume(path: Path, number: int) -> np.ndarray:
+    image: Any = nib.load(path)
+    data = image.dataobj
+    volume = np.asarray(data[..., number] if len(image.shape) > 3 else data)
+    return volume.ravel()

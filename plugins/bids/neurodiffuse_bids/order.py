@@ -1,0 +1,128 @@
+"""In which order sessions came, and rows of a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from neurodiffuse.errors import DataError, listing, near
+from neurodiffuse.readers.tables import read_table
+from neurodiffuse_bids.identity import index
+from neurodiffuse_bids.index import BidsFile, natural
+
+_NUMBERED = re.compile(r"([^0-9]*)[0-9]+([^0-9]*)")
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The sessions of a subject in order, as `index` has their labels.
+
+    ``known`` is false where the order is that of the alphabet for want of anything better, and
+    ``chosen`` true where the user named the sessions: others are left out.
+    """
+
+    labels: tuple[str, ...]
+    known: bool = True
+    chosen: bool = False
+
+    def order(self, file: BidsFile) -> tuple[Any, ...]:
+        """Return what sorts files by session, run and name."""
+        return self.rank(file["session"]), natural(index(file["run"])), natural(file.path.name)
+
+    def rank(self, label: str) -> int:
+        """Return the place of a session, -1 of none."""
+        return self.labels.index(index(label)) if index(label) in self.labels else -1
+
+    def holds(self, file: BidsFile) -> bool:
+        """Return whether a file is of a session that counts, or of none."""
+        return not (self.chosen and file["session"]) or self.rank(file["session"]) >= 0
+
+
+def order_sessions(
+    files: Iterable[BidsFile],
+    tables: Iterable[BidsFile],
+    asked: Sequence[str],
+    elsewhere: Callable[[str], bool],
+    who: str,
+) -> Sessions:
+    """Return the sessions that files have in order.
+
+    The order is the one that was asked for; else that of the numbers in the labels; else of
+    ``acq_time`` in ``sessions.tsv``, or ``scans.tsv``, where each session has one.
+
+    Parameters
+    ----------
+    files
+        Images and tables of a subject.
+    tables
+        Where ``sessions.tsv`` and ``scans.tsv`` are.
+    asked
+        Labels of sessions, with or without ``ses-``.
+    elsewhere
+        Returns whether another subject has a session that this one lacks.
+    who
+        For the message.
+
+    Raises
+    ------
+    DataError
+        If no subject has a session that was asked for, or this one has none of them.
+    """
+    written = {index(f["session"]): f["session"] for f in files if f["session"]}
+    labels = tuple(sorted(written, key=lambda label: natural(written[label])))
+    if asked:
+        wanted = [index(label.removeprefix("ses-")) for label in asked]
+        unknown = [label for label in wanted if label not in written and not elsewhere(label)]
+        kept = tuple(dict.fromkeys(label for label in wanted if label in written))
+        if unknown or not kept:
+            strange = (unknown or wanted)[0]
+            raise DataError(
+                f"datasets.bids.sessions: {who} has no session {strange!r}."
+                f"{near(strange, written.values())} Sessions: {listing(written.values())}."
+            )
+        return Sessions(kept, chosen=True)
+    shapes = {m.groups() if (m := _NUMBERED.fullmatch(label)) else label for label in labels}
+    if len(labels) < 2 or (len(shapes) == 1 and isinstance(next(iter(shapes)), tuple)):
+        return Sessions(labels)
+    times = _times(tables)
+    if all(label in times for label in labels) and len(set(times.values())) == len(times):
+        return Sessions(tuple(sorted(labels, key=times.__getitem__)))
+    return Sessions(labels, known=False)
+
+
+def _times(tables: Iterable[BidsFile]) -> Mapping[str, datetime]:
+    """Return when sessions began, of those of which a table says so."""
+    found: dict[str, list[datetime]] = {}
+    for file in sorted(tables, key=lambda f: f["suffix"] != "sessions"):
+        if file["suffix"] not in ("sessions", "scans"):
+            continue
+        table = read_table(file.path)
+        of_rows = [name.removeprefix("ses-") for name in table.get("session_id")]
+        before = set(found) if file["suffix"] == "scans" else set()
+        for label, text in zip(of_rows, table.get("acq_time"), strict=True):
+            own = index(label or file["session"])
+            if text and own not in before:
+                try:
+                    time = datetime.fromisoformat(text)
+                except ValueError:
+                    continue  # what is no time orders nothing, and the user is asked
+                found.setdefault(own, []).append(time.replace(tzinfo=None))
+    return {label: min(times) for label, times in found.items()}
+
+
+def presentation_order(
+    keys: Sequence[tuple[str, str, float | None]],
+) -> tuple[list[int], tuple[int, int] | None]:
+    """Return the rows of a table in the order of presentation, and two that are not in it.
+
+    ``keys`` are session, run and onset of the rows; None is an onset that the table lacks.
+    Rows without one are not compared. The order is stable.
+    """
+    known = [k for k, (_, _, onset) in enumerate(keys) if onset is not None]
+    ranks = {k: (natural(index(keys[k][0])), natural(index(keys[k][1])), keys[k][2]) for k in known}
+    wrong = next(((a, b) for a, b in pairwise(known) if ranks[b] < ranks[a]), None)
+    return sorted(known, key=ranks.__getitem__), wrong
