@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
+from neurodiffuse.errors import DataError
 from neurodiffuse.types import Remark
 
 VOLUMES = 3
@@ -83,6 +84,31 @@ def remark_on_spreads(spreads: Mapping[str, float], remedy: str) -> tuple[Remark
         f"off the middle one): they are probably in different units. {remedy}"
     )
     return (Remark(text, "warning"),)
+
+
+def standardised(betas: np.ndarray, path: Path) -> np.ndarray:
+    """Return the betas of a run z-scored by voxel (ddof 1), float32; what does not vary is 0.
+
+    Parameters
+    ----------
+    betas
+        (n_trials, n_voxels).
+    path
+        The file that they are of, for the message.
+
+    Raises
+    ------
+    DataError
+        If there is one trial only.
+    """
+    if len(betas) < 2:
+        raise DataError(
+            f"{path}: standardise=run needs two or more trials in a file of betas, and this one "
+            "has one."
+        )
+    centred = betas - betas.mean(axis=0, dtype=np.float64)
+    sd = centred.std(axis=0, ddof=1)
+    return np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0).astype(np.float32)
 
 
 def _volume(path: Path, number: int) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ import numpy as np
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers import volumes
 from neurodiffuse.readers.pictures import ImageFiles
-from neurodiffuse.readers.spread import remark_on_spreads, spread_of_files
+from neurodiffuse.readers.spread import remark_on_spreads, spread_of_files, standardised
 from neurodiffuse.types import Dataset, Remark, Stimuli, Subject
 from neurodiffuse_bids import aliases
 from neurodiffuse_bids import split as rules
@@ -188,7 +187,7 @@ class BidsDataset(Dataset):
             if rows:
                 grid = about.subject.grid
                 found = volumes.responses(files, rows, grid, voxels, sidecars.factor)
-                yield _standardised(found, files[0]) if self.standardise else found
+                yield standardised(found, files[0]) if self.standardise else found
 
     def fingerprint(self, label: str) -> str:
         """Return a digest of the trials and of the names and sizes of the files of betas."""
@@ -329,7 +328,7 @@ class BidsDataset(Dataset):
                 copies = pictures.copies({*stimuli, *(i for ids in seen.values() for i in ids)})
             same = copies if self.duplicates == "together" else {}
             of = {i: same.get(i) or pictures.key(i) for i in {*stimuli}.union(*seen.values())}
-            sides = rules.by_rule(self.split, stimuli, of, lambda: _sharing(seen, of))
+            sides = rules.by_rule(self.split, stimuli, of, lambda: rules.sharing(seen, of))
         sides, more = rules.apart(stimuli, sides, copies, self.duplicates, where)
         return sides, (*remarks, *more)
 
@@ -401,21 +400,3 @@ class BidsDataset(Dataset):
             captions = Path(self.captions_file).expanduser() if self.captions_file else None
             self._pictures = Pictures(named or root / "stimuli", named or root, captions)
         return self._pictures
-
-
-def _sharing(seen: Mapping[str, frozenset[str]], picture: Mapping[str, str]) -> dict[str, int]:
-    """Return how many subjects saw each picture and, under an empty name, how many there are."""
-    counts = Counter(one for ids in seen.values() for one in {picture[i] for i in ids})
-    return {**counts, "": len(seen)}
-
-
-def _standardised(betas: np.ndarray, path: Path) -> np.ndarray:
-    """Return the betas of a run z-scored by voxel; what does not vary is 0."""
-    if len(betas) < 2:
-        raise DataError(
-            f"{path}: datasets.bids.standardise=run needs two or more trials in a file, and this "
-            "one has one."
-        )
-    centred = betas - betas.mean(axis=0, dtype=np.float64)
-    sd = centred.std(axis=0, ddof=1)
-    return np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0).astype(np.float32)

@@ -12,14 +12,12 @@ from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.tables import Table, only_rows, read_table
 from neurodiffuse.types import Grid, Remark, Trials
 from neurodiffuse_bids.choice import Choice
-from neurodiffuse_bids.identity import INDEXED, index, same
+from neurodiffuse_bids.identity import index
 from neurodiffuse_bids.index import BidsFile
 from neurodiffuse_bids.order import Sessions, presentation_order
 from neurodiffuse_bids.series import Series
 from neurodiffuse_bids.stimuli import id_of_file
-
-TABLES = ("trials", "events", "conditions")
-"""The suffixes of tables of trials; where several fit a file equally, the first one counts."""
+from neurodiffuse_bids.tables import holds, tables_of
 
 COLUMNS = ("stim_id", "stim_file", "image_filename", "ImgName", "stimulus", "condition")
 """The columns in which the stimulus is looked for, in this order."""
@@ -27,7 +25,6 @@ COLUMNS = ("stim_id", "stim_file", "image_filename", "ImgName", "stimulus", "con
 COUNTS = ("n_trials", "n_reps", "n_averaged")
 """The columns that say how many trials a row is the average of; the first one counts."""
 
-_APART = ("subject", "session", "task", "run", "acquisition", "direction", "echo", "part")
 _INHERITED = ("task", "acquisition", "direction", "reconstruction")
 
 
@@ -190,7 +187,7 @@ class Tables:
             own = file["session"] or file["run"]
             if not own or any(file[e] not in like[e] for e in _INHERITED):
                 continue
-            if any(_holds(series, file) for series in every) or not self.sessions.holds(file):
+            if any(holds(one.files[0], file) for one in every) or not self.sessions.holds(file):
                 continue
             if any(row.stimulus and row.kept for row in self.of_table(every[0], file)):
                 found.append(file)
@@ -313,9 +310,7 @@ class Tables:
             absent = {row.stimulus for row in rows if row.stimulus and row.kept}
             absent -= {row.stimulus for row in named}
             if absent:
-                self.without_betas.append(
-                    f"{table} ({listing(sorted(absent), most=3)})"
-                )
+                self.without_betas.append(f"{table} ({listing(sorted(absent), most=3)})")
             return tuple(replace(row, volume=k) for k, row in enumerate(named) if row.kept)
         numbers = all(re.search(r"\d$", label) for label in labels)
         for some in list(self._ways(parts))[:2]:
@@ -327,69 +322,6 @@ class Tables:
             f"{path}: {series.trial_entity()}-{strange} is no stimulus of "
             f"{table} ({shown} stimulus rows for {len(labels)} files).{near(strange, known)}"
         )
-
-
-def tables_of(
-    image: BidsFile, files: Sequence[BidsFile], sessions: Sessions | None = None
-) -> list[BidsFile]:
-    """Return the tables of an image's trials.
-
-    It is the one with the most entities of the image's name among those that have no other
-    entity; else, for an image of a whole session or subject, those of all its runs in order.
-
-    Raises
-    ------
-    DataError
-        If two tables fit equally, or are of the same run.
-    """
-    tables = [f for f in files if f["suffix"] in TABLES and f["extension"] == ".tsv"]
-    own = []
-    for table in tables:
-        if any(table[e] and not same(e, table[e], image[e]) for e in ("run", "session")):
-            continue
-        entities = {k: v for k, v in table.entities.items() if k not in ("suffix", "extension")}
-        if image.fits(entities):
-            own.append(((-len(entities), TABLES.index(table["suffix"])), table))
-    if own:
-        best = min(rank for rank, _ in own)
-        tied = sorted((t for rank, t in own if rank == best), key=lambda t: str(t.path))
-        return _distinct([t for t in tied if t.entities.keys() == tied[0].entities.keys()], image)
-    fitting = [
-        t
-        for t in tables
-        if same("subject", t["subject"], image["subject"])
-        and all(same(e, t[e], image[e]) for e in _APART if t[e] and image[e])
-        and all(t[e] for e in ("session", "run") if image[e])
-        and (sessions is None or sessions.holds(t))
-    ]
-    kind = min((TABLES.index(t["suffix"]) for t in fitting), default=0)
-    of_runs = [t for t in fitting if t["suffix"] == TABLES[kind]]
-    of_runs.sort(key=sessions.order if sessions else BidsFile.order)
-    runs: dict[tuple[str, ...], list[BidsFile]] = {}
-    for table in of_runs:
-        place = {k: v for k, v in table.entities.items() if k not in ("suffix", "extension")}
-        key = tuple(f"{k}-{index(v) if k in INDEXED else v}" for k, v in sorted(place.items()))
-        runs.setdefault(key, []).append(table)
-    for some in runs.values():
-        _distinct(some, image)
-    return of_runs
-
-
-def _distinct(tables: list[BidsFile], image: BidsFile) -> list[BidsFile]:
-    if len(tables) > 1:
-        raise DataError(
-            f"{tables[0].path} and {tables[1].path}: both are the table of {image.path.name}; "
-            "run-1 and run-01 are one run. Move the one that does not belong to the betas out of "
-            "the data set."
-        )
-    return tables
-
-
-def _holds(series: Series, table: BidsFile) -> bool:
-    """Return whether a series holds the betas of a table's session and run, or of some of it."""
-    return all(
-        not table[e] or not series[e] or same(e, series[e], table[e]) for e in ("session", "run")
-    )
 
 
 def _total(parts: Iterable[Sequence[Row]]) -> int:

@@ -12,12 +12,13 @@ from neurodiffuse.readers import volumes
 from neurodiffuse.readers.tables import read_table
 from neurodiffuse.types import Remark
 from neurodiffuse_bids.choice import Choice, RowFilter
-from neurodiffuse_bids.events import TABLES, Responses, Tables
+from neurodiffuse_bids.events import Responses, Tables
 from neurodiffuse_bids.identity import index, is_absent, whole
 from neurodiffuse_bids.index import BidsFile
 from neurodiffuse_bids.order import Sessions, order_sessions
 from neurodiffuse_bids.series import Series, find_series
 from neurodiffuse_bids.stimuli import Pictures, Shown
+from neurodiffuse_bids.tables import TABLES
 
 
 @dataclass(frozen=True)

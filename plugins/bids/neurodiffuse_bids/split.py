@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, listing
@@ -81,6 +81,12 @@ def by_rule(
         counts = shared()
         tests = {s for s in stimuli if counts[pictures[s]] == counts[""]}
     return tuple("test" if s in tests else "train" for s in stimuli)
+
+
+def sharing(seen: Mapping[str, Iterable[str]], picture: Mapping[str, str]) -> dict[str, int]:
+    """Return how many subjects saw each picture and, under an empty name, how many there are."""
+    counts = Counter(one for ids in seen.values() for one in {picture[i] for i in ids})
+    return {**counts, "": len(seen)}
 
 
 def check_sides(stimuli: Sequence[str], sides: Sequence[str], where: str) -> None:
