@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -14,9 +15,12 @@ import toy
 from neurodiffuse import builtin, pipeline, prepared
 from neurodiffuse.config import resolve
 from neurodiffuse.errors import DataError
+from neurodiffuse.files import read_json
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run
 from neurodiffuse.steps.mask import mask
+from neurodiffuse.store import load_betas
+from neurodiffuse.types import Trials
 
 READ: list[str] = []
 
@@ -226,3 +230,54 @@ def test_single_trials_keep_their_order(root):
     sd = train.std(axis=0, ddof=1)
     sd[sd < 1e-9] = np.inf
     assert np.allclose(np.load(folder / "train.npy"), (train - train.mean(axis=0)) / sd, atol=1e-5)
+
+
+class Averaged(toy.Toy):
+    """The toy with rows 0 and 1 of each session replaced by rows that are averages."""
+
+    def subject(self, label):
+        about = super().subject(label)
+        trials = about.trials
+        shown = ("i0", "i0", "i0", "i1", *trials.stimulus[4:])
+        split = ("train",) * 4 + trials.split[4:]
+        single = dataclasses.replace(trials, stimulus=shown, split=split)
+        if not self.fault:
+            return dataclasses.replace(about, trials=single)
+        kept = [0, *range(2, len(trials))]  # row 0 is the average of rows 0 and 1
+        columns = (single.stimulus, single.split, single.session, single.run)
+        some = (tuple(column[k] for k in kept) for column in columns)
+        return dataclasses.replace(about, trials=Trials(*some, (2, *(1,) * (len(kept) - 1))))
+
+    def betas(self, label, voxels):
+        plain = toy.Toy()
+        every = np.vstack(list(plain.betas(label, voxels)))
+        if self.fault:
+            every[1] = every[:2].mean(axis=0)
+            every = every[1:]
+        yield every
+
+
+def test_rows_that_are_averages_count_as_often_as_they_average(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEURODIFFUSE_CACHE", "off")
+
+    class Hooks:
+        @staticmethod
+        @toy.hookimpl
+        def register_datasets(register) -> None:
+            register("averaged", f"{__name__}:Averaged", summary="")
+
+    registry = Registry([("builtin", builtin), ("toy", toy), ("averaged", Hooks)])
+    made = {}
+    for fault in ("", "averaged"):
+        settings = [f"datasets.averaged.fault={fault}"] if fault else []
+        config = resolve(
+            registry, dataset="averaged", subjects=["01"], recipe="toy", settings=settings
+        )
+        run = Run(tmp_path / f"run{fault}", config, registry, Averaged(fault=fault), quiet=True)
+        mask(run, "01")
+        folder = run.folder("mask", "01")
+        made[fault] = (load_betas(folder, "train"), read_json(folder / "about.json"))
+    (plain, about), (averaged, also) = made[""], made["averaged"]
+    assert plain.ids == averaged.ids
+    np.testing.assert_allclose(averaged.values, plain.values, rtol=1e-4, atol=1e-5)
+    assert also["train_trials"] == about["train_trials"]

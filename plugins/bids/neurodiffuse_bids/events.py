@@ -238,12 +238,14 @@ class Tables:
             )
         names = [str(file.path) for file in found]
         if names != sorted(names) and not self.sessions.chosen:
-            order = ", ".join(f"run-{file['run']}" for file in found)
+            parts = (("ses", "session"), ("run", "run"))
+            labels = [[f"{k}-{file[e]}" for k, e in parts if file[e]] for file in found]
+            order = ", ".join(" ".join(some) for some in labels)
             self.remarks.append(
                 Remark(
-                    f"{image.path.name}: its volumes are taken to be in the order of its runs' "
-                    f"numbers ({order}), not in that of the alphabet. If it was joined "
-                    "alphabetically, write one file per run.",
+                    f"{image.path.name}: its volumes are taken to be in the order {order}, which "
+                    "is not that of the alphabet. If it was joined alphabetically, write one file "
+                    "per run.",
                     "warning",
                 )
             )

@@ -79,7 +79,9 @@ def seen(data: BidsDataset, label: str = "01") -> list[int]:
     trials = data.subject(label).trials
     images = [int(image[0, 0, 0]) for image in data.stimuli(trials.stimulus).images]
     betas = np.vstack(list(data.betas(label, ALL)))
-    np.testing.assert_array_equal(betas, np.stack([PATTERN.ravel() * np.float32(i) for i in images]))
+    np.testing.assert_array_equal(
+        betas, np.stack([PATTERN.ravel() * np.float32(i) for i in images])
+    )
     return images
 
 

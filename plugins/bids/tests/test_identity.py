@@ -291,7 +291,9 @@ def test_one_run_twice_is_refused(empty):
     with pytest.raises(DataError, match=r"run-1_space.*holds the same betas as .*run-01_space"):
         opened(empty).subject("01")
     empty.path(f"{stems[0]}{BETAS}".replace("run-01", "run-1")).unlink()
-    with pytest.raises(DataError, match=r"run-01_events.* and .*run-1_events.*: both are the table"):
+    with pytest.raises(
+        DataError, match=r"run-01_events.* and .*run-1_events.*: both are the table"
+    ):
         opened(empty).subject("01")
 
 
@@ -329,12 +331,12 @@ def test_single_trials_beside_their_series_are_refused(empty):
     for k, n in enumerate(RUNS[0], 1):
         name = f"{stem}_trial-{k}{BETAS}".replace("_trial", "_space-T1w_trial")
         empty.image(name.replace("_space-T1w_stat", "_stat"), coded.volumes([n])[..., 0])
-    with pytest.raises(DataError, match='hold the same trials .*trial = ""'):
+    with pytest.raises(DataError, match=r'hold the same trials .*trial = ""'):
         opened(empty).subject("01")
 
 
 def test_a_label_in_a_column_is_that_of_the_files(empty):
-    (first, second) = coded.plain(empty, RUNS)
+    coded.plain(empty, RUNS)
     joined = "sub-01/ses-2/func/sub-01_ses-2_task-look"
     rows = [{**row, "run": "1.0"} for row in coded.rows_of((2, 7))]
     coded.write_run(empty, joined, (2, 7), rows)
