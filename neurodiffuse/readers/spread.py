@@ -17,6 +17,9 @@ from neurodiffuse.types import Remark
 VOLUMES = 3
 """Volumes of a run that are looked at, the first ones: of a compressed file no more is inflated."""
 
+VOXELS = 50_000
+"""Voxels that are looked at, about, evenly over the volume."""
+
 TENFOLD = 10.0
 """Runs whose spreads differ by this factor or more are remarked on."""
 
@@ -56,9 +59,9 @@ def spread_of_files(
     some = list(volumes[:VOLUMES])
     try:
         if len(files) > 1:
-            found = [_volume(files[k], 0) * factor(files[k]) for k in some]
+            found = [_values(files[k], [0])[0] * factor(files[k]) for k in some]
         else:
-            found = [_volume(files[0], k) * factor(files[0]) for k in some]
+            found = [values * factor(files[0]) for values in _values(files[0], some)]
     except (OSError, EOFError, ValueError, IndexError, zlib.error, ImageFileError):
         return float("nan")  # a damaged file is named when its betas are read
     return spread_of(np.stack(found)) if found else float("nan")
@@ -111,8 +114,14 @@ def standardised(betas: np.ndarray, path: Path) -> np.ndarray:
     return np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0).astype(np.float32)
 
 
-def _volume(path: Path, number: int) -> np.ndarray:
+def _values(path: Path, volumes: Sequence[int]) -> list[np.ndarray]:
+    """Return some voxels of volumes; those that are near one another are inflated once."""
     image: Any = nib.load(path)
-    data = image.dataobj
-    volume = np.asarray(data[..., number] if len(image.shape) > 3 else data)
-    return volume.ravel()
+    step = max(1, int(np.prod(image.shape[:3])) // VOXELS)
+    if len(image.shape) == 3:
+        return [np.asarray(image.dataobj).ravel()[::step]]
+    first, last = min(volumes, default=0), max(volumes, default=0)
+    if last - first < 4 * VOLUMES:
+        block = np.asarray(image.dataobj[..., first : last + 1])
+        return [block[..., k - first].ravel()[::step] for k in volumes]
+    return [np.asarray(image.dataobj[..., k]).ravel()[::step] for k in volumes]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.readers.spread import remark_on_spreads
 from neurodiffuse.types import Dataset, Stimuli, Subject, Trials
 from neurodiffuse_nsd import captions as words
 from neurodiffuse_nsd import counts, design, pictures, sessions
@@ -26,6 +27,12 @@ ROOT = "NEURODIFFUSE_NSD_ROOT"
 """Environment variable with the folder, for who gives no ``--root``."""
 
 MASK = "nsdgeneral"
+
+UNITS = (
+    "Floats are taken for percent, integers for percent times 300; fetch the session that is not "
+    "NSD's own again."
+)
+"""What to do about sessions in different units."""
 
 _PROBE, _PROBES = 4096, 4
 
@@ -204,6 +211,7 @@ class NsdDataset(Dataset):
             self.mask,
             self._anatomy(label),
             "nsdcore",
+            remark_on_spreads(sessions.spreads_of(found), UNITS),
         )
         reader = Reader(grid, _spread(trials))
         return _Open(about, found, times, regions, reader)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from neurodiffuse.errors import MissingDataError
+from neurodiffuse.readers.spread import VOLUMES, spread_of_files
 from neurodiffuse.types import Grid, Shape
 from neurodiffuse_nsd import hdf5, nifti, surface
 from neurodiffuse_nsd.tree import HEMISPHERES, VOXEL, Tree, WrongFileError
@@ -72,6 +73,26 @@ class Session:
         else:
             for block in nifti.masked(self.path, self._header, voxels):
                 yield self._header.percent(block)
+
+
+def spreads_of(sessions: Sequence[Session]) -> dict[str, float]:
+    """Return how much the first trials of each NIfTI file vary, in what is taken for percent.
+
+    HDF5 files need no look: they are refused unless they hold NSD's integers.
+    """
+    return {
+        session.path.name: spread_of_files((session.path,), range(VOLUMES), _unit)
+        for session in sessions
+        if len(session.paths) == 1 and session.path.suffix != ".hdf5"
+    }
+
+
+def _unit(path: Path) -> float:
+    """Return what the values of a NIfTI file, as nibabel scales them, must be multiplied by."""
+    header = nifti.read_header(path)
+    if header.slope not in (0.0, 1.0) or header.offset:
+        return 1.0
+    return float(header.percent(np.ones(1, header.dtype))[0])
 
 
 def find_sessions(

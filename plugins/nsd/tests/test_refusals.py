@@ -308,3 +308,18 @@ def test_another_number_of_pictures_is_a_warning(nsd, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data_of(nsd, n_sessions=2).subject("01")
+
+
+def test_a_session_in_other_units_is_told(small):
+    assert data_of(small, format="nifti").subject("01").remarks == ()
+    path = find(small, "betas_session02.nii.gz")
+    image = nib.load(path)
+    stored = np.asarray(image.dataobj)
+    percent = nib.Nifti1Image((stored / 300).astype(np.float32), image.affine)
+    percent.to_filename(path)
+    assert data_of(small, format="nifti").subject("01").remarks == ()
+    nib.Nifti1Image(stored.astype(np.float32), image.affine).to_filename(path)
+    (remark,) = data_of(small, format="nifti").subject("01").remarks
+    assert remark.kind == "warning"
+    assert "betas: the spread of betas_session02.nii.gz is " in remark.text
+    assert "times that of betas_session01.nii.gz" in remark.text
