@@ -35,6 +35,7 @@ class Evaluator(TableMetric):
         super().__init__()
         self.measure = measure
         self.chance = 0.5 if measure == "identification" else None
+        self.share = measure != "correlation"
         self._network: Any = None
 
     def measured(self, seen: np.ndarray, made: np.ndarray) -> np.ndarray:
