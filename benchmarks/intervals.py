@@ -128,8 +128,7 @@ def main() -> None:
             here = share_of(intervals(values, kind, asked.bootstrap), truth)
             before = share_of(percentile(values, asked.bootstrap), truth)
             print(
-                f"| {name} | {truth:.3f} | {(z**3).mean():.1f} | {n} | {here:.3f} | "
-                f"{before:.3f} |",
+                f"| {name} | {truth:.3f} | {(z**3).mean():.1f} | {n} | {here:.3f} | {before:.3f} |",
                 flush=True,
             )
 

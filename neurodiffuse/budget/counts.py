@@ -10,8 +10,8 @@ import numpy as np
 
 from neurodiffuse.budget import scores
 from neurodiffuse.files import read_json
-from neurodiffuse.metrics.sizes import has_own_size
 from neurodiffuse.run import Run
+from neurodiffuse.run.scoring import keeps_sizes
 from neurodiffuse.store import WIDTH, LatentFile
 
 VALUE = {"float32": 4, "float16": 2}
@@ -88,7 +88,7 @@ def _compared(run: Run, name: str, m: int, image: np.ndarray, targets: Mapping[s
     if part.feature:
         return scores.of_latents(m, targets[part.feature], MOST)
     metric, seen = run.metric(name), image.shape[:2]
-    if not size or seen == (size, size) or has_own_size(type(metric), part.options):
+    if not size or seen == (size, size) or keeps_sizes(run, name):
         return scores.of_pictures(metric, m, seen, (0, 0))
     both = 2 * scores.pictures(m, (size, size))
     return both + scores.of_pictures(metric, m, (size, size), (size, size))

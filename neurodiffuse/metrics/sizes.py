@@ -13,6 +13,9 @@ from neurodiffuse.options import parameters
 Size = tuple[int, int]
 """Height and width of a picture in pixels."""
 
+Pictures = Sequence[np.ndarray] | np.ndarray
+"""Pictures, uint8 (height, width, 3), of any sizes; or one array of all."""
+
 LEAST = 425
 """Side to which pictures of several sizes are brought for metrics with a size of their own."""
 
@@ -28,7 +31,7 @@ def has_own_size(cls: type, options: Mapping[str, Any]) -> bool:
     return bool(given.get("dialect")) or (isinstance(size, int) and size > 0)
 
 
-def at_size(pictures: Sequence[np.ndarray], size: Size) -> np.ndarray:
+def at_size(pictures: Pictures, size: Size) -> np.ndarray:
     """Return pictures as one array, uint8 (n, height, width, 3), each resized by itself.
 
     Pillow's bicubic filter, antialiased when shrinking; what has the size is left as it is.
@@ -46,7 +49,7 @@ def at_size(pictures: Sequence[np.ndarray], size: Size) -> np.ndarray:
     return out
 
 
-def unresized(pictures: Sequence[np.ndarray], size: Size) -> np.ndarray:
+def unresized(pictures: Pictures, size: Size) -> np.ndarray:
     """Return pictures for metrics that resize them in their own way, as one array.
 
     As they are, where all have one size; else each is brought by itself to a square that does not

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse import metrics
-from neurodiffuse.files import read_json, write_json
-from neurodiffuse.metrics.sizes import Size, at_size, has_own_size, unresized
+from neurodiffuse.files import write_json
+from neurodiffuse.metrics.sizes import Size, at_size, unresized
 from neurodiffuse.run import Run
+from neurodiffuse.run.scoring import keeps_sizes, scoring_size
 from neurodiffuse.store import LatentFile, labels, load_arrays, load_images, sample_folder
 from neurodiffuse.types import Encoder, Images, Latents, Metric, Stimuli
 from neurodiffuse.work import Site, spread
@@ -59,47 +60,6 @@ def score_one(
     place = run.folder("generate", subject) / source / stage
     row, values = _compare(run, subject, name, seen, _samples(run, stage, place), size)
     return row | {"size": list(size) if size else None}, values
-
-
-def keeps_sizes(run: Run, name: str) -> bool:
-    """Return whether a metric of the recipe is given pictures as they are.
-
-    It has a size or a dialect of its own, or it compares a feature.
-    """
-    part = run.config.metrics[name]
-    cls = run.registry.load(run.registry.card("metric", part.metric))
-    return bool(part.feature) or has_own_size(cls, part.options)
-
-
-def scoring_size(run: Run, subject: str) -> Size:
-    """Return height and width at which other metrics compare pictures.
-
-    ``score.size`` of the recipe, else that of the pictures that the last stage made. A branch has
-    that of its run, so that all its rows mean the same.
-    """
-    if side := run.config.score.size:
-        return side, side
-    whole = run.trunk or run
-    if run.trunk and (size := recorded_size(run.trunk)):
-        return size
-    label = subject if whole.folder("generate", subject).exists() else whole.config.subjects[0]
-    ids = whole.subject(label).trials.images("test")
-    last = whole.folder("generate", label) / "decoded" / list(whole.config.stages)[-1]
-    height, width = load_images(last, labels(ids)[:1]).shape[1:3]
-    return height, width
-
-
-def recorded_size(run: Run, name: str = "") -> Size | None:
-    """Return the size that a run's scores by a metric, or by any, were computed at.
-
-    None where the metric has its own, and of scores from before it was recorded.
-    """
-    for subject in run.config.subjects:
-        for row in read_json(run.folder("score", subject) / "scores.json"):
-            if name in ("", row["metric"]) and row.get("size"):
-                height, width = row["size"]
-                return height, width
-    return None
 
 
 def _seen(run: Run, subject: str, ids: tuple[str, ...], size: Size | None) -> Images:

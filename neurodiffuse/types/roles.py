@@ -143,6 +143,13 @@ class Metric(Role):
     share: bool = False
     permutations: int = 199
 
+    def words(self) -> str:
+        """Return what the metric with these options is, in the field's words.
+
+        Empty: the card's summary and the options say it.
+        """
+        return ""
+
     @abstractmethod
     def compare(self, seen: Images, made: Images) -> np.ndarray:
         """Return float64 (n_images,): one value for each pair; sizes may differ, ids agree."""

@@ -15,7 +15,7 @@ from neurodiffuse.budget import scores
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.executor import Work
 from neurodiffuse.machine import Machine
-from neurodiffuse.metrics.sizes import Size, at_size, unresized
+from neurodiffuse.metrics.sizes import Pictures, Size, at_size, unresized
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.score import choice, folders
@@ -69,8 +69,8 @@ class Scored:
 
     settings: Settings
     names: tuple[str, ...]
-    seen: Sequence[np.ndarray]
-    made: Sequence[np.ndarray]
+    seen: Pictures
+    made: Pictures
     rows: tuple[Row, ...]
     skipped: tuple[choice.Skipped, ...]
     remarks: tuple[str, ...]
@@ -115,7 +115,7 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     return Scored(settings, found.names, seen, made, in_order, tuple(skipped), remarks)
 
 
-def size_of(settings: Settings, made: Sequence[np.ndarray]) -> Size:
+def size_of(settings: Settings, made: Pictures) -> Size:
     """Return height and width at which metrics without a size of their own compare."""
     if settings.size:
         return settings.size, settings.size
@@ -165,8 +165,8 @@ class Here:
     settings: Settings
     ready: Sequence[choice.Chosen]
     names: tuple[str, ...]
-    seen: Sequence[np.ndarray]
-    made: Sequence[np.ndarray]
+    seen: Pictures
+    made: Pictures
 
     def __post_init__(self) -> None:
         """Know no pair of arrays yet."""

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
-from neurodiffuse.metrics.sizes import LEAST, Size
+from neurodiffuse.metrics.sizes import LEAST, Pictures, Size
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -89,7 +89,7 @@ def _scored(folder: Path) -> str:
     return f" A run is scored already: neurodiffuse compare {runs[0]}." if runs else ""
 
 
-def read(files: Sequence[Path]) -> Sequence[np.ndarray]:
+def read(files: Sequence[Path]) -> Pictures:
     """Return the pictures, RGB, one array where all have one size, else each of its own.
 
     Transparent parts become white.
@@ -109,7 +109,7 @@ def read(files: Sequence[Path]) -> Sequence[np.ndarray]:
     return values
 
 
-def of_several_sizes(pictures: Sequence[np.ndarray], folder: Path, size: Size) -> str:
+def of_several_sizes(pictures: Pictures, folder: Path, size: Size) -> str:
     """Return a remark where the pictures of a folder do not all have one size, else nothing."""
     sizes = Counter(one.shape[:2] for one in pictures)
     if len(sizes) == 1:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
 from neurodiffuse.files import said_clearly
+from neurodiffuse.metrics import METHODS, holm
 from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.questions.pages import check_place
 from neurodiffuse.questions.score.ask import Row, Scored
@@ -41,9 +42,9 @@ class Pair:
 
 def table(found: Scored) -> str:
     """Return the scores as lines of a terminal."""
-    head = ("metric", "mean", "95 % interval", "chance", "p", "")
+    head = ("metric", "mean", "95 % interval", "chance", "p", "p (Holm)", "")
     lines = [head]
-    for row in found.rows:
+    for row, p in zip(found.rows, holm([row.summary.p for row in found.rows]), strict=True):
         s = row.summary
         low, high = s.interval or (float("nan"), float("nan"))
         lines.append(
@@ -53,6 +54,7 @@ def table(found: Scored) -> str:
                 wording.interval(low, high, 3),
                 wording.number(s.chance, 3) + (" shuffled" if s.chance_from == "null" else ""),
                 wording.p_value(s.p).removeprefix("p ").removeprefix("= "),
+                wording.p_value(p).removeprefix("p ").removeprefix("= "),
                 "higher is better" if row.higher_is_better else "lower is better",
             )
         )
@@ -156,7 +158,7 @@ def _facts(found: Scored) -> dict[str, Any]:
 
 
 def _page(found: Scored) -> str:
-    rows = [_score_row(row) for row in found.rows]
+    rows = score_rows(found)
     n = len(found.names)
     best, _ = grid_rows(rows, n)
     shown = min(n, CONTACT_SHEET_MOST)
@@ -173,7 +175,27 @@ def _page(found: Scored) -> str:
         notes=notes(found),
         pairs=[_pair(found, k, best.rank, THUMBNAIL) for k in range(shown)],
         n=n,
+        corrected=sum(row.corrected is not None for row in rows) > 1,
+        clear=lambda row: wording.beats_chance(row) is True,
+        p_value=wording.p_value,
+        intervals=intervals(found),
     )
+
+
+def score_rows(found: Scored) -> list[ScoreRow]:
+    """Return the scores for a reader, p-values corrected for the metrics (Holm)."""
+    corrected = holm([row.summary.p for row in found.rows])
+    return [
+        dataclasses.replace(_score_row(row), corrected=p)
+        for row, p in zip(found.rows, corrected, strict=True)
+    ]
+
+
+def intervals(found: Scored) -> str:
+    """Return how the intervals were computed, in words."""
+    used = {row.summary.interval_method for row in found.rows}
+    ways = [text for name, text in METHODS.items() if name in used]
+    return f"Intervals: {'; '.join(ways)}." if ways else ""
 
 
 def _score_row(row: Row) -> ScoreRow:
