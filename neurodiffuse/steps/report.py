@@ -67,7 +67,12 @@ def report(run: Run) -> None:
         machine={**reproduce.versions(), **_distributions(cards), "seed": config.seed},
         warnings=_warnings(run),
         remarks=tuple(text for kind, text in _remarks(run) if kind != "warning"),
-        methods=reproduce.methods(config, {(c.role, c.name): c.summary for c in cards}),
+        methods=reproduce.methods(
+            config,
+            {(c.role, c.name): c.summary for c in cards},
+            intervals=intervals_in_words(run),
+            own_size=[name for name in config.metrics if keeps_sizes(run, name)],
+        ),
         citations=_citations(run, cards),
         licences=_licences(run, cards),
         sections=tuple(run.registry.sections(run)),
