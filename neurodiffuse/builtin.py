@@ -25,7 +25,7 @@ def register_metrics(register: Any) -> None:
     register(
         "identification",
         "neurodiffuse.metrics:Identification",
-        summary="Two-way identification: how often a picture correlates best with what was seen",
+        summary="Two-way identification by the correlation of pixels or of oriented gradients",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
     )
     register(

@@ -94,14 +94,16 @@ def publish(root: Path, subject: str, what: Published) -> None:
 
 
 METRIC_COLUMNS = {
-    "source": {"Description": "decoded: latents predicted from the brain; oracle: true latents"},
+    "source": {
+        "Description": "decoded: latents predicted from the brain; oracle: ceiling (true latents)"
+    },
     "stage": {"Description": "Generator stage of the recipe"},
     "metric": {"Description": "Metric of the recipe"},
     "n": {"Description": "Number of test images"},
     "mean": {"Description": "Mean over test images"},
     "sem": {"Description": "Standard error of the mean over test images"},
-    "low": {"Description": "Lower end of the 95 % bootstrap interval over images"},
-    "high": {"Description": "Upper end of the 95 % bootstrap interval over images"},
+    "low": {"Description": "Lower end of the 95 % interval over images"},
+    "high": {"Description": "Upper end of the 95 % interval over images"},
     "p": {"Description": "Permutation p-value, pairs of seen and made pictures shuffled"},
     "chance": {"Description": "Level expected by chance"},
 }
@@ -151,7 +153,7 @@ README = """# A run of neurodiffuse
 | `steps/sub-*/mask` | standardised betas, the mask |
 | `latents` | what the encoders made of the stimuli |
 | `steps/sub-*/fit`, `predict` | the fitted maps and the latents they predict |
-| `steps/sub-*/generate` | pictures by source (`decoded`, `oracle`) and stage |
+| `steps/sub-*/generate` | pictures by stage, `decoded` and `oracle`: ceiling (true latents) |
 | `steps/sub-*/score` | scores and every image's values |
 | `logs` | when each step ended and how long it took |
 """

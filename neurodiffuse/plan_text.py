@@ -38,6 +38,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         less = f", without {listing(stage.without)}" if stage.without else ""
         lines.append(f"stage      {name}: {stage.generator!r}{start}{less}")
     lines.append(f"metrics    {', '.join(config.metrics) or 'none'}")
+    lines += _scored_at(run)
     lines += _remarks(run)
     lines += _downloads(run, plan)
     done = [f"sub-{label} {step}" for step, label, there in plan.steps if there]
@@ -54,6 +55,23 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         lines.append(f"executor   {run.machine.executor}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")
     return "\n".join(lines)
+
+
+def _scored_at(run: Run) -> list[str]:
+    """Return a line that says at what size pictures are compared."""
+    from neurodiffuse.metrics.sizes import in_words
+    from neurodiffuse.run.scoring import keeps_sizes
+
+    config = run.config
+    own = [name for name in config.metrics if keeps_sizes(run, name)]
+    if not config.metrics:
+        return []
+    if len(own) == len(config.metrics):
+        return ["scored at  the sizes of the metrics' own dialects and options"]
+    size = config.score.size
+    side = in_words((size, size)) if size else "the size of the pictures that the last stage makes"
+    but = f"; {listing(own)} at their own" if own else ""
+    return [f"scored at  {side}{but}"]
 
 
 def _remarks(run: Run) -> list[str]:
@@ -92,14 +110,26 @@ def _downloads(run: Run, plan: Plan) -> list[str]:
 
 def results(run: Run) -> str:
     """Return the scores as a small table and where the report is."""
-    rows = [("", "stage", "score", "95 % interval", "chance", "p", "from true latents")]
+    from neurodiffuse.metrics import holm
+    from neurodiffuse.report.wording import CEILING
+
+    rows = [("", "stage", "score", "95 % interval", "chance", "p", "p (Holm)", CEILING.lower())]
+    above: list[str] = []
+    last, tested = list(run.config.stages)[-1], len(run.config.metrics)
     for label in run.config.subjects:
         scores = read_json(run.folder("score", label) / "scores.json")
         oracle = {(s["metric"], s["stage"]): s for s in scores if s["source"] == "oracle"}
+        final = [s for s in scores if (s["source"], s["stage"]) == ("decoded", last)]
+        values = holm([s["p"] for s in final])
+        corrected = {s["metric"]: p for s, p in zip(final, values, strict=True)}
         for s in scores:
             if s["source"] != "decoded":
                 continue
             best = oracle.get((s["metric"], s["stage"]))
+            p = corrected[s["metric"]] if s["stage"] == last else None
+            sign = 1 if s["higher_is_better"] else -1
+            if best is not None and sign * s["mean"] > sign * best["mean"]:
+                above.append(f"sub-{label} {s['metric']} of {s['stage']}")
             rows.append(
                 (
                     f"sub-{label} {s['metric']}",
@@ -108,6 +138,7 @@ def results(run: Run) -> str:
                     "-" if s["low"] is None else f"{s['low']:.3f} … {s['high']:.3f}",
                     "-" if s["chance"] is None else f"{s['chance']:.3f}",
                     "-" if s["p"] is None else f"{s['p']:.4f}",
+                    "-" if p is None else f"{p:.4f}",
                     "-" if best is None else f"{best['mean']:.3f}",
                 )
             )
@@ -119,6 +150,13 @@ def results(run: Run) -> str:
     counts = {len(run.subject(s).trials.images("test")) for s in run.config.subjects}
     many = " or ".join(str(n) for n in sorted(counts))
     note = f"of {many} test images; chance: 0.5 in two-way identification, else of shuffled pairs"
+    if tested > 1:
+        note += f"; p (Holm): corrected for the {tested} metrics of the last stage"
+    if above:
+        note += (
+            f"\nabove the ceiling: {listing(above, most=4)}; a score can prefer predictions, which "
+            "are nearer to the mean image, to exact latents"
+        )
     return "\n".join([*table, note, "", f"report: {run.path / 'report.html'}"])
 
 

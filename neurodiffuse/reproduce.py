@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from neurodiffuse import __version__
-from neurodiffuse.config import Config, leaves, resolve
+from neurodiffuse.config import SECTIONS, TABLES, Config, LeaveOut, read_recipe
+from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.plugins import Registry
+from neurodiffuse.ridge import rescaling
+
+_TOP = ("name", "seed", "summary", "cite")
+"""Keys of a recipe that stand outside its sections."""
 
 
 def command(config: Config, registry: Registry, out: Path) -> str:
@@ -24,34 +30,80 @@ def command(config: Config, registry: Registry, out: Path) -> str:
     for label in config.subjects:
         words += ["--sub", label]
     words += ["--recipe", config.recipe]
-    plain = resolve(
-        registry, dataset=config.dataset, subjects=(), recipe=config.recipe, root=str(root or "")
-    )
-    mine, theirs = _settings(config), _settings(plain)
-    for key in sorted(mine.keys() - {f"datasets.{config.dataset}.root"}):
-        if mine[key] != theirs.get(key):
-            words += ["--set", f"{key}={_toml(mine[key])}"]
+    plain = _of_recipe(read_recipe(registry, config.recipe), config)
+    for key, value in _settings(config).items():
+        if key != f"datasets.{config.dataset}.root" and (key not in plain or value != plain[key]):
+            words += ["--set", f"{key}={_toml(value)}"]
     return shlex.join([*words, "--out", str(out)])
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    """Return settings by the names that ``--set`` takes."""
+    """Return settings by the names that ``--set`` takes, in the order of the configuration.
+
+    Stages and features are in order, since one may begin from an earlier one.
+    """
     table = config.to_dict()
-    out = {"seed": config.seed}
-    for name in ("mask", "predict", "score"):
-        out |= leaves(table[name], f"{name}.")
-    for name in ("features", "stages", "metrics"):
+    out = {key: table[key] for key in _TOP}
+    for name in SECTIONS:
+        out |= {f"{name}.{key}": value for key, value in table[name].items()}
+    for name in TABLES:
         for key, entry in table[name].items():
-            options = entry.pop("options")
-            out |= leaves({**entry, **options}, f"{name}.{key}.")
-    return out | leaves(table["dataset_options"], f"datasets.{config.dataset}.")
+            own = {k: v for k, v in entry.items() if k != "options"} | entry["options"]
+            out |= {f"{name}.{key}.{k}": value for k, value in own.items()}
+    options = table["dataset_options"].items()
+    return out | {f"datasets.{config.dataset}.{key}": value for key, value in options}
+
+
+def _of_recipe(table: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """Return what a recipe's tables and the defaults of their sections set, by the same names."""
+    name = table.get("name", Path(config.recipe).stem)
+    top = {"name": name, "seed": 0, "summary": "", "cite": []}
+    out = {key: table.get(key, default) for key, default in top.items()}
+    for section, cls in SECTIONS.items():
+        given = _defaults(cls) | table.get(section, {})
+        out |= {f"{section}.{key}": value for key, value in given.items()}
+    for section, cls in TABLES.items():
+        for entry, part in table.get(section, {}).items():
+            given = _defaults(cls) | part
+            out |= {f"{section}.{entry}.{key}": value for key, value in given.items()}
+    options = table.get("datasets", {}).get(config.dataset, {})
+    return out | {f"datasets.{config.dataset}.{key}": value for key, value in options.items()}
+
+
+def _defaults(cls: Any) -> dict[str, Any]:
+    """Return the defaults of a section, as plain tables hold them."""
+    out: dict[str, Any] = {}
+    for part in dataclasses.fields(cls):
+        if part.default is not dataclasses.MISSING:
+            value = part.default
+        elif part.default_factory is not dataclasses.MISSING:
+            value = part.default_factory()
+        else:
+            continue
+        out[part.name] = list(value) if isinstance(value, tuple) else value
+    return out
 
 
 def _toml(value: Any) -> str:
+    """Return a value on one line of TOML."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
     return tomli_w.dumps({"v": value}).removeprefix("v = ").strip()
 
 
-def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
+def _key(name: str) -> str:
+    return tomli_w.dumps({name: 0}).removesuffix(" = 0\n")
+
+
+def methods(
+    config: Config,
+    summaries: Mapping[tuple[str, str], str],
+    *,
+    intervals: str = "",
+    own_size: Collection[str] = (),
+) -> tuple[str, ...]:
     """Return the methods of a run as paragraphs that can stand in a paper.
 
     Parameters
@@ -60,18 +112,19 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
         The run's configuration.
     summaries
         ``(role, name)`` → what it is, from its card.
+    intervals
+        How intervals were computed, from the code that did.
+    own_size
+        Metrics that compare pictures at a size of their own.
     """
     voxels = (
         f"the voxels of {config.mask.select!r}" if config.mask.select else "the data set's mask"
     )
-    repetitions = {
-        "average": "averaged over repetitions of an image",
-        "single": "kept as single trials for training and averaged over repetitions for testing",
-    }[config.mask.repetitions]
+    dropped = {"error": "", "drop": " Voxels with a beta that is not finite were left out."}
     brain = (
-        f"Responses of {voxels} were {repetitions} and standardised for each voxel with the mean "
-        "and standard deviation of the training rows; nothing of the test set entered the training "
-        "or the standardisation."
+        f"Responses of {voxels} were {config.mask.averaging} and standardised for each voxel with "
+        "the mean and standard deviation of the training rows; nothing of the test set entered the "
+        f"training or the standardisation.{dropped[config.mask.nonfinite]}"
     )
     features = "; ".join(
         f"{name} ({_lower(summaries.get(('encoder', part.encoder), part.encoder))}; "
@@ -79,15 +132,9 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
         for name, part in config.features.items()
     )
     ridge = f"Ridge regression with an intercept predicted {features} from the responses."
-    rescaled = {
-        "train": " Predictions were shifted and scaled, target by target, so that predictions of "
-        "training images left out one at a time have the mean and standard deviation of the "
-        "training latents.",
-        "test": " Predictions were standardised over the test set and given the mean and standard "
-        "deviation of the training latents, as in the published code of Ozcelik & VanRullen "
-        "(2023); a prediction then depends on the other test images.",
-        "none": " Predictions were used as they are.",
-    }[config.predict.rescale]
+    if config.encode.dtype != "float32":
+        ridge += f" Latents were stored as {config.encode.dtype}."
+    rescaled = f" {rescaling.in_words(config.predict.rescale, _left_out(config))}"
     stages = "; then ".join(
         f"{_lower(summaries.get(('generator', stage.generator), stage.generator))}"
         + (f", starting from the picture of the stage {stage.init}" if stage.init else "")
@@ -103,12 +150,39 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
     )
     several = any(stage.samples > 1 for stage in config.stages.values())
     scores = (
-        f"Scores are means over test images with a 95 % bootstrap interval over images "
-        f"({config.score.bootstrap:,} resamplings) and a permutation test in which the pairs of "
-        "seen and made pictures are shuffled."
+        "Scores are means over test images with a 95 % interval over images and a permutation test "
+        "in which the pairs of seen and made pictures are shuffled; p-values are corrected for the "
+        f"metrics of the last stage where they are called so (Holm). {intervals}".rstrip()
+        + _scored_at(config, own_size)
         + (" An image's value is the mean over its samples." if several else "")
     )
     return (brain, ridge + rescaled, pictures, scores)
+
+
+def _left_out(config: Config) -> str:
+    """Return which training rows are left out together to learn the spread of predictions."""
+    single = config.mask.repetitions == "single"
+    ways: dict[str, list[str]] = {}
+    for name, part in config.features.items():
+        asked = LeaveOut.read(part.leave_out)
+        way = asked.one_at_a_time(name, single=single)
+        ways.setdefault(way, []).append(name)
+    said = "; ".join(
+        way if len(ways) == 1 else f"{way} ({', '.join(names)})" for way, names in ways.items()
+    )
+    what = "training trials" if single else "training images"
+    return f"left out {said}, of at most {config.predict.calibration:,} {what}"
+
+
+def _scored_at(config: Config, own_size: Collection[str]) -> str:
+    """Return at what size pictures were compared."""
+    others = [name for name in config.metrics if name not in own_size]
+    if not others:
+        return ""
+    size = config.score.size
+    side = in_words((size, size)) if size else "the size of the pictures that the last stage makes"
+    but = f"; {', '.join(own_size)} at their own sizes" if own_size else ""
+    return f" Seen and made pictures were resized one by one (bicubic) and compared at {side}{but}."
 
 
 def _lower(text: str) -> str:

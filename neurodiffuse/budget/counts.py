@@ -11,6 +11,7 @@ import numpy as np
 from neurodiffuse.budget import scores
 from neurodiffuse.files import read_json
 from neurodiffuse.run import Run
+from neurodiffuse.run.scoring import keeps_sizes
 from neurodiffuse.store import WIDTH, LatentFile
 
 VALUE = {"float32": 4, "float16": 2}
@@ -79,11 +80,18 @@ def counts_of(run: Run, subject: str, voxels: int) -> Counts:
 
 
 def _compared(run: Run, name: str, m: int, image: np.ndarray, targets: Mapping[str, int]) -> int:
-    """Return what a metric of the recipe holds; made pictures are resized, as most are."""
-    feature = run.config.metrics[name].feature
-    if feature:
-        return scores.of_latents(m, targets[feature], MOST)
-    return scores.of_pictures(run.metric(name), m, image.shape[:2], (0, 0))
+    """Return what a metric of the recipe holds; made pictures are resized, as most are.
+
+    Where pictures are compared at the recipe's size, both are held at it too.
+    """
+    part, size = run.config.metrics[name], run.config.score.size
+    if part.feature:
+        return scores.of_latents(m, targets[part.feature], MOST)
+    metric, seen = run.metric(name), image.shape[:2]
+    if not size or seen == (size, size) or keeps_sizes(run, name):
+        return scores.of_pictures(metric, m, seen, (0, 0))
+    both = 2 * scores.pictures(m, (size, size))
+    return both + scores.of_pictures(metric, m, (size, size), (size, size))
 
 
 def counts_of_map(run: Run, subject: str, feature: str) -> Counts:

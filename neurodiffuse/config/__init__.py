@@ -10,7 +10,9 @@ named here are options of the plugin's class.
 from neurodiffuse.config.recipe import read_recipe, read_settings
 from neurodiffuse.config.resolving import dataset_options, resolve, vary
 from neurodiffuse.config.sections import (
+    SECTIONS,
     STEPS,
+    TABLES,
     Config,
     EncodeConfig,
     FeatureConfig,
@@ -24,7 +26,9 @@ from neurodiffuse.config.sections import (
 )
 
 __all__ = [
+    "SECTIONS",
     "STEPS",
+    "TABLES",
     "Config",
     "EncodeConfig",
     "FeatureConfig",

@@ -13,6 +13,9 @@ from neurodiffuse.options import check_options, check_value
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card
 
+SMALLEST = 11
+"""Pixels of the window of SSIM, below which pictures cannot be scored."""
+
 _ROLE = {"features": "encoder", "stages": "generator", "metrics": "metric"}
 
 
@@ -34,6 +37,12 @@ def read_section(name: str, cls: Any, given: Mapping[str, Any], problems: list[s
         value = getattr(section, key, 2)
         if type(value) is int and value < 2:
             problems.append(f"{name}.{key}: {value} is too few; give 2 or more.")
+    size = getattr(section, "size", 0)
+    if type(size) is int and size != 0 and size < SMALLEST:
+        problems.append(
+            f"{name}.size: {size} is too small; give {SMALLEST} pixels or more, or 0 for the size "
+            "of the pictures that are made."
+        )
     return section
 
 

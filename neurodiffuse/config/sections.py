@@ -23,6 +23,15 @@ class MaskConfig:
     repetitions: Literal["average", "single"] = "average"
     nonfinite: Literal["error", "drop"] = "error"
 
+    @property
+    def averaging(self) -> str:
+        """What becomes of an image's repetitions, in words."""
+        return {
+            "average": "averaged over repetitions of an image",
+            "single": "kept as single trials for training and averaged over repetitions for "
+            "testing",
+        }[self.repetitions]
+
 
 @dataclass(frozen=True)
 class LeaveOut:
@@ -62,6 +71,21 @@ class LeaveOut:
             f" by {self.feature}" if self.feature else ""
         )
 
+    def one_at_a_time(self, feature: str, *, single: bool) -> str:
+        """Return what is left out at a time of a feature's rows, in words.
+
+        ``single`` says that rows are trials, several of one image.
+        """
+        if self.by == "image":
+            return "one image at a time" + (" with all its trials" if single else "")
+        rest = ", with all other trials of its images" if single else ""
+        if self.by == "session":
+            return f"one session at a time{rest}"
+        return (
+            f"one of {self.clusters} clusters of images (k-means in {self.feature or feature}) at "
+            f"a time{rest}"
+        )
+
 
 @dataclass(frozen=True)
 class FeatureConfig:
@@ -97,6 +121,9 @@ class FeatureConfig:
         left = f"leaving out {LeaveOut.read(self.leave_out).words}"
         ways = {"gcv": "generalised cross-validation", "loo": left}
         said = f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
+        if self.alphas:
+            least, most = min(self.alphas), max(self.alphas)
+            said += f" among {len(self.alphas)} from {least:g} to {most:g}"
         if self.bands:
             said += f", voxels scaled in bands: {', '.join(self.bands)} and all others"
         return said
@@ -148,10 +175,17 @@ class MetricConfig:
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """``oracle`` also decodes from the true latents: what the generators could reach at best."""
+    """How pictures are scored.
+
+    ``size`` is the side in pixels to which seen and made pictures are resized, one by one, before
+    a metric that has no size or dialect of its own compares them; 0 is the size of the pictures
+    that the last stage makes. ``bootstrap`` is the number of resamplings of the images for
+    intervals. ``oracle`` also generates from the true latents: the ceiling of the generators.
+    """
 
     bootstrap: int = 2000
     oracle: bool = True
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -196,11 +230,14 @@ class Config:
 
     def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
         """Return the earliest step that a stored configuration differs in, and where."""
+        given = other.get("score", {})
         # keys that came later have their defaults; another version's are told as they stand
         with contextlib.suppress(KeyError, TypeError):
             other = Config.from_dict(other).to_dict()
         mine, theirs = leaves(self.to_dict()), leaves(_completed(other))
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
+        if not isinstance(given, Mapping) or "size" not in given:
+            keys.discard("score.size")  # a run from before recipes fixed it is continued
         if not keys:
             return None
         return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)

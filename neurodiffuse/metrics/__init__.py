@@ -19,16 +19,19 @@ from neurodiffuse.metrics.identification import (
     permuted_means,
     two_way_identification,
 )
+from neurodiffuse.metrics.intervals import METHODS, Interval, difference_interval, mean_interval
 from neurodiffuse.metrics.latents import LatentDistance, LatentIdentification, LatentRetrieval
 from neurodiffuse.metrics.pictures import Identification, PixCorr, Ssim, resized
 from neurodiffuse.metrics.retrieval import check_retrieval, retrieval, retrieval_table
 from neurodiffuse.metrics.running import RunningCorrelation
 from neurodiffuse.metrics.similarity import ssim
-from neurodiffuse.metrics.statistics import PairedTest, Summary, paired_test, summary
+from neurodiffuse.metrics.statistics import PairedTest, Summary, holm, paired_test, summary
 from neurodiffuse.metrics.tabled import TableMetric
 
 __all__ = [
+    "METHODS",
     "Identification",
+    "Interval",
     "LatentDistance",
     "LatentIdentification",
     "LatentRetrieval",
@@ -41,8 +44,11 @@ __all__ = [
     "check_retrieval",
     "correlation_distance",
     "correlation_table",
+    "difference_interval",
+    "holm",
     "identification_from_features",
     "identification_table",
+    "mean_interval",
     "paired_test",
     "permuted_means",
     "pixel_correlation",

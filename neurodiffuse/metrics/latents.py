@@ -55,6 +55,7 @@ class LatentRetrieval(Metric):
         check_retrieval(top, among)
         self.top, self.among = top, among
         self.chance = top / among if among else None
+        self.share = True
 
     def compare(self, seen: Latents, made: Latents) -> np.ndarray:  # type: ignore[override]
         """Return for each made image the probability that its own is among the best."""

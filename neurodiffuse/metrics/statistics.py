@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.metrics.intervals import Interval, difference_interval, mean_interval
 
 ROUNDING = 1e-12
 """Means that differ by less are equal: the same numbers may be added in another order."""
@@ -17,11 +19,13 @@ ROUNDING = 1e-12
 class Summary:
     """One metric over the test images.
 
-    ``interval`` is the 95 % percentile bootstrap interval of the mean over images; ``p`` is
+    ``interval`` is the 95 % interval of the mean over images, ``interval_method`` one of
+    `neurodiffuse.metrics.intervals.METHODS`; ``p`` is
     one-sided, the share of re-pairings at least as good, counting the observed one:
     (1 + #) / (1 + permutations). ``chance`` is what theory says or else the null's mean
     (``chance_from``: ``"theory"`` or ``"null"``), ``null_interval`` the null's 2.5 and 97.5 %
-    points. What cannot be given is None, and ``reason`` says why.
+    points. What cannot be given is None; ``reason`` says why there is no test and
+    ``no_interval`` why there is no interval.
     """
 
     n: int
@@ -35,6 +39,8 @@ class Summary:
     bootstrap: int
     permutations: int
     reason: str = ""
+    interval_method: str = ""
+    no_interval: str = ""
 
 
 def summary(
@@ -43,6 +49,7 @@ def summary(
     *,
     higher_is_better: bool,
     chance: float | None,
+    share: bool = False,
     bootstrap: int = 2000,
     seed: int,
 ) -> Summary:
@@ -54,10 +61,10 @@ def summary(
         (n,), one for each image (``Metric.compare``).
     null
         (permutations,) mean values of shuffled pairs (``Metric.null``); may be empty.
-    higher_is_better, chance
-        The metric's.
+    higher_is_better, chance, share
+        The metric's. A level of chance between 0 and 1 also says that values are shares.
     bootstrap
-        Number of resamplings of the images.
+        Number of resamplings of the images; 0 asks for no interval.
     seed
         Of the resampling.
 
@@ -68,10 +75,7 @@ def summary(
 
     Notes
     -----
-    Images are resampled as if they were independent. In two-way identification they share
-    their competitors, so the interval holds for these competitors. The percentile interval is
-    a little narrow below about 20 images, and n images have only n! pairings: two cannot reach
-    p < 0.5.
+    n images have only n! pairings: two cannot reach p < 0.5.
     """
     values, null = _finite(values, "values"), np.asarray(null, dtype=np.float64)
     n = len(values)
@@ -80,27 +84,24 @@ def summary(
     mean = float(values.mean())
     tested = n > 1 and null.size > 0
     reason = "" if tested else "one image has no other pairing" if n == 1 else "no null was drawn"
+    shares = share or (chance is not None and 0 < chance < 1)
+    found, why = mean_interval(values, share=shares, bootstrap=bootstrap, seed=seed)
     expected = chance if chance is not None else float(null.mean()) if tested else None
     return Summary(
         n=n,
         mean=mean,
         sem=float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
-        interval=bootstrap_interval(values, bootstrap, seed) if n > 1 and bootstrap else None,
+        interval=found.ends if found else None,
         p=_p(mean, null, higher_is_better) if tested else None,
         chance=expected,
         chance_from="" if expected is None else "theory" if chance is not None else "null",
         null_interval=_middle(null) if tested else None,
-        bootstrap=bootstrap if n > 1 else 0,
+        bootstrap=bootstrap if found and found.method == "bootstrap-t" else 0,
         permutations=null.size if tested else 0,
         reason=reason,
+        interval_method=found.method if found else "",
+        no_interval=why,
     )
-
-
-def bootstrap_interval(values: np.ndarray, bootstrap: int, seed: int) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of the mean of (n,) values."""
-    rng, n = np.random.default_rng(seed), len(values)
-    means = (values[rng.integers(n, size=n)].mean() for _ in range(bootstrap))
-    return _middle(np.fromiter(means, dtype=np.float64, count=bootstrap))
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class PairedTest:
     """Whether one method's images score differently from another's on the same images.
 
     ``difference`` is the mean of a - b, ``p`` two-sided; ``exact`` says that all 2ⁿ sign
-    patterns were counted. ``p`` is None for one image.
+    patterns were counted. ``p`` is None for one image. ``interval`` is the 95 % interval of the
+    difference (`difference_interval`), None for one image or where no image differs from another.
     """
 
     n: int
@@ -116,6 +118,7 @@ class PairedTest:
     p: float | None
     permutations: int
     exact: bool
+    interval: Interval | None = None
 
 
 def paired_test(a: np.ndarray, b: np.ndarray, seed: int, *, permutations: int = 9999) -> PairedTest:
@@ -156,7 +159,22 @@ def paired_test(a: np.ndarray, b: np.ndarray, seed: int, *, permutations: int = 
         means = np.fromiter(draws, dtype=np.float64, count=permutations)
     far = int(np.sum(np.abs(means) >= abs(observed) - ROUNDING))
     p = far / len(means) if exact else (1 + far) / (1 + permutations)
-    return PairedTest(n, observed, p, len(means), exact)
+    return PairedTest(n, observed, p, len(means), exact, difference_interval(difference))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return p-values corrected for their number (Holm 1979), None where there was no test.
+
+    The smallest is multiplied by the number of tests, the next by one less, and none becomes
+    smaller than one before it: the chance of any false claim among them stays below the level.
+    """
+    known = [(p, k) for k, p in enumerate(p_values) if p is not None and np.isfinite(p)]
+    out: list[float | None] = [None] * len(p_values)
+    least = 0.0
+    for place, (p, k) in enumerate(sorted(known)):
+        least = max(least, min(1.0, (len(known) - place) * p))
+        out[k] = least
+    return out
 
 
 def _p(mean: float, null: np.ndarray, higher_is_better: bool) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import nan
 
@@ -13,6 +13,7 @@ import numpy as np
 from neurodiffuse import metrics
 from neurodiffuse.files import read_json
 from neurodiffuse.metrics import PairedTest
+from neurodiffuse.report import wording
 from neurodiffuse.report.model import ScoreRow
 from neurodiffuse.report.wording import anchor
 from neurodiffuse.run import Run
@@ -65,18 +66,23 @@ class Arm:
 class Cell:
     """An arm's score by one metric for one subject, and how it differs from the reference.
 
-    ``test`` is None for the reference itself and where the images are not the same.
+    ``test`` is None for the reference itself and where the images are not the same; ``corrected``
+    is its p-value corrected for the metrics of the arm (`corrected`).
     """
 
     arm: Arm
     subject: str
     score: ScoreRow
     test: PairedTest | None = None
+    corrected: float | None = None
 
     @property
     def better(self) -> bool | None:
-        """Whether it is clearly (p < 0.05) better or worse than the reference, else None."""
-        if self.test is None or self.test.p is None or self.test.p >= 0.05:
+        """Whether it is clearly better or worse than the reference, else None.
+
+        Clearly: p < 0.05, corrected for the metrics of the arm where it is (Holm).
+        """
+        if self.test is None or not wording.passes(self.test.p, self.corrected):
             return None
         return (self.test.difference > 0) == self.score.higher_is_better
 
@@ -94,6 +100,18 @@ def cells(arms: Sequence[Arm], reference: Arm, subject: str) -> list[Cell]:
             if arm is not reference and name in against:
                 test = paired(arm, reference, subject, name)
             out.append(Cell(arm, subject, score, test))
+    return corrected(out)
+
+
+def corrected(found: Sequence[Cell]) -> list[Cell]:
+    """Return cells with the p-values of each arm and subject corrected for its metrics (Holm)."""
+    out = list(found)
+    for mine in {(id(cell.arm), cell.subject) for cell in out}:
+        places = [k for k, cell in enumerate(out) if (id(cell.arm), cell.subject) == mine]
+        tests = [out[k].test for k in places]
+        values = metrics.holm([test.p if test else None for test in tests])
+        for k, value in zip(places, values, strict=True):
+            out[k] = replace(out[k], corrected=value)
     return out
 
 

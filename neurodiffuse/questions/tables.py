@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from neurodiffuse.metrics import PairedTest
 from neurodiffuse.questions.arms import Arm, Cell
 from neurodiffuse.report import wording
 from neurodiffuse.report.model import ScoreRow
@@ -24,15 +25,22 @@ COLUMNS = {
     "protocol": "What the metric is, with its dialect and variant where it has them",
     "n": "Number of test images",
     "mean": "Mean over images",
-    "low": "Lower end of the 95 % bootstrap interval over images",
+    "low": "Lower end of the 95 % interval over images",
     "high": "Upper end of that interval",
     "chance": "Level expected by chance: of theory, or the mean over shuffled pairs",
     "p": "Permutation test against shuffled pairs, one-sided",
     "difference": "Mean difference from the reference on the same images",
+    "difference_low": "Lower end of the 95 % interval of that difference",
+    "difference_high": "Upper end of that interval",
     "p_difference": "Paired sign-flip test of that difference, two-sided, uncorrected",
+    "p_holm": "That p-value corrected for the metrics of the row's pictures (Holm)",
     "higher_is_better": "Direction of the metric",
     "meaning": "What these pictures are there for",
 }
+
+
+BOLD = "Bold: clearly better than what it is compared with, p < 0.05 after that correction."
+"""What bold means in every table of arms."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,6 @@ class Shown:
     below: str
     against: str = ""
     mark: str = ""
-    best: bool = False
     raised: str = ""
 
 
@@ -98,7 +105,10 @@ def write(folder: Path, found: Sequence[Cell]) -> None:
             "chance": _number(level(score)),
             "p": _number(score.p),
             "difference": _number(test.difference if test else None),
+            "difference_low": _number(test.interval.low if test and test.interval else None),
+            "difference_high": _number(test.interval.high if test and test.interval else None),
             "p_difference": _number(test.p if test else None),
+            "p_holm": _number(cell.corrected),
             "higher_is_better": "true" if score.higher_is_better else "false",
             "meaning": cell.arm.meaning,
         }
@@ -116,7 +126,10 @@ def protocols(run: Run) -> str:
         for name in run.config.metrics
     ]
     return " ".join(
-        [*said, "Scores compare only in the same dialect and variant, on one test set."]
+        [
+            *said,
+            "Scores compare only in the same dialect and variant, at one size, on one test set.",
+        ]
     )
 
 
@@ -141,8 +154,10 @@ def of_cells(found: Sequence[Cell], reference: Arm, title: str, anchor: str, aga
     return Table(
         title,
         anchor,
-        f"Mean over {wording.counted(n, 'test image')}; below it the 95 % bootstrap interval over "
-        f"images and the paired test {against}, uncorrected. Bold: best of the column. {chance}",
+        f"Mean over {wording.counted(n, 'test image')}; below it the 95 % interval over images, "
+        f"the difference {against} with its 95 % interval, and the paired test of that difference, "
+        f"in brackets corrected for the metrics of a row (Holm). {BOLD} {chance}"
+        f"{skewed([cell.test for cell in found])}",
         heads,
         tuple(_line(arm, found, heads, reference) for arm in arms_of(found)),
     )
@@ -162,13 +177,12 @@ def over_subjects(found: Sequence[Cell], reference: Arm) -> Table | None:
             means = [c.score.mean for c in found if c.arm is arm and c.score.metric == head.name]
             rows[arm.name].append(_mean(means))
     lines = tuple(
-        Line(arm.name, arm.meaning, tuple(_best(rows, heads, arm.name)), arm is reference)
-        for arm in arms
+        Line(arm.name, arm.meaning, tuple(rows[arm.name]), arm is reference) for arm in arms
     )
     images = sorted({wording.counted(cell.score.n, "test image") for cell in found})
     caption = (
         f"Mean over {len(subjects)} subjects, ± standard error of the mean, of "
-        f"{' or '.join(images)} each. Bold: best."
+        f"{' or '.join(images)} each. Nothing is tested over so few subjects."
     )
     return Table("All subjects", "scores-all", caption, heads, lines)
 
@@ -195,26 +209,26 @@ def chance_in_words(found: Sequence[Cell]) -> str:
     return f"By chance: {wording.joined(said)}." if said else ""
 
 
-def extremes(table: Table) -> list[str]:
-    """Return for each row on which metrics it is the best and on which the worst, in words."""
+def verdicts(found: Sequence[Cell], reference: Arm) -> list[str]:
+    """Say of each arm in which metrics the test tells it from the reference, in words."""
     out = []
-    for line in table.lines:
-        best, worst = [], []
-        for k, head in enumerate(table.heads):
-            means = [other.cells[k].mean for other in table.lines if other.cells[k]]  # type: ignore[union-attr]
-            cell = line.cells[k]
-            if cell is None or len(set(means)) < 2:
-                continue
-            sign = 1 if head.higher_is_better else -1
-            label = wording.metric_label(head.name)
-            if sign * cell.mean == max(sign * m for m in means):
-                best.append(label)
-            if sign * cell.mean == min(sign * m for m in means):
-                worst.append(label)
-        said = [f"best in {wording.joined(best)}"] if best else []
-        said += [f"worst in {wording.joined(worst)}"] if worst else []
+    for arm in arms_of(found):
+        mine = [c for c in found if c.arm is arm and c.test]
+        if arm is reference or not mine:
+            continue
+        won = [wording.metric_label(c.score.metric) for c in mine if c.better is True]
+        lost = [wording.metric_label(c.score.metric) for c in mine if c.better is False]
+        said = [f"better in {wording.joined(won)}"] if won else []
+        said += [f"worse in {wording.joined(lost)}"] if lost else []
         if said:
-            out.append(f"{line.name}: {', '.join(said)}.")
+            out.append(
+                f"{arm.name}: {' and '.join(said)} than {reference.name.lower()} (p < 0.05, Holm)."
+            )
+        else:
+            out.append(
+                f"{arm.name}: no metric tells it from {reference.name.lower()} "
+                "(all p ≥ 0.05, Holm)."
+            )
     return out
 
 
@@ -223,18 +237,37 @@ def _line(arm: Arm, found: Sequence[Cell], heads: Sequence[Head], reference: Arm
     shown = []
     for head in heads:
         cell = mine.get(head.name)
-        column = [c.score.mean for c in found if c.score.metric == head.name]
-        shown.append(None if cell is None else _shown(cell, column))
+        shown.append(None if cell is None else _shown(cell))
     return Line(arm.name, arm.meaning, tuple(shown), arm is reference)
 
 
-def _shown(cell: Cell, column: Sequence[float]) -> Shown:
+def _shown(cell: Cell) -> Shown:
     score = cell.score
-    top = max(column) if score.higher_is_better else min(column)
-    against = wording.p_value(cell.test.p) if cell.test else ""
+    against = difference_in_words(cell.test, cell.corrected) if cell.test else ""
     mark = {True: "better", False: "worse", None: ""}[cell.better]
-    best = score.mean == top and len(set(column)) > 1
-    return Shown(score.mean, wording.interval(score.low, score.high, 3), against, mark, best)
+    return Shown(score.mean, wording.interval(score.low, score.high, 3), against, mark)
+
+
+def difference_in_words(test: PairedTest, corrected: float | None) -> str:
+    """Return the difference, its interval and its test, ``+0.02 (0.01–0.03), p = 0.004``."""
+    sign = "+" if test.difference > 0 else ""
+    said = f"{sign}{wording.number(test.difference, 3)}"
+    if test.interval:
+        said += f" ({wording.interval(test.interval.low, test.interval.high, 3)})"
+        said += "*" if test.interval.coverage is not None else ""
+    p = wording.p_value(test.p, corrected)
+    return f"{said}, {p}" if p else said
+
+
+def skewed(tests: Sequence[PairedTest | None]) -> str:
+    """Return what an asterisk means, where differences are so skewed that one stands there."""
+    low = [t.interval.coverage for t in tests if t and t.interval and t.interval.coverage]
+    if not low:
+        return ""
+    return (
+        " *: the differences are so skewed that such an interval holds the true one in about "
+        f"{min(low):.0%} of cases, not 95 %."
+    )
 
 
 def _mean(means: Sequence[float]) -> Shown | None:
@@ -242,19 +275,6 @@ def _mean(means: Sequence[float]) -> Shown | None:
         return None
     sem = np.std(means, ddof=1) / math.sqrt(len(means)) if len(means) > 1 else math.nan
     return Shown(float(np.mean(means)), f"± {wording.number(sem, 3)}")
-
-
-def _best(
-    rows: Mapping[str, Sequence[Shown | None]], heads: Sequence[Head], name: str
-) -> list[Shown | None]:
-    out: list[Shown | None] = []
-    for k, head in enumerate(heads):
-        column = [row[k].mean for row in rows.values() if row[k] is not None]  # type: ignore[union-attr]
-        cell = rows[name][k]
-        top = max(column) if head.higher_is_better else min(column)
-        best = cell is not None and cell.mean == top and len(set(column)) > 1
-        out.append(Shown(cell.mean, cell.below, best=best) if cell else None)
-    return out
 
 
 def _number(value: float | None) -> str:

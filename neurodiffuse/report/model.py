@@ -22,7 +22,7 @@ class ScoreRow:
     metric, stage
         Names as in the recipe. ``stage`` is one of `ReportData.stages`.
     mean, low, high
-        Mean over images and its 95 % bootstrap interval.
+        Mean over images and its 95 % interval; NaN where there is none.
     n
         Number of test images.
     p
@@ -35,6 +35,10 @@ class ScoreRow:
         Direction of the metric.
     note
         One sentence on what the metric is, or why it is missing.
+    corrected
+        ``p`` corrected for the metrics that are tested with it; None where it is not.
+    size
+        Height and width at which pictures were compared; None where the metric has its own.
     values
         float (n,), one value an image, rows as in `SubjectReport.ids`; None leaves out the plot
         and takes the metric out of the ranking.
@@ -52,6 +56,8 @@ class ScoreRow:
     higher_is_better: bool = True
     note: str = ""
     values: np.ndarray | None = None
+    corrected: float | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +148,7 @@ class SubjectReport:
     captions
         Caption of each test image, for the alternative text; may be empty.
     oracle, oracle_scores
-        The same from the true latents: the ceiling that the generators set; may be empty.
+        The same from the true latents, the ceiling of the generators; may be empty.
     features
         How well each feature was predicted.
     rois
@@ -245,6 +251,8 @@ class ReportData:
         is loaded from a network: the page's content policy forbids both.
     headline
         The result in one sentence; empty lets the page word it from the scores.
+    intervals
+        How the 95 % intervals of the scores were computed, in words.
     """
 
     title: str
@@ -265,3 +273,4 @@ class ReportData:
     licences: tuple[tuple[str, str], ...] = ()
     sections: tuple[Section, ...] = ()
     headline: str = ""
+    intervals: str = ""

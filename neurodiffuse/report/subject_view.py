@@ -17,11 +17,12 @@ from neurodiffuse.report.ranking import grid_rows
 
 @dataclass(frozen=True)
 class Cell:
-    """A score in the table."""
+    """A score in the table; ``clear`` says that it is better than chance, ``p`` is in words."""
 
     row: ScoreRow
     colour: str
     clear: bool
+    p: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class MetricView:
     higher_is_better: bool
     cells: tuple[Cell | None, ...]
     ceiling: ScoreRow | None
+    exceeded: bool
     level: float | None
     shuffled: bool
     n: int
@@ -50,7 +52,10 @@ class BrainPicture:
 
 @dataclass(frozen=True)
 class SubjectView:
-    """Everything the template shows of one subject."""
+    """Everything the template shows of one subject.
+
+    ``corrected`` is the number of tests of the last stage that are corrected for one another.
+    """
 
     subject: SubjectReport
     anchor: str
@@ -64,6 +69,8 @@ class SubjectView:
     drawn: tuple[RoiRow, ...]
     histograms: tuple[FeatureRow, ...]
     chosen: tuple[FeatureRow, ...]
+    corrected: int
+    ceiling: str = wording.CEILING
 
 
 def subject_view(data: ReportData, subject: SubjectReport, anchor: str) -> SubjectView:
@@ -85,6 +92,7 @@ def subject_view(data: ReportData, subject: SubjectReport, anchor: str) -> Subje
         drawn=tuple(roi for roi in subject.rois if roi.value and subject.regions is not None),
         histograms=tuple(f for f in subject.features if f.r2 is not None and len(f.r2) > 1),
         chosen=tuple(f for f in subject.features if f.penalties is not None),
+        corrected=sum(s.corrected is not None for s in last),
     )
 
 
@@ -97,7 +105,7 @@ def _layers(data: ReportData, subject: SubjectReport) -> list[Layer]:
             layers.append(Layer(label, f"{label} of", subject.made[stage], colour))
     if data.stages and data.stages[-1] in subject.oracle:
         ceiling = subject.oracle[data.stages[-1]]
-        layers.append(Layer("Ceiling", "Made from the true latents of", ceiling, "ceiling"))
+        layers.append(Layer(wording.CEILING, "Made from the true latents of", ceiling, "ceiling"))
     return layers
 
 
@@ -117,14 +125,12 @@ def _metric(data: ReportData, subject: SubjectReport, name: str) -> MetricView:
     plotted: list[tuple[ScoreRow, str, str]] = []
     for i, stage in enumerate(data.stages):
         row, colour = by_stage.get(stage), _colour(data, i)
-        cells.append(
-            None if row is None else Cell(row, colour, wording.beats_chance(row) is not False)
-        )
+        cells.append(None if row is None else _cell(row, colour, stage == data.stages[-1]))
         if row is not None:
             plotted.append((row, wording.stage_label(stage), colour))
     ceiling = _ceiling(data, subject.oracle_scores, name)
     if ceiling is not None:
-        plotted.append((ceiling, "Ceiling", "ceiling"))
+        plotted.append((ceiling, wording.CEILING, "ceiling"))
     first = next(iter(by_stage.values()))
     return MetricView(
         name=name,
@@ -132,11 +138,27 @@ def _metric(data: ReportData, subject: SubjectReport, name: str) -> MetricView:
         higher_is_better=first.higher_is_better,
         cells=tuple(cells),
         ceiling=ceiling,
+        exceeded=_exceeds(by_stage.get(data.stages[-1]) if data.stages else None, ceiling),
         level=_level(by_stage),
         shuffled=first.chance is None,
         n=first.n,
         chart=_chart([p for p in plotted if p[0].values is not None and len(p[0].values) > 1]),
     )
+
+
+def _cell(row: ScoreRow, colour: str, last: bool) -> Cell:
+    """Return a score; tests of stages before the last one are called uncorrected."""
+    p = wording.p_value(row.p, row.corrected)
+    if p and row.corrected is None and not last:
+        p += ", uncorrected"
+    return Cell(row, colour, wording.beats_chance(row) is True, p)
+
+
+def _exceeds(row: ScoreRow | None, ceiling: ScoreRow | None) -> bool:
+    """Return whether a mean is better than the ceiling's."""
+    if row is None or ceiling is None:
+        return False
+    return row.mean > ceiling.mean if row.higher_is_better else row.mean < ceiling.mean
 
 
 def _level(by_stage: Mapping[str, ScoreRow]) -> float | None:

@@ -19,6 +19,9 @@ AT_AN_END = 0.25
 NO_MORE = 0.01
 """R² of left-out images below which a penalty predicts hardly more than the mean."""
 
+CEILING = "Ceiling (true latents)"
+"""What pictures and scores from the images' own latents are called."""
+
 STAGE_LABELS = {"recon": "Reconstruction", "first-guess": "First guess"}
 METRIC_LABELS = {
     "pixcorr": "PixCorr",
@@ -95,11 +98,32 @@ def counted(value: int, noun: str) -> str:
     return f"{count(value)} {noun}{'' if value == 1 else 's'}"
 
 
-def p_value(p: float | None) -> str:
-    """Return ``p = 0.005``, ``p < 0.001`` or an empty string."""
+def p_value(p: float | None, corrected: float | None = None) -> str:
+    """Return ``p = 0.005``, ``p < 0.001`` or an empty string.
+
+    With a corrected value that differs ``p = 0.005 (Holm: 0.015)``.
+    """
     if p is None or not math.isfinite(p):
         return ""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    said = _p(p)
+    first = f"p {said}" if said.startswith("<") else f"p = {said}"
+    if corrected is None or corrected == p:
+        return first
+    return f"{first} (Holm: {_p(corrected)})"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+LEVEL = 0.05
+"""The level of every test."""
+
+
+def passes(p: float | None, corrected: float | None) -> bool:
+    """Return whether a test, corrected for others where it is, stays below `LEVEL`."""
+    value = p if corrected is None else corrected
+    return value is not None and math.isfinite(value) and value < LEVEL
 
 
 def penalty(alpha: float | str) -> str:
@@ -210,7 +234,8 @@ def leading_score(data: ReportData, subject: SubjectReport) -> ScoreRow | None:
 def beats_chance(score: ScoreRow) -> bool | None:
     """Say whether a score is better than chance, or None when nothing tells.
 
-    The interval lies on the good side of chance and, where there is a p-value, it is below 0.05.
+    The interval lies on the good side of chance and, where there is a p-value, it is below 0.05,
+    corrected for the other metrics where it is.
     """
     level = score.chance if score.chance is not None else score.null_mean
     if level is None:
@@ -222,7 +247,7 @@ def beats_chance(score: ScoreRow) -> bool | None:
             return None
         end = score.mean
     ahead = end > level if score.higher_is_better else end < level
-    return bool(ahead and (not tested or score.p < 0.05))  # type: ignore[operator]
+    return bool(ahead and (not tested or passes(score.p, score.corrected)))
 
 
 def headline(data: ReportData) -> str:

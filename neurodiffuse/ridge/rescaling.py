@@ -21,6 +21,22 @@ FLAT = 1e-12
 """A target whose predictions spread less than this part of its own standard deviation is flat."""
 
 
+def in_words(kind: str, left_out: str) -> str:
+    """Return a sentence on a kind of rescaling; ``left_out`` says how training rows were left out.
+
+    Beside `rescale`, which it describes.
+    """
+    return {
+        "train": "Predictions were shifted and scaled, target by target, so that predictions of "
+        f"training rows that were {left_out}, have the mean and standard deviation of the training "
+        "latents.",
+        "test": "Predictions were standardised over the test set and given the mean and standard "
+        "deviation of the training latents, as in the published code of Ozcelik & VanRullen "
+        "(2023); a prediction then depends on the other test images.",
+        "none": "Predictions were used as they are.",
+    }[kind]
+
+
 @dataclass(frozen=True, eq=False)
 class Rescaled:
     """``values`` (m, t); ``flat`` bool (t,): targets that had no spread and became the mean."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from neurodiffuse import __version__, derivative, maps, reproduce
 from neurodiffuse.files import read_json, write_whole
+from neurodiffuse.metrics import METHODS, holm
+from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.options import parameters
 from neurodiffuse.report import build, wording
 from neurodiffuse.report.brain import image_of
@@ -26,6 +28,7 @@ from neurodiffuse.report.model import (
 )
 from neurodiffuse.report.saved import SavedPictures
 from neurodiffuse.run import Run
+from neurodiffuse.run.scoring import keeps_sizes, recorded_size
 from neurodiffuse.store import labels, load_array, load_voxels, seed_of
 from neurodiffuse.types import Card, Subject
 
@@ -64,10 +67,16 @@ def report(run: Run) -> None:
         machine={**reproduce.versions(), **_distributions(cards), "seed": config.seed},
         warnings=_warnings(run),
         remarks=tuple(text for kind, text in _remarks(run) if kind != "warning"),
-        methods=reproduce.methods(config, {(c.role, c.name): c.summary for c in cards}),
+        methods=reproduce.methods(
+            config,
+            {(c.role, c.name): c.summary for c in cards},
+            intervals=intervals_in_words(run),
+            own_size=[name for name in config.metrics if keeps_sizes(run, name)],
+        ),
         citations=_citations(run, cards),
         licences=_licences(run, cards),
         sections=tuple(run.registry.sections(run)),
+        intervals=intervals_in_words(run),
     )
     write_whole(run.path / "report.html", build(data))
 
@@ -122,6 +131,9 @@ def _scores(run: Run, label: str, source: str) -> tuple[ScoreRow, ...]:
         for row in csv.DictReader(file, delimiter="\t"):
             key = (row["source"], row["stage"], row["metric"])
             values.setdefault(key, []).append(float(row["value"]))
+    rows = [row for row in read_json(folder / "scores.json") if row["source"] == source]
+    last = [row for row in rows if row["stage"] == list(run.config.stages)[-1]]
+    known = {row["metric"]: p for row, p in zip(last, holm([r["p"] for r in last]), strict=True)}
     return tuple(
         ScoreRow(
             metric=row["metric"],
@@ -136,16 +148,47 @@ def _scores(run: Run, label: str, source: str) -> tuple[ScoreRow, ...]:
             higher_is_better=row["higher_is_better"],
             note=metric_in_words(run, row["metric"]),
             values=np.array(values[source, row["stage"], row["metric"]]),
+            corrected=known.get(row["metric"]) if row in last else None,
+            size=_pair(row.get("size")),
         )
-        for row in read_json(folder / "scores.json")
-        if row["source"] == source
+        for row in rows
     )
 
 
+def _pair(size: Sequence[int] | None) -> tuple[int, int] | None:
+    return (size[0], size[1]) if size else None
+
+
+def intervals_in_words(run: Run) -> str:
+    """Return how the intervals of a run's scores were computed."""
+    rows = [
+        row
+        for label in run.config.subjects
+        for row in read_json(run.folder("score", label) / "scores.json")
+    ]
+    used = {row.get("interval_method", "percentile") for row in rows if row.get("low") is not None}
+    ways = [text for name, text in METHODS.items() if name in used]
+    if not ways:
+        return ""
+    drawn = max((row.get("bootstrap") or 0 for row in rows), default=0)
+    said = f"Intervals over images: {'; '.join(ways)}"
+    return f"{said} ({drawn:,} resamplings)." if drawn else f"{said}."
+
+
 def metric_in_words(run: Run, name: str) -> str:
-    """Return what a metric is, with the options that it ran with."""
+    """Return what a metric is, with the options and at the size that it ran with."""
+    size = recorded_size(run, name)
+    text = _without_size(run, name)
+    if size and not keeps_sizes(run, name):
+        text += f", pictures compared at {in_words(size)}"
+    return text
+
+
+def _without_size(run: Run, name: str) -> str:
     part = run.config.metrics[name]
     card = run.registry.card("metric", part.metric)
+    if words := run.metric(name).words():
+        return words
     known = parameters(run.registry.load(card))
     options = {k: part.options.get(k, p.default) for k, p in known.items()}
     own = {k: v for k, v in options.items() if k not in ("device", "memory")}

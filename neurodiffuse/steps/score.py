@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from neurodiffuse import metrics
 from neurodiffuse.files import write_json
+from neurodiffuse.metrics.sizes import Size, at_size, unresized
 from neurodiffuse.run import Run
+from neurodiffuse.run.scoring import keeps_sizes, scoring_size
 from neurodiffuse.store import LatentFile, labels, load_arrays, load_images, sample_folder
 from neurodiffuse.types import Encoder, Images, Latents, Metric, Stimuli
 from neurodiffuse.work import Site, spread
@@ -25,9 +26,9 @@ BATCH = 64
 def score(run: Run, subject: str) -> None:
     """Write ``scores.json`` (one row a source, stage and metric) and ``images.tsv``.
 
-    Every score has its mean over images, a bootstrap interval over images, the level expected by
-    chance and a permutation p-value (pairs shuffled). Draws come from the run's seed. Where a
-    stage has several samples, an image's value is the mean over them.
+    Every score has its mean over images, its 95 % interval, the level expected by chance, a
+    permutation p-value (pairs shuffled) and the size at which pictures were compared. Draws come
+    from the run's seed. Where a stage has several samples, an image's value is the mean over them.
     """
     ids = run.subject(subject).trials.images("test")
     sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
@@ -54,36 +55,19 @@ def score_one(
     """Return a metric's row of the summary and its value for every image, of one stage."""
     run = site.run
     ids = run.subject(subject).trials.images("test")
-    seen = site.keep("seen", lambda: _seen(run, subject, ids))
+    size = None if keeps_sizes(run, name) else scoring_size(run, subject)
+    seen = site.keep(("seen", size), lambda: _seen(run, subject, ids, size))
     place = run.folder("generate", subject) / source / stage
-    return _compare(run, subject, name, seen, _samples(run, stage, place))
+    row, values = _compare(run, subject, name, seen, _samples(run, stage, place), size)
+    return row | {"size": list(size) if size else None}, values
 
 
-def _seen(run: Run, subject: str, ids: tuple[str, ...]) -> Images:
-    """Return what was seen, beside which every stage is held, as `seen_images`."""
-    first = run.folder("generate", subject) / "decoded" / next(iter(run.config.stages))
-    return seen_images(run.dataset.stimuli(ids), load_images(first, labels(ids[:1])).shape[1:3])
-
-
-def seen_images(stimuli: Stimuli, size: tuple[int, ...]) -> Images:
-    """Return the stimuli as one array: as they are, or squashed to ``size`` if they differ."""
-    first = stimuli.images[0].shape
-    values = np.empty((len(stimuli), *first), np.uint8)
-    for k in range(len(stimuli)):
-        image = stimuli.images[k]
-        if image.shape != first:
-            return Images(stimuli.ids, _squashed(stimuli, size))
-        values[k] = image
-    return Images(stimuli.ids, values)
-
-
-def _squashed(stimuli: Stimuli, size: tuple[int, ...]) -> np.ndarray:
-    height, width = size
-    resized = [
-        np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
-        for image in (stimuli.images[k] for k in range(len(stimuli)))
-    ]
-    return np.stack(resized)
+def _seen(run: Run, subject: str, ids: tuple[str, ...], size: Size | None) -> Images:
+    """Return what was seen, at a size or as it is."""
+    stimuli = run.dataset.stimuli(ids)
+    if size is None:
+        return Images(ids, unresized(stimuli.images, scoring_size(run, subject)))
+    return Images(ids, at_size(stimuli.images, size))
 
 
 def _samples(run: Run, stage: str, place: Path) -> list[Path]:
@@ -92,11 +76,16 @@ def _samples(run: Run, stage: str, place: Path) -> list[Path]:
 
 
 def _compare(
-    run: Run, subject: str, name: str, seen: Images, samples: Sequence[Path]
+    run: Run,
+    subject: str,
+    name: str,
+    seen: Images,
+    samples: Sequence[Path],
+    size: Size | None,
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Return a metric's row of the summary and its value for every image, over the samples."""
     metric = run.metric(name)
-    each = [_of_sample(run, subject, name, metric, seen, sample) for sample in samples]
+    each = [_of_sample(run, subject, name, metric, seen, sample, size) for sample in samples]
     values = np.stack([np.asarray(v, np.float64) for v, _ in each]).mean(axis=0)
     null = np.stack([np.asarray(n, np.float64) for _, n in each]).mean(axis=0)
     summary = metrics.summary(
@@ -104,6 +93,7 @@ def _compare(
         null,
         higher_is_better=metric.higher_is_better,
         chance=metric.chance,
+        share=metric.share,
         bootstrap=run.config.score.bootstrap,
         seed=run.config.seed,
     )
@@ -118,10 +108,17 @@ def _compare(
 
 
 def _of_sample(
-    run: Run, subject: str, name: str, metric: Metric, seen: Images, sample: Path
+    run: Run,
+    subject: str,
+    name: str,
+    metric: Metric,
+    seen: Images,
+    sample: Path,
+    size: Size | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a metric's values and null of the pictures of one folder."""
-    made = Images(seen.ids, load_images(sample, labels(seen.ids)))
+    pictures = load_images(sample, labels(seen.ids))
+    made = Images(seen.ids, at_size(pictures, size) if size else pictures)
     feature = run.config.metrics[name].feature
     pair: tuple[Any, Any] = _latents(run, subject, feature, made) if feature else (seen, made)
     # the same shufflings for each sample, so that the null of their mean is that of the test

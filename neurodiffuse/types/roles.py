@@ -135,12 +135,22 @@ class Metric(Role):
 
     ``higher_is_better`` gives the direction; ``chance`` is the value expected by chance where
     theory gives one (two-way identification: 0.5), else None and the null's mean is shown.
-    ``permutations`` is how many shufflings ``null`` draws.
+    ``share`` says that a value is a share of comparisons, from 0 to 1, whose interval is another
+    one; a level of chance between 0 and 1 says so too. ``permutations`` is how many shufflings
+    ``null`` draws.
     """
 
     higher_is_better: bool = True
     chance: float | None = None
+    share: bool = False
     permutations: int = 199
+
+    def words(self) -> str:
+        """Return what the metric with these options is, in the field's words.
+
+        Empty: the card's summary and the options say it.
+        """
+        return ""
 
     @abstractmethod
     def compare(self, seen: Images, made: Images) -> np.ndarray:

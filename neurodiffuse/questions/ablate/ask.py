@@ -136,13 +136,14 @@ def _place(run: Run, variants: Sequence[Variant]) -> Path:
 def _parts(folder: Path, found: list[Cell], arms: Sequence[Arm], full: Arm) -> list[Part]:
     parts = []
     if table := tables.over_subjects(found, full):
-        parts.append(Part(table.title, "all", table, tuple(tables.extremes(table))))
+        parts.append(Part(table.title, "all", table))
     for subject in full.run.config.subjects:
         table = tables.of_subject(found, full, subject)
         sheet = sheets.ranked(arms, full, subject)
         file = f"sheet-sub-{subject}.png"
         (folder / file).write_bytes(sheets.png(sheet))
-        said = tuple(tables.extremes(table))
+        mine = [cell for cell in found if cell.subject == subject]
+        said = tuple(tables.verdicts(mine, full))
         parts.append(Part(f"sub-{subject}", f"sub-{subject}", table, said, sheet, file))
     return parts
 
@@ -166,7 +167,7 @@ def _page(run: Run, parts: Sequence[Part], arms: Sequence[Arm], notes: Sequence[
             "each row then paints and scores the same test images, each image from the same seed.",
             "A row is tested against the full method image by image: under the null hypothesis "
             "each image's difference could as well have the other sign. The p-values are two-sided "
-            "and not corrected for the number of comparisons.",
+            "and corrected for the metrics of a row (Holm), not for the number of rows.",
             tables.protocols(run),
         ),
         references=REFERENCES,

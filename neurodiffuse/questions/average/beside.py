@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 
 from neurodiffuse import metrics
-from neurodiffuse.questions.arms import Arm, Cell
+from neurodiffuse.questions.arms import Arm, Cell, corrected
 from neurodiffuse.questions.branches import branch, grow
 from neurodiffuse.questions.sheets import places
 from neurodiffuse.report.model import ScoreRow
@@ -65,11 +65,12 @@ def cells(shown: Sequence[Column]) -> list[Cell]:
         "For every image the mean of the subjects' scores: what one of them gives on average.",
         average.run,
     )
-    for arm, who, scores in [*each, (mean, "mean", _mean([scores for *_, scores in each]))]:
+    over_subjects = _mean(average.run, [scores for *_, scores in each])
+    for arm, who, scores in [*each, (mean, "mean", over_subjects)]:
         for name, score in scores.items():
             ours, theirs = np.asarray(score.values), np.asarray(reference[name].values)
             found.append(Cell(arm, who, score, metrics.paired_test(ours, theirs, seed)))
-    return found
+    return corrected(found)
 
 
 def _seen(run: Run, subject: str) -> tuple[str, ...]:
@@ -96,13 +97,24 @@ def _in_order(arm: Arm, subject: str, ids: Sequence[str]) -> dict[str, ScoreRow]
     }
 
 
-def _mean(each: Sequence[dict[str, ScoreRow]]) -> dict[str, ScoreRow]:
-    """Return the mean over subjects of every image's scores; it has no interval of its own."""
+def _mean(run: Run, each: Sequence[dict[str, ScoreRow]]) -> dict[str, ScoreRow]:
+    """Return the mean over subjects of every image's scores, with its interval."""
     out = {}
+    config = run.config
     for name, first in each[0].items():
         values = np.mean([np.asarray(scores[name].values) for scores in each], axis=0)
-        mean = float(values.mean())
+        mean, metric = float(values.mean()), run.metric(name)
+        found = metrics.summary(
+            values,
+            np.empty(0),
+            higher_is_better=metric.higher_is_better,
+            chance=metric.chance,
+            share=metric.share,
+            bootstrap=config.score.bootstrap,
+            seed=config.seed,
+        )
+        low, high = found.interval or (nan, nan)
         out[name] = dataclasses.replace(
-            first, mean=mean, low=nan, high=nan, p=None, null_mean=None, values=values
+            first, mean=mean, low=low, high=high, p=None, null_mean=None, values=values
         )
     return out

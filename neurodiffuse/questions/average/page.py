@@ -96,9 +96,9 @@ def verdicts(found: Sequence[Cell]) -> list[str]:
         said += [f"worse in {wording.joined(lost)}"] if lost else []
         name = arm.name if arm.name.startswith("sub-") else f"the {arm.name.lower()}"
         rest = "" if len(won) + len(lost) == len(mine) else " Other metrics do not tell them apart."
-        verdict = f"Against {name} the average is {' and '.join(said)} (p < 0.05).{rest}"
+        verdict = f"Against {name} the average is {' and '.join(said)} (p < 0.05, Holm).{rest}"
         if not said:
-            verdict = f"Against {name} no metric tells the average apart (all p ≥ 0.05)."
+            verdict = f"Against {name} no metric tells the average apart (all p ≥ 0.05, Holm)."
         out.append(verdict)
     return out
 
@@ -170,7 +170,7 @@ def _methods(view: Run, run: Run, n: int) -> tuple[str, ...]:
         "The average and the subjects are painted by the same generators, every image from the "
         "same seed in each row, so that differences come from the latents and not from the noise.",
         "A row is tested against the average image by image: under the null hypothesis each "
-        "image's difference could as well have the other sign. The p-values are two-sided, not "
-        "corrected for the number of comparisons, and speak of other images, not of other "
-        "subjects.",
+        "image's difference could as well have the other sign. The p-values are two-sided, "
+        "corrected for the metrics of a row (Holm), not for the number of rows, and speak of other "
+        "images, not of other subjects.",
     )

@@ -16,15 +16,25 @@ from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.compare import exports
 from neurodiffuse.questions.compare.columns import Column, shared
 from neurodiffuse.questions.compare.published import STATUS, published
-from neurodiffuse.questions.compare.rows import Row, Value, of_arms, of_published
+from neurodiffuse.questions.compare.rows import Row, Value, comparable, of_arms, of_published
 from neurodiffuse.questions.pages import Page, Part, check_place, render
 from neurodiffuse.questions.sheets import Sheet
-from neurodiffuse.questions.tables import Head, Line, Shown, Table
+from neurodiffuse.questions.tables import (
+    BOLD,
+    Head,
+    Line,
+    Shown,
+    Table,
+    difference_in_words,
+    skewed,
+)
 from neurodiffuse.report import wording
 from neurodiffuse.run import Run
 
 
-def compare(arms: Sequence[Arm], *, with_published: bool = True, out: Path | None = None) -> Path:
+def compare(
+    arms: Sequence[Arm], *, with_published: bool | None = None, out: Path | None = None
+) -> Path:
     """Write a table and picture sheets of what is compared with the first arm.
 
     Parameters
@@ -32,7 +42,8 @@ def compare(arms: Sequence[Arm], *, with_published: bool = True, out: Path | Non
     arms
         What is compared, of distinct names. The first is what others are tested against.
     with_published
-        Also the published results that have one of the arms' metrics.
+        Also the published results that have one of the arms' metrics, True for all of them; None
+        for those with the first arm's data set and number of test images only.
     out
         Folder of the answer, replaced when there is one. Default: ``compare/DIGEST`` in the
         first arm's run.
@@ -49,8 +60,9 @@ def compare(arms: Sequence[Arm], *, with_published: bool = True, out: Path | Non
     """
     first, columns = arms[0], shared(arms)
     rows = of_arms(arms)
-    if with_published:
-        rows += of_published(published(), columns, first)
+    if with_published is not False:
+        known = [r for r in published() if with_published or comparable(r, first)]
+        rows += of_published(known, columns, first)
     place = out or _trunk(first).path / "compare" / _digest(arms, with_published)
     _check_foreign(place)
     notes = _notes(arms, rows)
@@ -79,7 +91,7 @@ def _check_foreign(place: Path) -> None:
         )
 
 
-def _digest(arms: Sequence[Arm], with_published: bool) -> str:
+def _digest(arms: Sequence[Arm], with_published: bool | None) -> str:
     said = [
         __version__,
         with_published,
@@ -108,9 +120,11 @@ def _table(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
         cells = tuple(_shown(row, row.values.get(c), c) for c in columns)
         lines.append(Line(row.label, _about(row), cells, row is rows[0]))
     caption = (
-        "Mean over test images; below it the 95 % bootstrap interval over images, or the standard "
-        f"error over subjects, and the paired test against {rows[0].name} on the same images, "
-        "uncorrected. Letters say why a number may not be compared with the first run."
+        "Mean over test images; below it the 95 % interval over images, or the standard error over "
+        f"subjects, the difference from {rows[0].name} on the same images with its 95 % interval, "
+        "and the paired test of that difference, in brackets corrected for the metrics of a row "
+        f"(Holm). {BOLD} Letters say why a number may not be compared with the first run."
+        f"{skewed([value.test for row in rows for value in row.values.values()])}"
     )
     return Table("Scores", "scores", caption, heads, tuple(lines))
 
@@ -130,8 +144,8 @@ def _shown(row: Row, value: Value | None, column: Column) -> Shown | None:
         below = f"± {wording.number(value.sem, 3)}"
     against, mark = "", ""
     if value.test is not None:
-        against = wording.p_value(value.test.p)
-        if value.test.p is not None and value.test.p < 0.05:
+        against = difference_in_words(value.test, value.corrected)
+        if wording.passes(value.test.p, value.corrected):
             up = (value.test.difference > 0) == (column.higher_is_better)
             mark = "better" if up else "worse"
     letters = exports.letters_of(row, value)
@@ -191,9 +205,11 @@ def _page(
         rows=tuple(about.items()),
         methods=(
             "Scores are those of the runs' own metrics. Two runs are tested image by image where "
-            "they have the same test images and the same metric with the same options: under the "
+            "they have the same test images and the same metric with the same options, on pictures "
+            "of the same size: under the "
             "null hypothesis each image's difference could as well have the other sign. The "
-            "p-values are two-sided and not corrected for the number of comparisons.",
+            "p-values are two-sided and corrected for the metrics of a row (Holm), not for the "
+            "number of rows.",
             "Each published number says how it is known: read in a paper, printed by its authors' "
             "published code, or quoted by others. Networks, sizes, SSIM's variant, test "
             "images and selection among samples differ between papers, which alone moves scores.",

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.options import parameters
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.compare.published import Published
 from neurodiffuse.report.wording import metric_label
 from neurodiffuse.run import Run
+from neurodiffuse.run.scoring import recorded_size
+
+SIZE = "score.size"
+"""Among a column's options: the size at which pictures were compared, as the run recorded it."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,24 @@ class Column:
         return str(said.get("dialect", "")), str(said.get("variant", ""))
 
     @property
+    def size(self) -> str:
+        """The size at which pictures were compared, empty where the metric has its own."""
+        size = json.loads(self.options).get(SIZE)
+        return in_words((size[0], size[1])) if size else ""
+
+    @property
+    def words(self) -> str:
+        """Dialect, variant and size, for a reader."""
+        at = f"at {self.size}" if self.size else ""
+        return ", ".join(part for part in (*self.protocol, at) if part)
+
+    @property
     def label(self) -> str:
         """The name for a reader, with what it does not say itself of the protocol."""
         name = metric_label(self.name)
         known = name.lower().replace("2-d", "2d")
-        said = ", ".join(part for part in self.protocol if part and part not in known)
+        parts = [part for part in self.protocol if part not in known]
+        said = ", ".join(part for part in (*parts, self.size) if part)
         if said and name.endswith(")"):
             return f"{name[:-1]}, {said})"
         return f"{name} ({said})" if said else name
@@ -87,5 +105,7 @@ def _column(run: Run, name: str) -> Column:
     if part.feature:
         encoder = run.config.features[part.feature]
         options |= {"feature": part.feature, "encoder": encoder.encoder}
+    if size := recorded_size(run, name):
+        options[SIZE] = list(size)
     text = json.dumps(options, sort_keys=True, default=str)
     return Column(name, part.metric, text, run.metric(name).higher_is_better)

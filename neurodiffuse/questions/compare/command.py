@@ -23,7 +23,11 @@ _DIR = click.Path(path_type=Path)
     help="Somebody else's pictures of the first run's test images. Repeat for several.",
 )
 @click.option(
-    "--published/--no-published", "with_published", default=True, help="Also published results."
+    "--published/--no-published",
+    "with_published",
+    default=None,
+    help="All published results with one of the metrics, or none. [default: those on the same data "
+    "set and number of test images]",
 )
 @click.option(
     "--out", type=_DIR, metavar="DIR", help="Folder of the answer. [default: RUN/compare/DIGEST]"
@@ -36,7 +40,7 @@ def compare(
     context: click.Context,
     runs: tuple[Path, ...],
     folders: tuple[str, ...],
-    with_published: bool,
+    with_published: bool | None,
     out: Path | None,
 ) -> None:
     """Put runs, ablations, others' pictures and published results into one table.

@@ -15,12 +15,16 @@ FIELDS = {
     "name": "Run, ablation, folder of pictures or published method",
     "subject": "Subject, or the mean of several",
     "metric": "Metric, as the recipe calls it",
-    "protocol": "The number's own dialect and variant; n/a where its metric names none",
+    "protocol": "The number's own dialect, variant and size; n/a where its metric names none",
     "value": "Mean over test images; shares are fractions of 1",
-    "low": "Lower end of the 95 % bootstrap interval over images",
+    "low": "Lower end of the 95 % interval over images",
     "high": "Upper end of that interval",
     "sem": "Standard error over subjects",
+    "difference": "Mean difference from the first run on the same images",
+    "difference_low": "Lower end of the 95 % interval of that difference",
+    "difference_high": "Upper end of that interval",
     "p": "Paired sign-flip test against the first run on the same images, two-sided, uncorrected",
+    "p_holm": "That p-value corrected for the metrics of the row (Holm)",
     "images": "Number of test images",
     "dataset": "Data set",
     "differs": "Why the number may not be compared with the first run",
@@ -120,6 +124,7 @@ def _cell(row: Row, column: Column, raised: Callable[[str], str]) -> str:
 
 def _fields(row: Row, column: Column, value: Value) -> list[str]:
     differs = "; ".join(MARKS[m] for m in MARKS if m in (*row.marks, *value.marks))
+    inside = value.test.interval if value.test else None
     said = {
         "name": row.name,
         "subject": row.subject or row.people or "n/a",
@@ -129,7 +134,11 @@ def _fields(row: Row, column: Column, value: Value) -> list[str]:
         "low": _number(value.low),
         "high": _number(value.high),
         "sem": _number(value.sem),
+        "difference": _number(value.test.difference if value.test else math.nan),
+        "difference_low": _number(inside.low if inside else math.nan),
+        "difference_high": _number(inside.high if inside else math.nan),
         "p": _number(value.test.p if value.test and value.test.p is not None else math.nan),
+        "p_holm": _number(math.nan if value.corrected is None else value.corrected),
         "images": str(row.images or "n/a"),
         "dataset": row.dataset,
         "differs": differs or "n/a",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from neurodiffuse import metrics
 from neurodiffuse.metrics import PairedTest
 from neurodiffuse.questions.arms import Arm, paired
 from neurodiffuse.questions.compare.columns import Column, columns_of, placed
@@ -31,7 +32,8 @@ LETTERS = dict(zip(MARKS, "abcdef", strict=True))
 class Value:
     """A number of the table; ``low`` to ``high`` is its interval or NaN, ``marks`` of `MARKS`.
 
-    ``protocol`` is its own dialect and variant in words; empty where its metric names none.
+    ``protocol`` is its own dialect, variant and size in words; empty where its metric names none.
+    ``corrected`` is the test's p-value corrected for the other metrics of the row (Holm).
     """
 
     mean: float
@@ -41,6 +43,7 @@ class Value:
     sem: float = math.nan
     test: PairedTest | None = None
     marks: tuple[str, ...] = ()
+    corrected: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +123,11 @@ def of_published(results: Sequence[Published], columns: Sequence[Column], first:
     return out
 
 
+def comparable(result: Published, first: Arm) -> bool:
+    """Return whether a published result has the data set and the test images of the first arm."""
+    return not {"data", "images"} & set(_against(result, first))
+
+
 def _of_arm(arm: Arm, first: Arm) -> list[Row]:
     subjects = arm.run.config.subjects
     rows = [_of_subject(arm, subject, first) for subject in subjects]
@@ -148,6 +156,9 @@ def _of_subject(arm: Arm, subject: str, first: Arm) -> Row:
         if arm is not first and same and not marks:
             test = paired(arm, first, subject, name)
         values[mine[name]] = _value(score, mine[name], test)
+    tested = list(values.items())
+    holm = metrics.holm([value.test.p if value.test else None for _, value in tested])
+    values = {c: replace(v, corrected=p) for (c, v), p in zip(tested, holm, strict=True)}
     return _row(arm, f"sub-{subject}", len(arm.ids(subject)), tuple(marks), values)
 
 
@@ -167,11 +178,7 @@ def _row(
 
 
 def _value(score: ScoreRow, column: Column, test: PairedTest | None) -> Value:
-    return Value(score.mean, _words(column.protocol), score.low, score.high, test=test)
-
-
-def _words(protocol: tuple[str, str]) -> str:
-    return ", ".join(filter(None, protocol))
+    return Value(score.mean, column.words, score.low, score.high, test=test)
 
 
 def _mean(values: Sequence[Value]) -> Value:

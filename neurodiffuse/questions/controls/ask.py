@@ -85,28 +85,37 @@ def controls(
 
 
 def order_of(found: Sequence[Cell], kinds: dict[int, str], subject: str) -> list[str]:
-    """Return whether ceiling ≥ decoded > every floor, a sentence for each metric that fails."""
+    """Return where decoded is clearly above every floor, and a sentence for what fails.
+
+    Clearly: the paired test of each floor, corrected for the metrics of its row, says so.
+    """
     mine = [c for c in found if c.subject == subject]
     out, held = [], []
     for head in tables.heads_of(mine):
         sign = 1 if head.higher_is_better else -1
-        means: dict[str, list[tuple[float, str]]] = {}
-        for c in mine:
-            if c.score.metric == head.name:
-                kind = kinds[id(c.arm)]
-                means.setdefault(kind, []).append((sign * c.score.mean, c.arm.name))
-        decoded = means["decoded"][0][0]
-        below = [name for mean, name in means.get("ceiling", []) if mean < decoded]
-        above = [name for mean, name in means.get("floor", []) if mean >= decoded]
+        those = [c for c in mine if c.score.metric == head.name]
+        decoded = next(c for c in those if kinds[id(c.arm)] == "decoded").score.mean
+        ceilings = [c for c in those if kinds[id(c.arm)] == "ceiling"]
+        floors = [c for c in those if kinds[id(c.arm)] == "floor"]
+        exceeded = [c for c in ceilings if sign * c.score.mean < sign * decoded]
+        unclear = [c for c in floors if c.better is not False]
         label = wording.metric_label(head.name)
-        if below:
-            out.append(f"{label}: decoded is above the ceiling.")
-        if above:
-            out.append(f"{label}: decoded is not above {wording.joined(above).lower()}.")
-        if not below and not above:
+        if exceeded:
+            out.append(
+                f"{label}: decoded is above the ceiling (true latents): the score prefers "
+                "predictions, which are nearer to the mean image, to exact latents."
+            )
+        if unclear:
+            names = wording.joined([c.arm.name for c in unclear]).lower()
+            out.append(f"{label}: decoded is not clearly above {names} (p ≥ 0.05, Holm).")
+        if not exceeded and not unclear:
             held.append(label)
     if held and {"ceiling", "floor"} <= set(kinds.values()):
-        out.insert(0, f"Ceiling ≥ decoded > every floor in {wording.joined(held)}.")
+        out.insert(
+            0,
+            f"Decoded is clearly above every floor (p < 0.05, Holm) and not above the ceiling in "
+            f"{wording.joined(held)}.",
+        )
     return out
 
 
@@ -186,7 +195,7 @@ def _page(run: Run, parts: Sequence[Part], arms: Sequence[Arm], notes: Sequence[
             "Every row paints and scores the same test images, each image from the same seed, and "
             "is tested against the decoded pictures image by image: under the null hypothesis each "
             "image's difference could as well have the other sign. The p-values are two-sided and "
-            "not corrected for the number of comparisons.",
+            "corrected for the metrics of a row (Holm), not for the number of rows.",
             "Refitted rows leave training images out of the responses, standardise the voxels "
             "anew and solve the ridge problem again with the recipe's penalties; latents are those "
             "of the run.",

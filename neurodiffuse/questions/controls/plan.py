@@ -13,7 +13,7 @@ from neurodiffuse.errors import ConfigError, listing, near
 from neurodiffuse.questions.ablate.variants import NeededError, of_captions, without_features
 from neurodiffuse.questions.branches import Step
 from neurodiffuse.questions.controls import holdout, latents, retrieval
-from neurodiffuse.report.wording import joined
+from neurodiffuse.report.wording import CEILING, joined
 from neurodiffuse.run import Run
 
 PAINT = ("predict", "generate", "score")
@@ -100,8 +100,8 @@ def _ceiling(run: Run) -> Control:
         "were read without error."
     )
     if run.config.score.oracle:
-        return Control("True latents", "ceiling", meaning, source="oracle")
-    return Control("True latents", "ceiling", meaning, PAINT, instead={"predict": latents.true})
+        return Control(CEILING, "ceiling", meaning, source="oracle")
+    return Control(CEILING, "ceiling", meaning, PAINT, instead={"predict": latents.true})
 
 
 def _rescaled(run: Run) -> list[Control]:

@@ -12,8 +12,10 @@ import numpy as np
 
 from neurodiffuse import budget, metrics
 from neurodiffuse.budget import scores
+from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.executor import Work
 from neurodiffuse.machine import Machine
+from neurodiffuse.metrics.sizes import Pictures, Size, at_size, unresized
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.score import choice, folders
@@ -23,36 +25,52 @@ from neurodiffuse.work import installed
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for; ``permutations`` None is each metric's own number."""
+    """What was asked for; ``permutations`` None is each metric's own number.
+
+    ``size`` is the side at which metrics without size or dialect of their own compare; 0 is the
+    size of the first picture that was made. An empty ``dialect`` is that of Brain-Diffuser, or
+    none where a size is given.
+    """
 
     recon: Path
     seen: Path
     metrics: tuple[str, ...] = ()
-    dialect: str = "brain-diffuser"
+    dialect: str = ""
     pair_by: str = "name"
     bootstrap: int = 2000
     permutations: int | None = None
     seed: int = 0
+    size: int = 0
+
+    @property
+    def spoken(self) -> str:
+        """The dialect that metrics are asked to have."""
+        return self.dialect or ("none" if self.size else "brain-diffuser")
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A metric over all pairs: ``values`` (n,) in the order of `Scored.seen`'s ids."""
+    """A metric over all pairs: ``values`` (n,) in the order of `Scored.names`.
+
+    ``size`` is what pictures were resized to, None where the metric has a size of its own.
+    """
 
     name: str
     note: str
     higher_is_better: bool
     summary: metrics.Summary
     values: np.ndarray
+    size: Size | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What was found."""
+    """What was found; ``seen`` and ``made`` are the pictures as they were, by ``names``."""
 
     settings: Settings
-    seen: Images
-    made: Images
+    names: tuple[str, ...]
+    seen: Pictures
+    made: Pictures
     rows: tuple[Row, ...]
     skipped: tuple[choice.Skipped, ...]
     remarks: tuple[str, ...]
@@ -72,23 +90,42 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     RunError
         If there is too little memory.
     """
-    ready, skipped = choice.chosen(registry, settings.metrics, settings.dialect, machine)
+    ready, skipped = choice.chosen(registry, settings.metrics, settings.spoken, machine)
+    if settings.size and all(one.own_size for one in ready):
+        raise ConfigError(
+            f"--size: it would change nothing: {listing(one.name for one in ready)} have sizes of "
+            "their own or those of a dialect. Leave --size out, or write --dialect none."
+        )
     found = folders.pairs(settings.recon, settings.seen, settings.pair_by)
-    _check_memory(found, ready, machine)
-    made, about_made = folders.read(found.made, found.names)
-    seen, about_seen = folders.read(found.seen, found.names)
+    _check_memory(found, ready, machine, settings.size)
+    made, seen = folders.read(found.made), folders.read(found.seen)
+    size = size_of(settings, made)
     executor, tasks = machine.executor, [(one.name,) for one in ready]
-    work: Work = Here(settings, ready, seen, made)
+    work: Work = Here(settings, ready, found.names, seen, made)
     if executor.apart:
         work = Elsewhere(settings, found, machine.device, executor.share(machine.memory))
     done = executor.run(work, tasks, quiet=quiet)
     rows = dict(progress(done, "scores", total=len(tasks), quiet=quiet))
-    remarks = tuple(text for text in (about_seen, about_made) if text)
+    said = (
+        folders.of_several_sizes(pictures, files[0].parent, size)
+        for pictures, files in ((seen, found.seen), (made, found.made))
+    )
+    remarks = tuple(text for text in said if text)
     in_order = tuple(rows[k] for k in range(len(tasks)))
-    return Scored(settings, seen, made, in_order, tuple(skipped), remarks)
+    return Scored(settings, found.names, seen, made, in_order, tuple(skipped), remarks)
 
 
-def _check_memory(found: folders.Pairs, ready: Sequence[choice.Chosen], machine: Machine) -> None:
+def size_of(settings: Settings, made: Pictures) -> Size:
+    """Return height and width at which metrics without a size of their own compare."""
+    if settings.size:
+        return settings.size, settings.size
+    height, width = made[0].shape[:2]
+    return height, width
+
+
+def _check_memory(
+    found: folders.Pairs, ready: Sequence[choice.Chosen], machine: Machine, size: int
+) -> None:
     """Refuse a budget that scoring would not stay within.
 
     Raises
@@ -97,10 +134,12 @@ def _check_memory(found: folders.Pairs, ready: Sequence[choice.Chosen], machine:
         Saying what is needed.
     """
     if machine.memory is not None:
-        budget.check_machine(machine, {"score": memory_needed(found, ready, machine)})
+        budget.check_machine(machine, {"score": memory_needed(found, ready, machine, size)})
 
 
-def memory_needed(found: folders.Pairs, ready: Sequence[choice.Chosen], machine: Machine) -> int:
+def memory_needed(
+    found: folders.Pairs, ready: Sequence[choice.Chosen], machine: Machine, size: int = 0
+) -> int:
     """Return the peak in bytes, of one process where several share the budget.
 
     The pictures, and what the metric that needs most holds beside them, or the page. Where others
@@ -110,27 +149,42 @@ def memory_needed(found: folders.Pairs, ready: Sequence[choice.Chosen], machine:
     n = len(found.names)
     seen, made = (folders.picture(files[0]).shape[:2] for files in (found.seen, found.made))
     both = scores.pictures(n, seen) + scores.pictures(n, made)
-    most = max(scores.of_pictures(one.metric, n, seen, made) for one in ready)
+    at = (size, size) if size else made
+    sized = 0 if all(one.own_size for one in ready) else 2 * scores.pictures(n, at)
+    most = sized + max(scores.of_pictures(one.metric, n, seen, made) for one in ready)
     held = both + max(most, scores.page(n, seen, made))
     if machine.executor.apart:
         held += both // budget.sharing(machine)
     return int(budget.BASE + budget.MARGIN * held)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Here:
-    """The work of a metric in this process."""
+    """The work of a metric in this process; pictures are brought to a size once for all."""
 
     settings: Settings
     ready: Sequence[choice.Chosen]
-    seen: Images
-    made: Images
+    names: tuple[str, ...]
+    seen: Pictures
+    made: Pictures
+
+    def __post_init__(self) -> None:
+        """Know no pair of arrays yet."""
+        self._arrays: dict[bool, tuple[Images, Images]] = {}
+        self._making = threading.Lock()
 
     def __call__(self, task: tuple[str]) -> Row:
         """Return the row of a metric by its name."""
         (name,) = task
         one = next(one for one in self.ready if one.name == name)
-        return _row(one, self.seen, self.made, self.settings)
+        size = size_of(self.settings, self.made)
+        with self._making:
+            if one.own_size not in self._arrays:
+                ready = unresized if one.own_size else at_size
+                seen, made = (Images(self.names, ready(p, size)) for p in (self.seen, self.made))
+                self._arrays[one.own_size] = seen, made
+        row = _row(one, *self._arrays[one.own_size], self.settings)
+        return row if one.own_size else replace(row, size=size)
 
 
 @dataclass(eq=False)
@@ -156,10 +210,9 @@ class Elsewhere:
 
     def _opened(self) -> Here:
         settings, machine = self.settings, Machine(self.device, self.memory)
-        ready, _ = choice.chosen(installed(), settings.metrics, settings.dialect, machine)
-        made, _ = folders.read(self.pairs.made, self.pairs.names)
-        seen, _ = folders.read(self.pairs.seen, self.pairs.names)
-        return Here(settings, ready, seen, made)
+        ready, _ = choice.chosen(installed(), settings.metrics, settings.spoken, machine)
+        made, seen = folders.read(self.pairs.made), folders.read(self.pairs.seen)
+        return Here(settings, ready, self.pairs.names, seen, made)
 
 
 _READING = threading.Lock()
@@ -178,6 +231,7 @@ def _row(one: choice.Chosen, seen: Images, made: Images, settings: Settings) -> 
         null,
         higher_is_better=metric.higher_is_better,
         chance=metric.chance,
+        share=metric.share,
         bootstrap=settings.bootstrap,
         seed=settings.seed,
     )

@@ -8,11 +8,14 @@ from typing import Any, Literal, get_args, get_origin
 
 from neurodiffuse.errors import ConfigError, PluginError, listing, near
 from neurodiffuse.machine import Machine
+from neurodiffuse.metrics.sizes import has_own_size
 from neurodiffuse.options import parameters
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card, Metric
 
-DIALECTS = ("brain-diffuser", "mindeye", "takagi")
+DIALECTS = ("brain-diffuser", "mindeye", "takagi", "none")
+"""Whose evaluation; ``none``: pixels at the scoring size, networks left out."""
+
 VARIANTS = {"ssim": {"ssim-columnwise": "columnwise", "ssim-2d": "2d"}}
 """SSIM means two numbers in this field, so both are given."""
 
@@ -22,11 +25,15 @@ FIRST = ("pixcorr", "ssim", "alexnet-2", "alexnet-5", "alexnet-7", "inception", 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A metric that is ready: what its row is called, and what it is in words."""
+    """A metric that is ready: what its row is called, and what it is in words.
+
+    ``own_size`` says that it has a size or dialect of its own.
+    """
 
     name: str
     metric: Metric
     note: str
+    own_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,9 +115,14 @@ def _speaking(registry: Registry, dialect: str) -> list[str]:
             cls = registry.load(card)
         except PluginError:  # one that lacks its extra is no reason to score nothing
             continue
-        if dialect in _dialects(cls):
+        if _spoken(dialect) in _dialects(cls):
             names.append(card.name)
     return sorted(names, key=lambda n: (FIRST.index(n) if n in FIRST else len(FIRST), n))
+
+
+def _spoken(dialect: str) -> str:
+    """Return what a metric's option calls a dialect."""
+    return "" if dialect == "none" else dialect
 
 
 def _dialects(cls: type) -> tuple[Any, ...]:
@@ -127,19 +139,20 @@ def _built(
     cls = registry.load(card)
     options: dict[str, Any] = {}
     if known := _dialects(cls):
-        if dialect not in known:
+        if _spoken(dialect) not in known:
             raise ConfigError(
                 f"--metric {name}: it has no dialect {dialect!r}; possible: "
                 f"{listing(str(k) for k in known if k)}."
             )
-        options["dialect"] = dialect
+        options["dialect"] = _spoken(dialect)
     rows = {k: v for k, v in VARIANTS.get(card.name, {}).items() if name in (card.name, k)}
     kinds = [(row, {"variant": v}) for row, v in rows.items()] or [(name, {})]
     found = []
     for row, more in kinds:
         metric = cls(**machine.given_to(cls, options | more))
-        said = ", ".join(f"{key} {value}" for key, value in (options | more).items())
-        found.append(Chosen(row, metric, f"{card.summary} ({said})" if said else card.summary))
+        said = ", ".join(f"{key} {value}" for key, value in (options | more).items() if value)
+        note = f"{card.summary} ({said})" if said else card.summary
+        found.append(Chosen(row, metric, note, has_own_size(cls, options)))
     return found
 
 

@@ -24,10 +24,18 @@ _DIR = click.Path(path_type=Path)
 )
 @click.option(
     "--dialect",
-    default="brain-diffuser",
-    show_default=True,
+    default="",
     metavar="NAME",
-    help="Whose evaluation: brain-diffuser, mindeye, takagi.",
+    help="Whose evaluation: brain-diffuser, mindeye, takagi, none. [default: brain-diffuser; none "
+    "with --size]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(11),
+    default=None,
+    metavar="PIXELS",
+    help="Side to which both pictures are resized for metrics without a size or dialect of their "
+    "own. [default: the size of the first reconstruction]",
 )
 @click.option(
     "--pair-by",
@@ -42,7 +50,7 @@ _DIR = click.Path(path_type=Path)
     default=2000,
     show_default=True,
     metavar="N",
-    help="Resamplings of the images.",
+    help="Resamplings of the images for intervals; 0 gives none.",
 )
 @click.option(
     "--null",
@@ -65,6 +73,7 @@ def score(
     seen: Path,
     names: tuple[str, ...],
     dialect: str,
+    size: int | None,
     pair_by: str,
     bootstrap: int,
     permutations: int | None,
@@ -84,7 +93,9 @@ def score(
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
-    settings = ask.Settings(recon, seen, names, dialect, pair_by, bootstrap, permutations, seed)
+    settings = ask.Settings(
+        recon, seen, names, dialect, pair_by, bootstrap, permutations, seed, size or 0
+    )
     place = out or Path("scores") / recon.resolve().name
     written.check_free(place)
     quiet = bool(given.get("quiet"))

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
-from neurodiffuse.types import Images
+from neurodiffuse.metrics.sizes import LEAST, Pictures, Size
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -89,10 +89,10 @@ def _scored(folder: Path) -> str:
     return f" A run is scored already: neurodiffuse compare {runs[0]}." if runs else ""
 
 
-def read(files: Sequence[Path], names: tuple[str, ...]) -> tuple[Images, str]:
-    """Return the pictures, RGB, and a remark if not all had the size of the first.
+def read(files: Sequence[Path]) -> Pictures:
+    """Return the pictures, RGB, one array where all have one size, else each of its own.
 
-    Others are resized to it (Pillow's bicubic filter); transparent parts become white.
+    Transparent parts become white.
 
     Raises
     ------
@@ -101,18 +101,26 @@ def read(files: Sequence[Path], names: tuple[str, ...]) -> tuple[Images, str]:
     """
     first = picture(files[0])
     values = np.empty((len(files), *first.shape), np.uint8)
-    resized = 0
     for k, file in enumerate(files):
-        pixels = first if k == 0 else picture(file)
-        if pixels.shape != first.shape:
-            height, width = first.shape[:2]
-            image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
-            pixels, resized = np.asarray(image), resized + 1
-        values[k] = pixels
-    height, width = first.shape[:2]
-    remark = f"{resized} of {len(files)} pictures in {files[0].parent} were resized to the "
-    remark += f"{width} x {height} pixels of the first."
-    return Images(names, values), remark if resized else ""
+        one = first if k == 0 else picture(file)
+        if one.shape != first.shape:
+            return [*values[:k], one, *(picture(other) for other in files[k + 1 :])]
+        values[k] = one
+    return values
+
+
+def of_several_sizes(pictures: Pictures, folder: Path, size: Size) -> str:
+    """Return a remark where the pictures of a folder do not all have one size, else nothing."""
+    sizes = Counter(one.shape[:2] for one in pictures)
+    if len(sizes) == 1:
+        return ""
+    (most, count), *others = sizes.most_common()
+    side = max(LEAST, *size)
+    return (
+        f"{folder}: {count} of {len(pictures)} pictures have {most[1]} x {most[0]} pixels, others "
+        f"another size, such as {others[0][0][1]} x {others[0][0][0]}; each was resized by itself, "
+        f"to {side} pixels for metrics with a dialect or size of their own."
+    )
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

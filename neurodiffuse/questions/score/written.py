@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
 from neurodiffuse.files import said_clearly
+from neurodiffuse.metrics import METHODS, holm
+from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.questions.pages import check_place
 from neurodiffuse.questions.score.ask import Row, Scored
 from neurodiffuse.questions.score.choice import to_fetch
@@ -41,9 +42,9 @@ class Pair:
 
 def table(found: Scored) -> str:
     """Return the scores as lines of a terminal."""
-    head = ("metric", "mean", "95 % interval", "chance", "p", "")
+    head = ("metric", "mean", "95 % interval", "chance", "p", "p (Holm)", "")
     lines = [head]
-    for row in found.rows:
+    for row, p in zip(found.rows, holm([row.summary.p for row in found.rows]), strict=True):
         s = row.summary
         low, high = s.interval or (float("nan"), float("nan"))
         lines.append(
@@ -53,6 +54,7 @@ def table(found: Scored) -> str:
                 wording.interval(low, high, 3),
                 wording.number(s.chance, 3) + (" shuffled" if s.chance_from == "null" else ""),
                 wording.p_value(s.p).removeprefix("p ").removeprefix("= "),
+                wording.p_value(p).removeprefix("p ").removeprefix("= "),
                 "higher is better" if row.higher_is_better else "lower is better",
             )
         )
@@ -69,10 +71,14 @@ def notes(found: Scored) -> list[str]:
 
 def heading(found: Scored) -> str:
     """Return which pictures were scored, how many, and in whose dialect."""
-    n, dialect = len(found.seen.ids), found.settings.dialect
-    return (
-        f"{wording.counted(n, 'pair')}: {found.settings.recon} against {found.settings.seen}, "
-        f"dialect {dialect}"
+    n, dialect = len(found.names), found.settings.spoken
+    sizes = dict.fromkeys(in_words(row.size) for row in found.rows if row.size)
+    return ", ".join(
+        [
+            f"{wording.counted(n, 'pair')}: {found.settings.recon} against {found.settings.seen}",
+            f"dialect {dialect}",
+            *(f"scored at {size}" for size in sizes),
+        ]
     )
 
 
@@ -114,7 +120,7 @@ def check_free(out: Path) -> None:
 def _texts(found: Scored) -> tuple[str, str, str, str]:
     scores = ["\t".join(COLUMNS), *("\t".join(_cells(row)) for row in found.rows)]
     images = ["\t".join(("name", *(row.name for row in found.rows)))]
-    for k, name in enumerate(found.seen.ids):
+    for k, name in enumerate(found.names):
         images.append("\t".join((name, *(f"{row.values[k]:.6f}" for row in found.rows))))
     facts = json.dumps(_facts(found), indent=2, sort_keys=True) + "\n"
     return "\n".join(scores) + "\n", "\n".join(images) + "\n", facts, _page(found)
@@ -132,12 +138,18 @@ def _cells(row: Row) -> list[str]:
 def _facts(found: Scored) -> dict[str, Any]:
     settings = dataclasses.asdict(found.settings)
     return {
-        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()},
+        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
+        | {"dialect": found.settings.spoken},
         "version": __version__,
-        "n": len(found.seen.ids),
+        "n": len(found.names),
         "scores": [
             dataclasses.asdict(row.summary)
-            | {"metric": row.name, "what": row.note, "higher_is_better": row.higher_is_better}
+            | {
+                "metric": row.name,
+                "what": row.note,
+                "higher_is_better": row.higher_is_better,
+                "size": row.size,
+            }
             for row in found.rows
         ],
         "not_computed": {one.name: f"weights {one.model} not here" for one in found.skipped},
@@ -146,8 +158,8 @@ def _facts(found: Scored) -> dict[str, Any]:
 
 
 def _page(found: Scored) -> str:
-    rows = [_score_row(row) for row in found.rows]
-    n = len(found.seen.ids)
+    rows = score_rows(found)
+    n = len(found.names)
     best, _ = grid_rows(rows, n)
     shown = min(n, CONTACT_SHEET_MOST)
     return filled(
@@ -163,7 +175,27 @@ def _page(found: Scored) -> str:
         notes=notes(found),
         pairs=[_pair(found, k, best.rank, THUMBNAIL) for k in range(shown)],
         n=n,
+        corrected=sum(row.corrected is not None for row in rows) > 1,
+        clear=lambda row: wording.beats_chance(row) is True,
+        p_value=wording.p_value,
+        intervals=intervals(found),
     )
+
+
+def score_rows(found: Scored) -> list[ScoreRow]:
+    """Return the scores for a reader, p-values corrected for the metrics (Holm)."""
+    corrected = holm([row.summary.p for row in found.rows])
+    return [
+        dataclasses.replace(_score_row(row), corrected=p)
+        for row, p in zip(found.rows, corrected, strict=True)
+    ]
+
+
+def intervals(found: Scored) -> str:
+    """Return how the intervals were computed, in words."""
+    used = {row.summary.interval_method for row in found.rows}
+    ways = [text for name, text in METHODS.items() if name in used]
+    return f"Intervals: {'; '.join(ways)}." if ways else ""
 
 
 def _score_row(row: Row) -> ScoreRow:
@@ -184,5 +216,5 @@ def _chart(row: ScoreRow) -> Markup:
 def _pair(found: Scored, k: int, rank: Any, side: int) -> Pair:
     values = tuple(wording.number(float(row.values[k]), 3) for row in found.rows)
     place = f"{rank[k]} of {len(rank)}" if len(rank) else ""
-    seen, made = (np.asarray(images.values[k]) for images in (found.seen, found.made))
-    return Pair(found.seen.ids[k], place, picture(seen, side), picture(made, side), values)
+    seen, made = (found.seen[k], found.made[k])
+    return Pair(found.names[k], place, picture(seen, side), picture(made, side), values)

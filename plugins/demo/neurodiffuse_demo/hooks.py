@@ -70,13 +70,13 @@ def register_metrics(register: Any) -> None:
     register(
         "demo-evaluator",
         "neurodiffuse_demo.metrics:Evaluator",
-        summary="Identification or category by a network that saw other scenes and guided nothing",
+        summary="Two-way identification or category, network trained on drawn scenes",
         licence=LICENCE,
     )
     register(
         "demo-perceptual",
         "neurodiffuse_demo.perceptual:Perceptual",
-        summary="Identification by the features of EfficientNet-Lite0, trained on ImageNet",
+        summary="Two-way identification by EfficientNet-Lite0, network trained on ImageNet",
         extra="neurodiffuse-demo[perceptual]",
         cite=LITE,
         licence="Apache-2.0",

@@ -12,6 +12,13 @@ from neurodiffuse_demo.pictures import network_input
 
 Measure = Literal["identification", "correlation", "category"]
 
+MEASURES = {
+    "identification": "Two-way identification",
+    "correlation": "Correlation of features",
+    "category": "Share of pictures whose most likely category is one that was seen",
+}
+"""What is measured, in words."""
+
 
 class Evaluator(TableMetric):
     """Compare pictures by a small network that was trained apart.
@@ -28,14 +35,19 @@ class Evaluator(TableMetric):
     """
 
     def __init__(self, measure: Measure = "identification") -> None:
-        if measure not in ("identification", "correlation", "category"):
+        if measure not in MEASURES:
             raise ValueError(
                 f"measure must be identification, correlation or category, not {measure!r}"
             )
         super().__init__()
         self.measure = measure
         self.chance = 0.5 if measure == "identification" else None
+        self.share = measure != "correlation"
         self._network: Any = None
+
+    def words(self) -> str:
+        """Return what is measured, and by which network."""
+        return f"{MEASURES[self.measure]}, network trained on drawn scenes"
 
     def measured(self, seen: np.ndarray, made: np.ndarray) -> np.ndarray:
         """Return the value of made j if seen i were its own."""

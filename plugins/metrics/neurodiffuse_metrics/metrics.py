@@ -289,7 +289,7 @@ class Clip(IdentificationMetric):
         super().__init__(dialect, weights, device, memory)
         if top or among:
             check_retrieval(top, among)
-            self.chance = top / among if among else None
+            self.chance, self.share = top / among if among else None, True
         self.top, self.among = top, among
 
     def value(self, correlations: np.ndarray) -> np.ndarray:
