@@ -84,7 +84,8 @@ def test_rescaling_takes_its_statistics_from_left_out_sessions(make_run):
     made = left_out(x, y, images, sessions(run), 30.0)
     expected = (Ridge(30.0).fit(x, y).predict(new) - made.mean(0)) / made.std(0)
     expected = expected * y.std(0) + y.mean(0)
-    found = LatentFile.open(run.folder("predict", "01") / "colour.npy").rows().values[:, :3]
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    found = LatentFile.open(run.folder("predict", "01") / "colour.npy").of(ids).values[:, :3]
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -96,7 +97,8 @@ def test_fewer_calibration_rows_than_a_session_has(make_run):
     rows = rows[np.linspace(0, len(rows) - 1, 10).round().astype(int)]
     made = left_out(x, y, images, sessions(run), 30.0)[rows]
     expected = (Ridge(30.0).fit(x, y).predict(new) - made.mean(0)) / made.std(0)
-    found = LatentFile.open(run.folder("predict", "01") / "colour.npy").rows().values[:, :3]
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    found = LatentFile.open(run.folder("predict", "01") / "colour.npy").of(ids).values[:, :3]
     np.testing.assert_allclose(found, expected * y.std(0) + y.mean(0), atol=1e-3)
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from neurodiffuse import pipeline
 from neurodiffuse.run import opened
 from neurodiffuse.steps.generate import generate
+from neurodiffuse.store import LatentFile
 
 GRAINY = ("stages.first.grain=0.1", "stages.recon.grain=0.1")
 
@@ -56,6 +57,37 @@ def test_finished_pictures_are_kept(make_run):
     kept = [np.asarray(Image.open(p)) for p in (folder / "decoded" / "first").iterdir()]
     assert kept
     assert all((k == (255, 0, 255)).all() for k in kept)
+
+
+def test_a_run_whose_predictions_lie_in_another_order_goes_on(make_run):
+    """Older versions wrote predicted latents in the order of presentation."""
+    whole = painted(make_run(*GRAINY, "datasets.toy.test=12", out="whole"))
+    run = make_run(*GRAINY, "datasets.toy.test=12", out="old")
+    with opened(run):
+        pipeline.execute(run, until="predict")
+        file = LatentFile.open(run.folder("predict", "01") / "colour.npy")
+        shown = run.subject("01").trials.images("test")
+        latents = file.of(shown)
+        assert shown != file.ids
+        LatentFile.create(file.path, shown, file.shapes).write(0, latents.values)
+        pipeline.execute(run, until="generate")
+    folder = run.folder("generate", "01")
+    for name, picture in whole.items():
+        np.testing.assert_array_equal(picture, np.asarray(Image.open(folder / name)))
+
+
+@pytest.mark.parametrize("source", ["decoded", "oracle"])
+def test_any_picture_that_is_missing_is_painted_again(make_run, monkeypatch, source):
+    """Which batch lacks one is found in the order in which batches are painted."""
+    monkeypatch.setattr("neurodiffuse.steps.generate.BATCH", 2)
+    run = make_run("datasets.toy.test=7", out="killed")
+    whole = painted(run)
+    folder = run.folder("generate", "01")
+    for name in [n for n in whole if n.parts[:2] == (source, "recon")]:
+        folder.rename(folder.with_name("generate.partial"))
+        (folder.with_name("generate.partial") / name).unlink()
+        generate(run, "01")
+        np.testing.assert_array_equal(whole[name], np.asarray(Image.open(folder / name)))
 
 
 @pytest.mark.parametrize(

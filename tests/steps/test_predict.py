@@ -28,7 +28,8 @@ def predicted(run):
     with opened(run):
         for step in (mask, encode, fit, predict):
             step(run, "01")
-    return LatentFile.open(run.folder("predict", "01") / "colour.npy").rows().values
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    return LatentFile.open(run.folder("predict", "01") / "colour.npy").of(ids).values
 
 
 def problem(run):
@@ -159,6 +160,25 @@ def test_trials_of_an_image_are_left_out_together_when_alpha_is_chosen(make_run)
 def test_targets_are_grouped_by_feature_token_or_not(per, expected):
     groups = groups_of(((2, 4), (3, 2, 2), (3,)), per)
     assert (None if groups is None else groups.tolist()) == expected
+
+
+@pytest.mark.parametrize("settings", [(), ("datasets.toy.test=13", "encode.dtype=float16")])
+def test_predicted_and_true_latents_lie_in_one_order(make_run, settings):
+    """Row by row they belong together, whatever the order of presentation."""
+    words = ("features.words.encoder=words", "features.words.alpha=3")
+    run = make_run(*settings, *words, "predict.rescale=none")
+    predicted(run)
+    x, y, new, _ = problem(run)
+    shown = load_betas(run.folder("mask", "01"), "test").ids
+    for feature in run.config.features:
+        true = LatentFile.open(run.latents("01", feature) / "test.npy").rows()
+        made = LatentFile.open(run.folder("predict", "01") / f"{feature}.npy").rows()
+        assert made.ids == true.ids == tuple(sorted(shown)) != shown
+        if feature == "colour":
+            assert np.corrcoef(true.values[:, 0], made.values[:, 0])[0, 1] > 0.9
+            rows = [shown.index(image) for image in made.ids]
+            expected = Ridge(1.0).fit(x, y).predict(new)[rows]
+            np.testing.assert_allclose(made.values, expected, atol=2e-3)
 
 
 def test_test_rescaling_is_the_published_one(make_run):
