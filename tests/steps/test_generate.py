@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import toy
+import two_toy
 from PIL import Image
 
-from neurodiffuse import pipeline
-from neurodiffuse.run import opened
+from neurodiffuse import builtin, pipeline
+from neurodiffuse.config import resolve
+from neurodiffuse.plugins import Registry
+from neurodiffuse.run import Run, opened
 from neurodiffuse.steps.generate import generate
 from neurodiffuse.store import LatentFile
 
@@ -74,6 +80,39 @@ def test_a_run_whose_predictions_lie_in_another_order_goes_on(make_run):
     folder = run.folder("generate", "01")
     for name, picture in whole.items():
         np.testing.assert_array_equal(picture, np.asarray(Image.open(folder / name)))
+
+
+def test_what_the_recipe_withholds_is_not_given(tmp_path, monkeypatch):
+    """Latents and what the encoder has learned, of every source, are those of the others alone."""
+    registry = Registry([("builtin", builtin), ("toy", toy), ("two", two_toy)])
+    recipe = tmp_path / "two.toml"
+    recipe.write_text(two_toy.RECIPE)
+    given, learned, kept = [], [], two_toy.Guided.generate
+
+    def generate(self, latents, *, init, seeds):
+        given.append((sorted(latents), init is not None))
+        return kept(self, latents, init=init, seeds=seeds)
+
+    monkeypatch.setattr(two_toy.Guided, "generate", generate)
+    monkeypatch.setattr(two_toy.Guided, "restore", lambda self, s: learned.append(sorted(s)))
+    made = {}
+    for name, setting in {
+        "whole": "seed=0",
+        "text": "stages.recon.without=['text']",
+        "colour": "stages.recon.without=['colour']",
+        "init": "stages.recon.init=''",
+    }.items():
+        given.clear(), learned.clear()
+        config = resolve(
+            registry, dataset="toy", subjects=("01",), recipe=str(recipe), settings=[setting]
+        )
+        config, dataset = pipeline.open_subjects(config, registry)
+        made[name] = painted(Run(tmp_path / name, config, registry, dataset, quiet=True))
+        names = [f for f in ("colour", "text") if f != name]
+        assert given == [(names, name != "init")] * 2
+        assert learned == [names]
+    one = Path("decoded", "recon", "i1000.png")
+    assert all((made["whole"][one] != made[n][one]).any() for n in ("text", "colour", "init"))
 
 
 @pytest.mark.parametrize("source", ["decoded", "oracle"])
