@@ -198,5 +198,16 @@ def penalty_table(run: Run, subject: str, feature: str) -> np.ndarray | None:
     return np.loadtxt(table, skiprows=1, ndmin=2) if table.exists() else None
 
 
+def unpredicted(run: Run, subject: str, feature: str) -> tuple[int, int]:
+    """Return how many targets no penalty on offer predicts, and of how many that vary.
+
+    That is better than by their mean, in left-out training images. (0, 0) where the recipe gives
+    the penalty, or the run is of a version that did not count them.
+    """
+    about = read_json(run.folder("fit", subject) / "fit.json")[feature]
+    missed, varying = about.get("unpredicted", (0, 0))
+    return missed, varying
+
+
 def _part(betas: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     return betas if len(voxels) == betas.shape[1] else np.take(np.asarray(betas), voxels, axis=1)

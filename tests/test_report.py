@@ -337,9 +337,28 @@ def test_penalties_at_an_end_are_warned_about():
     (said, other) = wording.widen("01", "clip", rows)
     assert "40% of the targets of clip chose the smallest" in said
     assert "30% of the targets of clip chose the largest" in other
-    rows[2, 1] = 0.001
-    assert wording.widen("01", "clip", rows) == [said]
+    assert "a larger one might predict better. Widen features.clip.alphas" in other
+    rows[2, 1] = 0.001  # where nothing is predicted, a wider list is no help
+    (same, other) = wording.widen("01", "clip", rows)
+    assert same == said
+    assert "30% of the targets of clip chose the largest" in other
+    assert "hardly better than by their mean" in other
+    assert "Widen" not in other
     assert wording.widen("01", "clip", rows[:1]) == wording.widen("01", "clip", None) == []
+
+
+def test_targets_that_no_penalty_predicts_are_remarked_on():
+    (whole,) = wording.unpredicted("clip", 8, 8)
+    assert whole.kind == "warning"
+    assert whole.text.startswith("clip: no penalty predicts left-out training images better than")
+    (part,) = wording.unpredicted("clip", 1500, 3000)
+    assert part.kind == "note"
+    assert "1,500 of 3,000 targets (50%)" in part.text
+    assert wording.unpredicted("clip", 1, 8) == wording.unpredicted("clip", 0, 0) == ()
+
+
+def test_penalty_in_words():
+    rows = np.array([[10.0, 0.1, 4], [100.0, 0.2, 3], [1000.0, 0.1, 3]])
     assert wording.chosen_penalty("gcv", rows) == "10–1e+03 (gcv)"
     assert wording.chosen_penalty(5.0, None) == 5.0
 

@@ -34,6 +34,32 @@ def test_step_folder_exists_only_when_the_block_ended_well(make_run):
     assert (run.folder("mask", "01") / "whole").exists()
 
 
+@pytest.mark.parametrize("step", ["mask", "encode", "fit", "predict", "score"])
+def test_what_a_killed_step_left_behind_is_in_no_result(make_run, decoded, step):
+    run = make_run(out="killed")
+    stale = run.folder(step, "01").with_name(f"{step}.partial") / "stale.npy"
+    with opened(run):
+        stale.parent.mkdir(parents=True)
+        stale.write_bytes(b"half of an array")
+        pipeline.execute(run, until="score")
+    assert not list(run.path.rglob("stale.npy"))
+    assert not list(run.path.rglob("*.partial"))
+    names = [sorted(p.name for p in r.folder(step, "01").iterdir()) for r in (run, decoded)]
+    assert names[0] == names[1]
+
+
+def test_latents_that_a_killed_process_left_half_done_are_made_anew(make_run, decoded):
+    run = make_run(out="killed/run")
+    name = decoded.latents("01", "colour").name
+    stale = run.shelf / f"{name}.partial" / "stale.npy"
+    with opened(run):
+        stale.parent.mkdir(parents=True)
+        stale.write_bytes(b"half of an array")
+        pipeline.execute(run, until="encode")
+    assert not list(run.path.rglob("stale.npy"))
+    assert run.latents("01", "colour").name == name
+
+
 def test_second_process_is_refused(make_run):
     run = make_run()
     code = (

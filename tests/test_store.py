@@ -36,6 +36,17 @@ def test_rows_in_batches_are_columns_in_blocks(tmp_path, targets):
 
 
 @pytest.mark.usefixtures("narrow")
+def test_images_are_found_by_id(tmp_path):
+    file = LatentFile.create(tmp_path / "x.npy", list("abcd"), [(2100,)])
+    values = np.arange(4 * 2100, dtype=np.float32).reshape(4, 2100)
+    file.write(0, values)
+    found = LatentFile.open(tmp_path / "x.npy").of(["d", "b"])
+    assert found.ids == ("d", "b")
+    np.testing.assert_array_equal(found.values, values[[3, 1]])
+    with pytest.raises(RunError, match=r"x\.npy: has no row for image 'e', nor for 1 other"):
+        file.places(["a", "e", "f"])
+
+
 def test_float16_keeps_what_lies_far_from_zero(tmp_path):
     """Means of 300 deviations, tiny and huge units, a target that first stands still."""
     rng = np.random.default_rng(1)

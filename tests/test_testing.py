@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import toy
+import two_toy
 
 from neurodiffuse.testing import (
     check_dataset,
@@ -180,6 +181,54 @@ def test_what_a_generator_says_it_can_do_without_is_left_out():
     init = Images(colours()["colour"].ids, np.zeros((6, 8, 8, 3), np.uint8))
     found = examine_generator(toy.Paint(), colours(), init=init, optional=("init",))
     assert "it paints without init" in {f.promise for f in found if f.kept}
+
+
+class Remembering(two_toy.Guided):
+    """Goes on with the captions of an earlier call where it is given none."""
+
+    def generate(self, latents, *, init, seeds):
+        self.text = latents.get("text", getattr(self, "text", None))
+        return super().generate({**latents, "text": self.text}, init=init, seeds=seeds)
+
+
+class Deaf(two_toy.Guided):
+    """Never listens to captions."""
+
+    def generate(self, latents, *, init, seeds):
+        heard = {name: part for name, part in latents.items() if name != "text"}
+        return super().generate(heard, init=init, seeds=seeds)
+
+
+class Learned(two_toy.Guided):
+    """Needs what the captions' encoder has learned, whether captions are given or not."""
+
+    def restore(self, states):
+        self.scale = states["text"]["scale"]
+
+
+@pytest.mark.parametrize(
+    ("generator", "broken"),
+    [
+        (two_toy.Guided(), []),
+        (Remembering(), ["without text it paints other pictures"]),
+        (Deaf(), ["without text it paints other pictures"]),
+        (Learned(), ["it paints without text"]),
+    ],
+)
+def test_a_generator_that_ignores_what_is_withheld_is_told(generator, broken):
+    stimuli = example_stimuli()
+    latents = colours()
+    red = np.random.default_rng(0).uniform(0, 1, (len(stimuli), 3)).astype(np.float32)
+    latents["text"] = Latents(stimuli.ids, red, ((3,),))
+    init = Images(stimuli.ids, np.full((len(stimuli), 8, 8, 3), 90, np.uint8))
+    found = examine_generator(
+        generator,
+        latents,
+        init=init,
+        states={"text": {"scale": np.ones(1)}},
+        optional=("text", "init"),
+    )
+    assert [finding.promise for finding in found if not finding.kept] == broken
 
 
 def test_a_crash_is_one_finding_with_its_cause():

@@ -83,7 +83,7 @@ def choose_bands(
             f"ridge: bands of {len(bands)} voxels for betas of {x.shape[1]}; every voxel needs a "
             "band, counted from 0 without gaps."
         )
-    probes = sketch(blocks, targets, seed)
+    probes = sketch(blocks, targets, seed, standardised=False)
     random = np.random.default_rng(seed).dirichlet(np.ones(n_bands), candidates - 1)
     shares = np.vstack([np.ones((1, n_bands)), n_bands * random])
     r2 = np.empty(len(shares))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
     alphas : array-like of shape (n_alphas,), default=None
         Penalties to choose from; None: 25 from 0.01 to 10,000 times the mean eigenvalue.
     alpha_per : {"target", "all"}, default="target"
-        Choose for each target, or once for all, where every target counts the same.
+        Choose for each target, or once for all, where a target counts by its variance.
 
     Attributes
     ----------
@@ -41,6 +42,10 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
     curves_ : ndarray of shape (n_targets or 1, n_alphas)
         R² of left-out samples for each of them; NaN for constant targets. Of more than 32 targets
         that choose together, an estimate from 32 random combinations.
+    predictable_ : ndarray of bool, shape (n_targets,)
+        Whether some penalty predicts left-out samples better than the target's mean (R² above 0);
+        only where one was chosen, of all targets together if they choose together. `fit` warns if
+        none does for any target.
     coef_ : ndarray of shape (n_targets, n_features) or (n_features,)
         Weights; one-dimensional when ``y`` was.
     intercept_ : ndarray of shape (n_targets,) or float
@@ -151,6 +156,15 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
         )
         alphas = chosen.alphas[chosen.choice]
         self.alphas_, self.curves_ = chosen.alphas, chosen.curves
+        self.predictable_ = chosen.best > 0
+        if not self.predictable_.any():
+            warnings.warn(
+                f"MultiTargetRidge: none of the {len(grid)} penalties predicts left-out samples of "
+                "any target better than its mean, so that predictions are little but the mean of "
+                "y. Check that the rows of X and y belong together.",
+                UserWarning,
+                stacklevel=3,
+            )
         self.alpha_ = alphas if self.alpha_per == "target" else alphas[0]
         smallest = float(alphas.min())
         if not predicts(spectrum, smallest):

@@ -7,7 +7,7 @@ their mean and costs a fraction. Golub, Heath & Wahba 1979, Technometrics 21:215
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,14 @@ class Selection:
     curves: np.ndarray
     group: np.ndarray
     choice: np.ndarray
+
+    @property
+    def best(self) -> np.ndarray:
+        """The R² of each target's group at its best penalty, float32 (t,); NaN of constant ones.
+
+        Where it is 0 or less, no penalty predicts left-out rows better than their mean.
+        """
+        return np.asarray(self.curves.max(axis=1)[self.group])
 
 
 def select_alphas(
@@ -89,9 +97,11 @@ def select_alphas(
 
     Notes
     -----
-    Targets of a group count the same, whatever their variance. A group of more than 32 targets
-    is stood for by 32 combinations of them with random signs (Johnson-Lindenstrauss), whose
-    summed squares are unbiased.
+    The score of a group is ``1 - sum of squared errors / sum of squares`` over all its targets, so
+    that a target counts by its variance, as in `sklearn.linear_model.RidgeCV`: of principal
+    components most are noise, and if each counted the same they would choose for the few that are
+    not. A group of more than 32 targets is stood for by 32 combinations of them with random signs
+    (Johnson-Lindenstrauss), whose summed squares are unbiased.
     """
     _check(method, alphas, leave_out, spectrum)
     alphas = np.sort(np.asarray(alphas, np.float64))
@@ -103,16 +113,17 @@ def select_alphas(
         raise DataError("ridge: groups of targets must count from 0 and never fall.")
     total = np.zeros((len(alphas), groups[-1] + 1))
     square = np.zeros(groups[-1] + 1)
-    for group, probes in _sketches(blocks, groups, seed):
+    for group, probes in _sketches(_centred, blocks, groups, seed):
         total[:, group] += error(probes).sum(axis=1)
         square[group] += np.einsum("ij,ij->", probes, probes, dtype=np.float64)
     curves = _score(total, square)
     return Selection(alphas, curves, groups, _best(curves)[groups])
 
 
-def sketch(blocks: Blocks, targets: int, seed: int = 0) -> np.ndarray:
-    """Return few columns (n, k) that stand for all targets, standardised first."""
-    parts = _sketches(blocks, np.zeros(targets, np.intp), seed)
+def sketch(blocks: Blocks, targets: int, seed: int = 0, *, standardised: bool = True) -> np.ndarray:
+    """Return few columns (n, k) that stand for all targets, standardised first or only centred."""
+    prepare = _standardised if standardised else _centred
+    parts = _sketches(prepare, blocks, np.zeros(targets, np.intp), seed)
     return np.concatenate([probes for _, probes in parts], axis=1)
 
 
@@ -146,6 +157,18 @@ def _best(curves: np.ndarray) -> np.ndarray:
 
 def _standardised(targets: np.ndarray) -> np.ndarray:
     """Return centred targets of unit deviation (ddof 0); constant ones become 0."""
+    out, sd = _centred_with_sd(targets)
+    out *= np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 0).astype(out.dtype)
+    return out
+
+
+def _centred(targets: np.ndarray) -> np.ndarray:
+    """Return targets less their mean; constant ones become 0."""
+    return _centred_with_sd(targets)[0]
+
+
+def _centred_with_sd(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets less their mean and their deviation (ddof 0); both are 0 of constant ones."""
     out = np.subtract(targets, targets[0], dtype=np.result_type(targets.dtype, np.float32))
     n = len(out)
     total, square = np.zeros(out.shape[1]), np.zeros(out.shape[1])
@@ -157,16 +180,18 @@ def _standardised(targets: np.ndarray) -> np.ndarray:
     sd = np.sqrt(np.maximum(square / n - mean**2, 0.0))
     constant = sd <= CONSTANT * np.abs(targets[0] + mean)
     out -= mean.astype(out.dtype)
-    out *= np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, sd)).astype(out.dtype)
-    return out
+    out[:, constant] = 0.0
+    return out, np.where(constant, 0.0, sd)
 
 
-def _sketches(blocks: Blocks, groups: np.ndarray, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+def _sketches(
+    prepare: Callable[[np.ndarray], np.ndarray], blocks: Blocks, groups: np.ndarray, seed: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (group, columns (n, k)) that stand for the targets of each group, k small."""
     sizes = np.bincount(groups)
     begun: np.ndarray | None = None
     for columns, targets in blocks:
-        values, inside = _standardised(targets), groups[columns]
+        values, inside = prepare(targets), groups[columns]
         for group in np.unique(inside):
             part = values[:, inside == group]
             if sizes[group] <= SKETCH:

@@ -9,7 +9,8 @@ import numpy as np
 
 from neurodiffuse import folds, maps, ridge
 from neurodiffuse.files import write_json
-from neurodiffuse.progress import progress
+from neurodiffuse.progress import progress, say
+from neurodiffuse.report import wording
 from neurodiffuse.run import Run
 from neurodiffuse.types import Shape
 
@@ -126,10 +127,14 @@ def _chosen(
         for f in features
     }
     spectrum = ridge.decompose(gram, min(grid.min() for grid in grids.values()))
-    smallest = np.inf
+    smallest, missed = np.inf, dict[str, list[int]]()
     for feature, grid in grids.items():
         chosen = _choose(run, subject, feature, spectrum, grid, features[feature])
         each = chosen.alphas[chosen.choice]
+        varying = ~np.isnan(chosen.best)
+        missed[feature] = [int((chosen.best[varying] <= 0).sum()), int(varying.sum())]
+        for remark in wording.unpredicted(feature, *missed[feature]):
+            say(f"sub-{subject} {remark.words}", quiet=run.quiet)
         np.save(folder / f"{feature}_alpha.npy", each)
         np.save(folder / f"{feature}_alpha_curves.npy", chosen.curves)
         _write_table(folder / f"{feature}_alpha.tsv", chosen)
@@ -137,7 +142,10 @@ def _chosen(
     if not ridge.predicts(spectrum, smallest):
         spectrum = ridge.decompose(gram, smallest, predict=True)
     said = maps.save_factor(folder, name, spectrum.factor(smallest))
-    return {f: {"alpha": run.config.features[f].alpha, **said} for f in features}
+    return {
+        f: {"alpha": run.config.features[f].alpha, "unpredicted": missed[f], **said}
+        for f in features
+    }
 
 
 def _choose(
@@ -186,7 +194,7 @@ def groups_of(shapes: tuple[Shape, ...], per: str) -> np.ndarray | None:
 
 def _write_table(path: Path, chosen: ridge.Selection) -> None:
     """Write a row for each penalty: its mean score and how many targets chose it."""
-    known = chosen.curves[np.isfinite(chosen.curves).all(axis=1)]
+    known = chosen.curves[~np.isnan(chosen.curves).any(axis=1)]  # -inf: too small a penalty
     mean = known.mean(axis=0, dtype=np.float64) if len(known) else np.zeros(len(chosen.alphas))
     targets = np.bincount(chosen.choice, minlength=len(chosen.alphas))
     lines = ["alpha\tr2\ttargets"]

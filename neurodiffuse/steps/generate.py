@@ -26,7 +26,7 @@ def generate(run: Run, subject: str) -> None:
     """
     sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
     with run.writing(run.folder("generate", subject), resume=True) as folder:
-        names = labels(_latents(run, subject, next(iter(run.config.features)), "decoded").ids)
+        names = labels(_order(run, subject))
         for stage, part in run.config.stages.items():
             tasks = [
                 (subject, stage, folder.resolve() / source, sample, start, start + BATCH)
@@ -49,6 +49,11 @@ def _missing(place: Path, names: Sequence[str]) -> list[int]:
     ]
 
 
+def _order(run: Run, subject: str) -> tuple[str, ...]:
+    """Return the test images in the order of their true latents, that of all sources' batches."""
+    return _latents(run, subject, next(iter(run.config.features)), "oracle").ids
+
+
 def _latents(run: Run, subject: str, feature: str, source: str) -> LatentFile:
     if source == "oracle":
         return LatentFile.open(run.latents(subject, feature) / "test.npy")
@@ -63,10 +68,10 @@ def paint_batch(
     generator = site.keep(stage, lambda: painting.restored_generator(run, subject, stage))
     given = painting.given_to(run, stage).items()
     used = {read: _latents(run, subject, feature, folder.name) for read, feature in given}
-    every = next(iter(used.values())).ids
+    every = site.keep((subject, "order"), lambda: _order(run, subject))
     chosen = slice(start, stop)
     ids, names = every[chosen], site.keep(every, lambda: labels(every))[chosen]
-    latents = {read: file.rows(start, start + len(ids)) for read, file in used.items()}
+    latents = {read: file.of(ids) for read, file in used.items()}  # by id: old runs' are unsorted
     before = _before(run, part.init, sample, folder)
     init = _init(before, ids, names) if before else None
     seeds = tuple(seed_of(run.config.seed, image, sample) for image in ids)

@@ -24,8 +24,9 @@ Rows = np.ndarray | ridge.Hats
 def predict(run: Run, subject: str) -> None:
     """Write the predicted latents of every feature and how well they fit the true ones.
 
-    Targets are read block by block, once. R² is that of the predictions before rescaling, as in
-    the published code; the identification is two-way among the test images, on rescaled latents.
+    Rows are in the order of the true latents' file, which is that of the images' ids. Targets are
+    read block by block, once. R² is that of the predictions before rescaling, as in the published
+    code; the identification is two-way among the test images, on rescaled latents.
     """
     about: dict[str, Any] = {}
     rows_of = _rows(run, subject)
@@ -63,15 +64,15 @@ def _predict_feature(
 ) -> dict[str, Any]:
     ids = load_betas(run.folder("mask", subject), "test").ids
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
-    made = LatentFile.create(folder / f"{feature}.npy", ids, true.shapes)
-    order = np.array([true.ids.index(image) for image in ids])
+    made = LatentFile.create(folder / f"{feature}.npy", true.ids, true.shapes)
+    order = true.places(ids)
     tally = Tally(made, order, run.config.predict.rescale)
     if run.machine.executor.apart:
         tasks = [(subject, feature, made.path.resolve(), k) for k in range(len(made.columns()))]
         for k, said in spread(run, predict_block, tasks, feature, shared=(rows, order)):
             tally.note(made.columns()[k], *said)
         for (_, truth), (_, values) in zip(true.blocks(), made.blocks(), strict=True):
-            tally.likeness.add(truth[order], values)
+            tally.likeness.add(truth[order], values[order])
     else:
         seen = progress(true.blocks(), f"{feature}", total=len(true.columns()), quiet=run.quiet)
         training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
@@ -100,13 +101,13 @@ def predict_block(
     block = next(ridge.predict_blocks(placed, [(columns, values)]))
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
     truth = true.block(number)[1][order]
-    return finish(LatentFile.open(path), block, truth, run.config.predict.rescale)[1:]
+    return finish(LatentFile.open(path), order, block, truth, run.config.predict.rescale)[1:]
 
 
 def finish(
-    made: LatentFile, block: ridge.Predicted, truth: np.ndarray, rescale: str
+    made: LatentFile, order: np.ndarray, block: ridge.Predicted, truth: np.ndarray, rescale: str
 ) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Rescale a block and write it.
+    """Rescale a block and write it, each row at its place in the file (``order``).
 
     Return its values, the R² of each target before rescaling, and how many targets are constant
     or, while varying, have no spread to rescale.
@@ -114,7 +115,9 @@ def finish(
     n = len(truth)
     r2 = ridge.r_squared(truth, block.first(n).values)
     done = ridge.rescale_block(block, n, kind=rescale)
-    made.write_columns(block.columns, done.values)
+    placed = np.empty_like(done.values)
+    placed[order] = done.values
+    made.write_columns(block.columns, placed)
     flat = int((done.flat & ~block.constant).sum())
     return np.asarray(done.values, np.float32), r2, int(block.constant.sum()), flat
 
@@ -123,7 +126,8 @@ def finish(
 class Tally:
     """What becomes of each block of predictions: rescaled, written, scored and counted.
 
-    ``order`` are the rows of the true latents that belong to the test images.
+    ``order`` are the rows of the latents' files, true and predicted, that belong to the test
+    images as they come with the betas.
     """
 
     made: LatentFile
@@ -140,7 +144,7 @@ class Tally:
     def add(self, block: ridge.Predicted, truth: np.ndarray) -> None:
         """Take in the next block: `finish` it and hold it against the truth."""
         truth = truth[self.order]
-        values, r2, constant, flat = finish(self.made, block, truth, self.rescale)
+        values, r2, constant, flat = finish(self.made, self.order, block, truth, self.rescale)
         self.note(block.columns, r2, constant, flat)
         self.likeness.add(truth, values)
 

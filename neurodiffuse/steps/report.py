@@ -30,7 +30,7 @@ from neurodiffuse.report.saved import SavedPictures
 from neurodiffuse.run import Run
 from neurodiffuse.run.scoring import keeps_sizes, recorded_size
 from neurodiffuse.store import labels, load_array, load_voxels, seed_of
-from neurodiffuse.types import Card, Subject
+from neurodiffuse.types import Card, Remark, Subject
 
 DRAWN = 24
 """Regions that are drawn on the brain at most."""
@@ -337,13 +337,19 @@ def _licences(run: Run, cards: Sequence[Card]) -> tuple[tuple[str, str], ...]:
 
 
 def _remarks(run: Run) -> list[tuple[str, str]]:
-    """Return kind and text of what the data set remarks on each subject, each once."""
+    """Return kind and text of what is remarked on each subject's data and fit, each once."""
     found = [
         (remark.kind, f"sub-{label}: {remark.words}")
         for label in run.config.subjects
-        for remark in run.subject(label).remarks
+        for remark in (*run.subject(label).remarks, *_fit_remarks(run, label))
     ]
     return list(dict.fromkeys(found))
+
+
+def _fit_remarks(run: Run, label: str) -> list[Remark]:
+    """Return remarks on the targets that no penalty predicts."""
+    missed = {f: maps.unpredicted(run, label, f) for f in run.config.features}
+    return [r for f, counts in missed.items() for r in wording.unpredicted(f, *counts)]
 
 
 def _warnings(run: Run) -> tuple[str, ...]:

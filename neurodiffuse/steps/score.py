@@ -132,7 +132,7 @@ def _latents(run: Run, subject: str, feature: str, made: Images) -> tuple[Latent
     encoder: Encoder = run.encoder(feature)
     encoder.restore(load_arrays(place / "state.npz"))
     file = LatentFile.open(place / "test.npy")
-    order = [file.ids.index(image) for image in made.ids]
+    order = file.places(made.ids)
     seen, found = (np.empty((len(order), file.targets), np.float32) for _ in range(2))
     for columns, block in file.blocks():
         seen[:, columns] = block[order]

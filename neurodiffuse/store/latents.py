@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodiffuse.errors import DataError
+from neurodiffuse.errors import DataError, RunError
 from neurodiffuse.files import read_clearly, read_json
 from neurodiffuse.overlap import ahead
 from neurodiffuse.reading import Stretches, leave_no_cache
@@ -85,6 +85,37 @@ class LatentFile:
         about = read_json(path.with_suffix(".json"))
         shapes = tuple(tuple(s) for s in about["shapes"])
         return cls(path, tuple(about["ids"]), shapes, about.get("dtype", "float32"))
+
+    def places(self, images: Sequence[str]) -> np.ndarray:
+        """Return the row of each of these images, intp.
+
+        Raises
+        ------
+        RunError
+            If there is none for an image.
+        """
+        row = {image: k for k, image in enumerate(self.ids)}
+        absent = [image for image in images if image not in row]
+        if absent:
+            raise RunError(
+                f"{self.path}: has no row for image {absent[0]!r}, nor for {len(absent) - 1} "
+                "others of the images that are asked of it. Decode again into another --out."
+            )
+        return np.array([row[image] for image in images], np.intp)
+
+    def of(self, images: Sequence[str]) -> Latents:
+        """Return the latents of these images, in their order, in memory.
+
+        Raises
+        ------
+        RunError
+            If there is none for an image.
+        """
+        stored, rows = load_array(self.path, mapped=True), self.places(images)
+        values = np.empty((len(rows), self.targets), np.float32)
+        for block, columns in zip(stored, self.columns(), strict=True):
+            values[:, columns] = self._unpacked(block[rows], columns)
+        return Latents(tuple(images), values, self.shapes)
 
     def settle(self, values: np.ndarray) -> None:
         """Take centre and unit of float16 targets from some rows, once, before any is written.

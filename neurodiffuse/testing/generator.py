@@ -28,7 +28,8 @@ def examine_generator(
 ) -> list[Finding]:
     """Look at dtype, shape, seeds, memory, and whether picture i depends on row i alone.
 
-    ``optional`` is what the generator's card says it can do without: each is then left out once.
+    ``optional`` is what the generator's card says it can do without: each is then left out once,
+    with what its encoder has learned, and the pictures must be others than with it.
     """
     found = constructor(generator, Generator)
     first = next(iter(latents.values()))
@@ -76,8 +77,18 @@ def examine_generator(
         with found.trying(f"it paints without {name}"):
             less = {key: part for key, part in latents.items() if key != name}
             start = None if name == "init" else init
+            generator.restore({key: s for key, s in (states or {}).items() if key != name})
             made = generator.generate(less, init=start, seeds=seeds)
             found.that(len(made.values) == n, f"it paints without {name}", made.values.shape)
+            generator.restore(states or {})
+            given = init is not None if name == "init" else name in latents
+            if given:
+                whole = generator.generate(latents, init=init, seeds=seeds)
+                found.that(
+                    not np.array_equal(made.values, whole.values),
+                    f"without {name} it paints other pictures",
+                    f"they are the same, so that it ignores {name} or remembers it",
+                )
     refusals(
         found,
         generator,

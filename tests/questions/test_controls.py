@@ -104,7 +104,7 @@ def test_held_out_images_are_the_nearest_and_the_maps_are_refitted_without(asked
     y = train.values[[train.ids.index(i) for i in kept.ids]]
     model = Ridge(alpha=1.0).fit(expected, y[:, :3])
     shown = load_betas(steps / "mask", "test")
-    made = rows_of(steps / "predict" / "colour.npy").values[:, :3]
+    made = LatentFile.open(steps / "predict" / "colour.npy").of(shown.ids).values[:, :3]
     plain = model.predict(shown.values)
     for k in range(3):  # rescaling is affine, target by target
         assert np.corrcoef(plain[:, k], made[:, k])[0, 1] > 0.999
@@ -136,6 +136,8 @@ def test_shuffled_and_mean_latents_are_what_they_say(asked):
     mean = rows_of(branch_of(run, "mean-latents") / "predict" / "colour.npy")
     train = rows_of(run.latents("01", "colour") / "train.npy").values.mean(axis=0)
     np.testing.assert_allclose(mean.values, np.tile(train, (len(made.ids), 1)), atol=1e-5)
+    true = rows_of(run.latents("01", "colour") / "test.npy").ids
+    assert made.ids == shuffled.ids == mean.ids == true != run.subject("01").trials.images("test")
 
 
 def test_a_derangement_keeps_nobody_and_gives_all():

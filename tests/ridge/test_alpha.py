@@ -1,5 +1,7 @@
 """Choosing the penalty, against scikit-learn, against literal refitting and plain formulas."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge, RidgeCV
@@ -104,13 +106,18 @@ def test_single_precision_is_enough_for_choosing(monkeypatch):
     np.testing.assert_array_equal(single.choice, double.choice)
 
 
-def test_groups_choose_together_and_every_target_counts_the_same():
+def test_groups_choose_together_and_targets_count_by_their_variance():
     x, y = problem(60, 90)
+    y = (y - 50) * np.geomspace(1e2, 1e-2, 14)  # spreads that differ tenfold, not millionfold
+    y[:, 3] = 7.0
+    y = y.astype(np.float32)
     groups = np.repeat([0, 1, 2], [5, 3, 6])
+    varies = np.arange(14) != 3
     each = select(x, y, method="loo")
     found = select(x, y, method="loo", groups=groups)
     for group in range(3):
-        expected = np.nanmean(each.curves[groups == group], axis=0)
+        inside = (groups == group) & varies
+        expected = np.average(each.curves[inside], axis=0, weights=y.var(axis=0)[inside])
         np.testing.assert_allclose(found.curves[group], expected, atol=1e-5)
         assert len(np.unique(found.choice[groups == group])) == 1
 
@@ -124,7 +131,9 @@ def test_a_sketch_stands_for_a_large_group(method):
     groups, grid = np.repeat([0, 1], 200), np.logspace(0, 6, 13)
     each = select(x, y, grid, method=method)
     found = select(x, y, grid, method=method, groups=groups)
-    exact = np.stack([each.curves[groups == g].mean(axis=0) for g in (0, 1)])
+    spread = y.var(axis=0)
+    inside = [groups == g for g in (0, 1)]
+    exact = np.stack([np.average(each.curves[i], axis=0, weights=spread[i]) for i in inside])
     assert found.choice[0] < found.choice[-1]
     for g in (0, 1):
         lost = exact[g].max() - exact[g][found.choice[groups == g][0]]
@@ -251,7 +260,7 @@ def test_rows_in_batches_give_the_same(monkeypatch):
 @pytest.mark.parametrize(("n", "p"), SHAPES)
 def test_estimator_is_scikit_learns_ridge_cv(n, p, per):
     x, y = problem(n, p)
-    z = standardised(y)[:, np.arange(14) != 3]
+    z = standardised(y)[:, np.arange(14) != 3] * np.geomspace(0.1, 10, 13)
     z += np.arange(13)
     model = ridge.MultiTargetRidge("loo", GRID, per).fit(x.astype(float), z)
     truth = RidgeCV(GRID, alpha_per_target=per == "target").fit(x.astype(float), z)
@@ -271,6 +280,24 @@ def test_estimator_leaves_out_groups():
     together = ridge.MultiTargetRidge("loo", GRID, "all").fit(x, y, groups=images)
     assert alone.alpha_ < together.alpha_
     assert alone.curves_.max() > 0.9 > 0.1 > together.curves_.max()
+
+
+@pytest.mark.parametrize("per", ["target", "all"])
+def test_estimator_warns_where_no_penalty_predicts(per):
+    rng = np.random.default_rng(2)
+    x, noise = rng.normal(size=(40, 8)), rng.normal(size=(40, 3))
+    grid = [1e-3, 1e-2, 0.1]  # of pure noise, too small a penalty predicts worse than the mean
+    model = ridge.MultiTargetRidge("loo", grid, per)
+    with pytest.warns(UserWarning, match="none of the 3 penalties predicts left-out samples"):
+        model.fit(x, noise)
+    assert RidgeCV(grid, store_cv_results=True).fit(x, noise).best_score_ < -noise.var()
+    np.testing.assert_array_equal(model.predictable_, [False] * 3)
+    mixed = np.column_stack([noise[:, 0], 9 * x[:, 0], np.ones(40)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(x, mixed)
+    expected = [False, True, False] if per == "target" else [True] * 3
+    np.testing.assert_array_equal(model.predictable_, expected)
 
 
 def test_estimator_says_what_it_can_choose():
@@ -330,13 +357,15 @@ def test_bands_of_noise_are_scaled_down():
 
 def test_a_candidate_scores_as_the_scaled_betas_do():
     x, y = problem(40, 60, t=10)
+    y = y * np.geomspace(1e2, 1e-3, 10, dtype=np.float32)
     bands = np.arange(60) % 2
     found = ridge.choose_bands(x, bands, blocks(y), 10, candidates=3, alphas=GRID, method="loo")
     for share, r2 in zip(found.shares, found.r2, strict=True):
         scaled = x.astype(float) * np.sqrt(share)[bands]
         model = RidgeCV(GRID, store_cv_results=True)
-        model.fit(scaled, standardised(y)[:, np.arange(10) != 3])
-        assert r2 == pytest.approx(1 - model.cv_results_.mean(axis=(0, 1)).min(), abs=1e-4)
+        model.fit(scaled, y)
+        error = model.cv_results_.sum(axis=(0, 1)).min() / y.var(axis=0, dtype=float).sum()
+        assert r2 == pytest.approx(1 - error / len(x), abs=1e-4)
 
 
 def test_bands_that_do_not_fit_are_told():
@@ -344,3 +373,17 @@ def test_bands_that_do_not_fit_are_told():
     for wrong in (np.zeros(29, np.intp), np.repeat([0, 2], 15)):
         with pytest.raises(DataError, match="counted from 0 without gaps"):
             ridge.choose_bands(x, wrong, blocks(y), 14)
+
+
+@pytest.mark.parametrize("method", ["gcv", "loo"])
+def test_targets_are_multiplied_in_their_own_type(method, monkeypatch):
+    """Eigenvectors of few images are float64, which would take twice as long."""
+    x, y = problem(40, 100)
+    spectrum = ridge.decompose(ridge.gram(x), 1.0)
+    assert spectrum.vectors.dtype == np.float64
+    sent, real = [], type(ridge.BLAS).multiplier
+    monkeypatch.setattr(
+        type(ridge.BLAS), "multiplier", lambda own, m: sent.append(m.dtype) or real(own, m)
+    )
+    ridge.select_alphas(spectrum, np.array([1.0, 10.0]), blocks(y), method=method)
+    assert sent == [np.float32]

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import r2_score, silhouette_score
 from sklearn.model_selection import LeaveOneGroupOut
 
 from neurodiffuse.config import vary
@@ -34,7 +34,7 @@ def fitted(run, *steps):
 
 
 def problem(run):
-    """Return x, standardised colours, the image of each row and x_test, as the steps left them."""
+    """Return x, colours, the image of each row and x_test, as the steps left them."""
     folder = run.folder("mask", "01")
     train, test = load_betas(folder, "train"), load_betas(folder, "test")
     latents = LatentFile.open(run.latents("01", "colour") / "train.npy").rows()
@@ -60,8 +60,8 @@ def left_out(x, y, images, groups, alpha):
 
 
 def scores(x, y, images, groups):
-    z = (y - y.mean(0)) / y.std(0)
-    return [1 - ((z - left_out(x, z, images, groups, a)) ** 2).mean() for a in GRID]
+    errors = [((y - left_out(x, y, images, groups, a)) ** 2).sum() for a in GRID]
+    return 1 - np.array(errors) / ((y - y.mean(0)) ** 2).sum()
 
 
 def test_penalty_is_chosen_by_leaving_out_sessions_and_never_by_another_trial(make_run):
@@ -84,7 +84,8 @@ def test_rescaling_takes_its_statistics_from_left_out_sessions(make_run):
     made = left_out(x, y, images, sessions(run), 30.0)
     expected = (Ridge(30.0).fit(x, y).predict(new) - made.mean(0)) / made.std(0)
     expected = expected * y.std(0) + y.mean(0)
-    found = LatentFile.open(run.folder("predict", "01") / "colour.npy").rows().values[:, :3]
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    found = LatentFile.open(run.folder("predict", "01") / "colour.npy").of(ids).values[:, :3]
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -96,7 +97,8 @@ def test_fewer_calibration_rows_than_a_session_has(make_run):
     rows = rows[np.linspace(0, len(rows) - 1, 10).round().astype(int)]
     made = left_out(x, y, images, sessions(run), 30.0)[rows]
     expected = (Ridge(30.0).fit(x, y).predict(new) - made.mean(0)) / made.std(0)
-    found = LatentFile.open(run.folder("predict", "01") / "colour.npy").rows().values[:, :3]
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    found = LatentFile.open(run.folder("predict", "01") / "colour.npy").of(ids).values[:, :3]
     np.testing.assert_allclose(found, expected * y.std(0) + y.mean(0), atol=1e-3)
 
 
@@ -115,9 +117,9 @@ def test_penalty_is_chosen_by_leaving_out_clusters_of_images(make_run, repetitio
     made = []
     for alpha in GRID:
         error = 0.0
-        for rest, asked in LeaveOneGroupOut().split(x, z, groups):
-            error += ((Ridge(alpha).fit(x[rest], z[rest]).predict(x[asked]) - z[asked]) ** 2).sum()
-        made.append(1 - error / z.size)
+        for rest, asked in LeaveOneGroupOut().split(x, y, groups):
+            error += ((Ridge(alpha).fit(x[rest], y[rest]).predict(x[asked]) - y[asked]) ** 2).sum()
+        made.append(1 - error / ((y - y.mean(0)) ** 2).sum())
     found = np.load(folder / "colour_alpha_curves.npy")[0]
     np.testing.assert_allclose(found, made, atol=2e-4)
     with opened(run):
@@ -182,3 +184,27 @@ def test_a_run_of_other_labels_is_refitted(make_run):
     other = vary(run.registry, run.config, ["features.colour.leave_out=cluster:4"])
     assert other.first_difference(run.config.to_dict())[0] == "fit"
     assert "leaving out 4 clusters of images" in other.features["colour"].penalty
+
+
+def test_each_penalty_has_the_factor_of_the_same_gram_matrix(make_run):
+    """The last one takes the matrix's memory, but never before others or a choice have used it."""
+    words = ("features.words.encoder=words", "features.words.alpha=3.0")
+    for settings in (("features.colour.alpha=30.0", *words), (*CHOSEN, *words)):
+        run = make_run(*settings, out=f"run{len(settings)}")
+        fitted(run, predict)
+        x, _, ids, x_test = problem(run)
+        for feature in ("colour", "words"):
+            latents = LatentFile.open(run.latents("01", feature) / "train.npy").rows()
+            y = latents.values[[latents.ids.index(i) for i in ids]].astype(float)
+            each = (
+                np.load(run.folder("fit", "01") / f"{feature}_alpha.npy")
+                if (isinstance(run.config.features[feature].alpha, str))
+                else np.array([run.config.features[feature].alpha])
+            )
+            assert len(np.unique(each)) == 1
+            made = Ridge(each[0]).fit(x, y).predict(x_test)
+            stored = np.load(run.folder("predict", "01") / f"{feature}_r2.npy")
+            true = LatentFile.open(run.latents("01", feature) / "test.npy").rows()
+            order = [true.ids.index(i) for i in load_betas(run.folder("mask", "01"), "test").ids]
+            expected = r2_score(true.values[order], made, multioutput="raw_values")
+            np.testing.assert_allclose(stored, expected, atol=1e-3)

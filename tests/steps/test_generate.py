@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import toy
+import two_toy
 from PIL import Image
 
-from neurodiffuse import pipeline
-from neurodiffuse.run import opened
+from neurodiffuse import builtin, pipeline
+from neurodiffuse.config import resolve
+from neurodiffuse.plugins import Registry
+from neurodiffuse.run import Run, opened
 from neurodiffuse.steps.generate import generate
+from neurodiffuse.store import LatentFile
 
 GRAINY = ("stages.first.grain=0.1", "stages.recon.grain=0.1")
 
@@ -56,6 +63,70 @@ def test_finished_pictures_are_kept(make_run):
     kept = [np.asarray(Image.open(p)) for p in (folder / "decoded" / "first").iterdir()]
     assert kept
     assert all((k == (255, 0, 255)).all() for k in kept)
+
+
+def test_a_run_whose_predictions_lie_in_another_order_goes_on(make_run):
+    """Older versions wrote predicted latents in the order of presentation."""
+    whole = painted(make_run(*GRAINY, "datasets.toy.test=12", out="whole"))
+    run = make_run(*GRAINY, "datasets.toy.test=12", out="old")
+    with opened(run):
+        pipeline.execute(run, until="predict")
+        file = LatentFile.open(run.folder("predict", "01") / "colour.npy")
+        shown = run.subject("01").trials.images("test")
+        latents = file.of(shown)
+        assert shown != file.ids
+        LatentFile.create(file.path, shown, file.shapes).write(0, latents.values)
+        pipeline.execute(run, until="generate")
+    folder = run.folder("generate", "01")
+    for name, picture in whole.items():
+        np.testing.assert_array_equal(picture, np.asarray(Image.open(folder / name)))
+
+
+def test_what_the_recipe_withholds_is_not_given(tmp_path, monkeypatch):
+    """Latents and what the encoder has learned, of every source, are those of the others alone."""
+    registry = Registry([("builtin", builtin), ("toy", toy), ("two", two_toy)])
+    recipe = tmp_path / "two.toml"
+    recipe.write_text(two_toy.RECIPE)
+    given, learned, kept = [], [], two_toy.Guided.generate
+
+    def generate(self, latents, *, init, seeds):
+        given.append((sorted(latents), init is not None))
+        return kept(self, latents, init=init, seeds=seeds)
+
+    monkeypatch.setattr(two_toy.Guided, "generate", generate)
+    monkeypatch.setattr(two_toy.Guided, "restore", lambda self, s: learned.append(sorted(s)))
+    made = {}
+    for name, setting in {
+        "whole": "seed=0",
+        "text": "stages.recon.without=['text']",
+        "colour": "stages.recon.without=['colour']",
+        "init": "stages.recon.init=''",
+    }.items():
+        given.clear(), learned.clear()
+        config = resolve(
+            registry, dataset="toy", subjects=("01",), recipe=str(recipe), settings=[setting]
+        )
+        config, dataset = pipeline.open_subjects(config, registry)
+        made[name] = painted(Run(tmp_path / name, config, registry, dataset, quiet=True))
+        names = [f for f in ("colour", "text") if f != name]
+        assert given == [(names, name != "init")] * 2
+        assert learned == [names]
+    one = Path("decoded", "recon", "i1000.png")
+    assert all((made["whole"][one] != made[n][one]).any() for n in ("text", "colour", "init"))
+
+
+@pytest.mark.parametrize("source", ["decoded", "oracle"])
+def test_any_picture_that_is_missing_is_painted_again(make_run, monkeypatch, source):
+    """Which batch lacks one is found in the order in which batches are painted."""
+    monkeypatch.setattr("neurodiffuse.steps.generate.BATCH", 2)
+    run = make_run("datasets.toy.test=7", out="killed")
+    whole = painted(run)
+    folder = run.folder("generate", "01")
+    for name in [n for n in whole if n.parts[:2] == (source, "recon")]:
+        folder.rename(folder.with_name("generate.partial"))
+        (folder.with_name("generate.partial") / name).unlink()
+        generate(run, "01")
+        np.testing.assert_array_equal(whole[name], np.asarray(Image.open(folder / name)))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge, RidgeCV
@@ -26,7 +28,8 @@ def predicted(run):
     with opened(run):
         for step in (mask, encode, fit, predict):
             step(run, "01")
-    return LatentFile.open(run.folder("predict", "01") / "colour.npy").rows().values
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    return LatentFile.open(run.folder("predict", "01") / "colour.npy").of(ids).values
 
 
 def problem(run):
@@ -137,15 +140,15 @@ def test_trials_of_an_image_are_left_out_together_when_alpha_is_chosen(make_run)
     )
     predicted(run)
     x, y, _, ids = problem(run)
-    z, images = (y[:, :3] - y[:, :3].mean(0)) / y[:, :3].std(0), np.array(ids)
+    y, images = y[:, :3], np.array(ids)
     expected = []
     for alpha in (0.3, 300.0):
-        error = np.zeros(3)
+        error = 0.0
         for image in np.unique(images):
             out = images == image
-            model = Ridge(alpha).fit(x[~out], z[~out])
-            error += ((model.predict(x[out]) - z[out]) ** 2).sum(0)
-        expected.append(1 - (error / len(x)).mean())
+            model = Ridge(alpha).fit(x[~out], y[~out])
+            error += ((model.predict(x[out]) - y[out]) ** 2).sum()
+        expected.append(1 - error / ((y - y.mean(0)) ** 2).sum())
     curves = np.load(run.folder("fit", "01") / "colour_alpha_curves.npy")
     np.testing.assert_allclose(curves[0], expected, atol=1e-4)
 
@@ -157,6 +160,25 @@ def test_trials_of_an_image_are_left_out_together_when_alpha_is_chosen(make_run)
 def test_targets_are_grouped_by_feature_token_or_not(per, expected):
     groups = groups_of(((2, 4), (3, 2, 2), (3,)), per)
     assert (None if groups is None else groups.tolist()) == expected
+
+
+@pytest.mark.parametrize("settings", [(), ("datasets.toy.test=13", "encode.dtype=float16")])
+def test_predicted_and_true_latents_lie_in_one_order(make_run, settings):
+    """Row by row they belong together, whatever the order of presentation."""
+    words = ("features.words.encoder=words", "features.words.alpha=3")
+    run = make_run(*settings, *words, "predict.rescale=none")
+    predicted(run)
+    x, y, new, _ = problem(run)
+    shown = load_betas(run.folder("mask", "01"), "test").ids
+    for feature in run.config.features:
+        true = LatentFile.open(run.latents("01", feature) / "test.npy").rows()
+        made = LatentFile.open(run.folder("predict", "01") / f"{feature}.npy").rows()
+        assert made.ids == true.ids == tuple(sorted(shown)) != shown
+        if feature == "colour":
+            assert np.corrcoef(true.values[:, 0], made.values[:, 0])[0, 1] > 0.9
+            rows = [shown.index(image) for image in made.ids]
+            expected = Ridge(1.0).fit(x, y).predict(new)[rows]
+            np.testing.assert_allclose(made.values, expected, atol=2e-3)
 
 
 def test_test_rescaling_is_the_published_one(make_run):
@@ -219,6 +241,28 @@ def test_report_shows_which_penalties_were_chosen(make_run):
     assert "100% of the targets of colour chose the largest penalty" in page
     assert "5 (gcv)" in page
     assert "penalty chosen for each target by generalised cross-validation" in page
+
+
+@pytest.mark.parametrize("per", ["feature", "target"])
+def test_a_feature_that_no_penalty_predicts_is_told_on_the_terminal_and_in_the_report(
+    make_run, capsys, per
+):
+    """Every voxel is noise; the constant fourth target is not counted."""
+    run = make_run(
+        "features.colour.alpha=gcv",
+        f"features.colour.alpha_per={per}",
+        "datasets.toy.noise=1e6",
+        "datasets.toy.train=60",
+    )
+    said = "colour: no penalty predicts left-out training images better than their mean"
+    run = replace(run, quiet=False)
+    plan_of(run)
+    with opened(run):
+        pipeline.execute(run)
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert f"sub-01 warning: {said}" in capsys.readouterr().err
+    assert f"sub-01: warning: {said}" in page
+    assert "chose the largest penalty that was offered; with it left-out training" in page
 
 
 def test_bands_scale_betas_patterns_and_weights(make_run, tmp_path):

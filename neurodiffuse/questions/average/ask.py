@@ -60,9 +60,9 @@ def average(run: Run) -> Run:
         for old in ("score", "generate", "predict", "encode"):
             remove_folder(view.folder(old, AVERAGE))
     if not view.folder("encode", AVERAGE).exists():
-        _encode(view, subjects[0], ids)
+        _encode(view, subjects[0], tuple(sorted(ids)))
     if not view.folder("predict", AVERAGE).exists():
-        _predict(view, subjects, ids, sources)
+        _predict(view, subjects, sources)
     for name, step in (("generate", generate), ("score", score)):
         if not view.folder(name, AVERAGE).exists():
             step(view, AVERAGE)
@@ -170,7 +170,7 @@ def _encode(view: Run, first: str, ids: tuple[str, ...]) -> None:
 def _part(view: Run, whole: Path, place: Path, ids: tuple[str, ...]) -> None:
     """Write the true latents of some test images, with what the encoder has learned."""
     true = LatentFile.open(whole / "test.npy")
-    rows = [true.ids.index(image) for image in ids]
+    rows = true.places(ids)
     with view.writing(place) as folder:
         shutil.copyfile(whole / "state.npz", folder / "state.npz")
         part = LatentFile.create(folder / "test.npy", ids, true.shapes)
@@ -178,9 +178,7 @@ def _part(view: Run, whole: Path, place: Path, ids: tuple[str, ...]) -> None:
             part.write_columns(columns, block[rows])
 
 
-def _predict(
-    view: Run, subjects: Sequence[str], ids: tuple[str, ...], sources: dict[str, str]
-) -> None:
+def _predict(view: Run, subjects: Sequence[str], sources: dict[str, str]) -> None:
     """Write the mean of the subjects' predicted latents, block by block."""
     about: dict[str, Any] = {"sources": sources}
     with view.writing(view.folder("predict", AVERAGE)) as folder:
@@ -188,9 +186,9 @@ def _predict(
             files = [
                 LatentFile.open(view.folder("predict", s) / f"{feature}.npy") for s in subjects
             ]
-            made = LatentFile.create(folder / f"{feature}.npy", ids, files[0].shapes)
-            spread = write_mean(made, files)
             true = LatentFile.open(view.latents(AVERAGE, feature) / "test.npy")
+            made = LatentFile.create(folder / f"{feature}.npy", true.ids, files[0].shapes)
+            spread = write_mean(made, files)
             named = metrics.two_way_identification(correlations(true, made), TIE)
             about[feature] = {
                 "targets": made.targets,
@@ -206,7 +204,7 @@ def write_mean(made: LatentFile, files: Sequence[LatentFile]) -> float:
     That is the root of the variance over images, summed over targets, of the mean over that of
     the files: 1 where they agree.
     """
-    rows = [[file.ids.index(image) for image in made.ids] for file in files]
+    rows = [file.places(made.ids) for file in files]
     ours = theirs = 0.0
     for parts in zip(*(file.blocks() for file in files), strict=True):
         blocks = np.stack([block[at] for (_, block), at in zip(parts, rows, strict=True)])

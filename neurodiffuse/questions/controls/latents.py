@@ -17,19 +17,21 @@ def true(run: Run, subject: str) -> None:
     """Write the test images' true latents where predicted ones are read."""
     with run.writing(run.folder("predict", subject)) as folder:
         for feature in run.config.features:
-            stored = LatentFile.open(run.latents(subject, feature) / "test.npy")
-            ids = run.subject(subject).trials.images("test")
-            _taken(stored, [stored.ids.index(i) for i in ids], ids, folder / f"{feature}.npy")
+            stored = _true(run, subject, feature)
+            _taken(stored, stored.ids, stored.ids, folder / f"{feature}.npy")
         write_json(folder / "features.json", {"latents": "true"})
 
 
 def shuffled(run: Run, subject: str) -> None:
     """Write each test image the latents that were predicted for another one."""
+    ids = run.subject(subject).trials.images("test")
+    rows = derangement(len(ids), run.config.seed)
+    other = {image: ids[row] for image, row in zip(ids, rows, strict=True)}
     with run.writing(run.folder("predict", subject)) as folder:
         for feature in run.config.features:
+            order = _true(run, subject, feature).ids
             stored = LatentFile.open(_predicted(run, subject, feature))
-            rows = derangement(len(stored.ids), run.config.seed)
-            _taken(stored, rows, stored.ids, folder / f"{feature}.npy")
+            _taken(stored, [other[image] for image in order], order, folder / f"{feature}.npy")
         write_json(folder / "features.json", {"latents": "shuffled"})
 
 
@@ -38,7 +40,7 @@ def mean(run: Run, subject: str) -> None:
     with run.writing(run.folder("predict", subject)) as folder:
         for feature in run.config.features:
             fitted = maps.open_map(run, subject, feature)
-            ids = run.subject(subject).trials.images("test")
+            ids = _true(run, subject, feature).ids
             made = LatentFile.create(folder / f"{feature}.npy", ids, fitted.targets.shapes)
             for columns, block in fitted.blocks():
                 row = block.mean(axis=0, dtype=np.float64)
@@ -57,15 +59,18 @@ def derangement(n: int, seed: int) -> np.ndarray:
     return rows
 
 
+def _true(run: Run, subject: str, feature: str) -> LatentFile:
+    return LatentFile.open(run.latents(subject, feature) / "test.npy")
+
+
 def _predicted(run: Run, subject: str, feature: str) -> Path:
     trunk = run.trunk or run
     return trunk.folder("predict", subject) / f"{feature}.npy"
 
 
-def _taken(
-    stored: LatentFile, rows: Sequence[int] | np.ndarray, ids: Sequence[str], place: Path
-) -> None:
-    """Write some rows of a file under other ids, block by block."""
+def _taken(stored: LatentFile, images: Sequence[str], ids: Sequence[str], place: Path) -> None:
+    """Write the latents of some images of a file under other ids, block by block."""
+    rows = stored.places(images)
     made = LatentFile.create(place, ids, stored.shapes)
     for columns, block in stored.blocks():
         made.write_columns(columns, block[rows])
