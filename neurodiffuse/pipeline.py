@@ -176,8 +176,7 @@ def _fits_beside(run: Run, step: str, labels: Sequence[str]) -> bool:
     share = run.machine.executor.share(run.machine.memory)
     if share is None:
         return True
-    voxels = {s: run.select(s, run.config.mask.select or run.subject(s).mask) for s in labels}
-    return all(needed_of(run, s, int(voxels[s].sum()))[step] <= share for s in labels)
+    return all(needed_of(run, s, int(run.mask(s).sum()))[step] <= share for s in labels)
 
 
 def _timed(run: Run, step: str, label: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 STEPS = ("mask", "encode", "fit", "predict", "generate", "score", "report")
 
+ANY = "any"
+"""The domain of a recipe that learns what pictures are like from the training pictures alone."""
 
 FITTED = ("alpha", "alphas", "alpha_per", "bands", "leave_out", "roi")
 """Keys of a feature that matter for its fit and not for its latents."""
@@ -159,6 +161,8 @@ class Config:
     """Everything a run depends on, besides the data and the versions.
 
     ``recipe`` is what was asked for, an installed name or a path; ``name`` what it calls itself.
+    ``domain`` says of what pictures a recipe can make a reconstruction (`ANY`: of any; empty: it
+    does not say), ``notes`` what a reader of its results should know. Neither changes a result.
     """
 
     recipe: str
@@ -176,6 +180,8 @@ class Config:
     seed: int = 0
     summary: str = ""
     cite: tuple[str, ...] = ()
+    domain: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain tables that TOML and JSON can hold."""
@@ -192,6 +198,8 @@ class Config:
             values[name] = {key: entry(**part) for key, part in stored[name].items()}
         for name in ("subjects", "cite"):
             values[name] = tuple(stored[name])
+        for name in ("domain", "notes"):  # a run from before they existed has none
+            values[name] = tuple(stored.get(name, ()))
         return cls(**values)
 
     def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
@@ -201,6 +209,7 @@ class Config:
             other = Config.from_dict(other).to_dict()
         mine, theirs = leaves(self.to_dict()), leaves(_completed(other))
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
+        keys -= {"domain", "notes"}
         if not keys:
             return None
         return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)
@@ -213,6 +222,12 @@ SECTIONS = {
     "score": ScoreConfig,
 }
 TABLES = {"features": FeatureConfig, "stages": StageConfig, "metrics": MetricConfig}
+
+
+def domain_of(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a recipe's ``domain``, which is a text or a list of texts."""
+    said = table.get("domain", ())
+    return (said,) if isinstance(said, str) else tuple(said)
 
 
 def _plain(value: Any) -> Any:
