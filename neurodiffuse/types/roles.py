@@ -78,6 +78,10 @@ class Dataset(Role):
 
         ``captions`` may say how to get the captions, for who lacks them; ``degrees`` how many
         degrees of visual angle wide the pictures were, centred on where the subject looked.
+
+        ``pictures`` says what they show, in the words of recipes' ``domain`` (``natural
+        photographs``, ``drawn scenes``); ``recipe`` names the method that suits, taken where none
+        is named, and ``recipe_distribution`` what to install for it.
         """
         return {}
 

@@ -161,12 +161,15 @@ class NsdDataset(Dataset):
         return digest.hexdigest()
 
     def about(self) -> Mapping[str, str]:
-        """Return name, licence and citation, how to get captions, and how wide pictures were."""
+        """Return name, licence, citation, how to get captions, what pictures are and what suits."""
         return {
             "name": "Natural Scenes Dataset",
             "licence": "NSD data access agreement: not to be passed on",
             "cite": CITE,
             "captions": "Get them with neurodiffuse fetch nsd --sub ID --part captions",
+            "pictures": "natural photographs",
+            "recipe": "brain-diffuser",
+            "recipe_distribution": "neurodiffuse-versatile-diffusion",
             "degrees": "8.4",  # Allen et al. 2022: 8.4 x 8.4 degrees, fixated in the middle
         }
 
