@@ -110,9 +110,7 @@ def test_a_misspelt_data_set_or_option_is_told_first(several):
 
 def config(registry: Registry, recipe: str, **options: str) -> Config:
     settings = [f"datasets.described.{k}={v}" for k, v in options.items()]
-    return resolve(
-        registry, dataset="described", subjects=["01"], recipe=recipe, settings=settings
-    )
+    return resolve(registry, dataset="described", subjects=["01"], recipe=recipe, settings=settings)
 
 
 @pytest.mark.parametrize(

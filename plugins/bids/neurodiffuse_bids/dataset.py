@@ -33,7 +33,7 @@ SHIPPED = {
     "pixels": "neurodiffuse-pixels",
     "takagi": "neurodiffuse-takagi",
 }
-"""What to install for a recipe that ``dataset_description.json`` names; no other text is trusted."""
+"""What to install for a recipe that ``dataset_description.json`` names."""
 
 Filter = dict[str, str | list[str]]
 

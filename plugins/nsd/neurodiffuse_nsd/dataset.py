@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
-from neurodiffuse.types import Dataset, Stimuli, Subject, Trials
+from neurodiffuse.types import Dataset, Remark, Stimuli, Subject, Trials
 from neurodiffuse_nsd import captions as words
 from neurodiffuse_nsd import counts, design, pictures, sessions
 from neurodiffuse_nsd.citation import CITE
@@ -59,8 +59,10 @@ class NsdDataset(Dataset):
     format
         Of volumes: ``nifti``, ``hdf5``, or ``auto``, which takes HDF5 where it is there.
     captions
-        The curated array (``.npy``), or a folder with it or with COCO's ``captions_*2017.json``;
-        empty: ``nsddata_stimuli/stimuli/nsd/annotations``.
+        The curated array (``COCO_73k_annots_curated.npy``), or a folder with it or with COCO's
+        ``captions_*2017.json``. Empty: the array if it is in
+        ``nsddata_stimuli/stimuli/nsd/annotations`` or ``annots``, else COCO's; ``curated`` and
+        ``coco`` ask for one of them there. Plan and report name what was read.
     mask
         ROI expression that is decoded from unless ``--mask`` or the recipe names another.
     workers
@@ -207,9 +209,14 @@ class NsdDataset(Dataset):
             self.mask,
             self._anatomy(label),
             "nsdcore",
+            self._remarks(),
         )
         reader = Reader(grid, _spread(trials))
         return _Open(about, found, times, regions, reader)
+
+    def _remarks(self) -> tuple[Remark, ...]:
+        files = words.find_captions(self._tree(), self.captions)
+        return (Remark(words.source_of(files)),) if files else ()
 
     def _check_label(self, label: str) -> None:
         known = self.subjects()
