@@ -78,7 +78,9 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
         f"{part.penalty}" + (f"; voxels of {part.roi}" if part.roi else "") + ")"
         for name, part in config.features.items()
     )
-    ridge = f"Ridge regression with an intercept predicted {features} from the responses."
+    every = all(part.intercept for part in config.features.values())
+    ridge = f"Ridge regression{' with an intercept' if every else ''} predicted {features} from "
+    ridge += "the responses."
     rescaled = {
         "train": " Predictions were shifted and scaled, target by target, so that predictions of "
         "training images left out one at a time have the mean and standard deviation of the "
@@ -106,7 +108,11 @@ def methods(config: Config, summaries: Mapping[tuple[str, str], str]) -> tuple[s
         f"Scores are means over test images with a 95 % bootstrap interval over images "
         f"({config.score.bootstrap:,} resamplings) and a permutation test in which the pairs of "
         "seen and made pictures are shuffled."
-        + (" An image's value is the mean over its samples." if several else "")
+        + (
+            " An image's value is the mean over its samples, or what the metric makes of them all."
+            if several
+            else ""
+        )
     )
     return (brain, ridge + rescaled, pictures, scores)
 

@@ -147,6 +147,8 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ("extends=other", "extends is said in a recipe's file and not for a run."),
         ("name=mine", "name is said in a recipe's file and not for a run."),
         ("domain=any", "domain is said in a recipe's file and not for a run."),
+        ("features.colour.intercept=no", "features.colour.intercept: 'no' is not true or false"),
+        ("features.colour.intercept=false", "intercept: false would change nothing, since"),
         ("encode.dtype=16", "encode.dtype: 16 is not one of: 'float32', 'float16'"),
         ("score.oracle=yes", "score.oracle: 'yes' is not true or false"),
         ("mask.select=7", """mask.select: 7 is not a text. In quotes it is: '"7"'."""),
@@ -339,6 +341,19 @@ def test_a_generator_is_only_left_without_what_it_can_do_without(registry):
         )
     assert "generator 'paint' cannot do without 'colour'" in str(refused.value)
     assert "nothing is left for 'paint' to read" in str(refused.value)
+
+
+def test_leaving_the_intercept_out_touches_predictions_alone(registry):
+    plain = good(registry, "predict.rescale=none")
+    without = good(registry, "predict.rescale=none", "features.colour.intercept=false")
+    assert without.first_difference(plain.to_dict()) == (
+        "predict",
+        ["features.colour.intercept"],
+    )
+    assert without.features["colour"].penalty == "penalty 1, without an intercept"
+    stored = plain.to_dict()
+    del stored["features"]["colour"]["intercept"]
+    assert plain.first_difference(stored) is None
 
 
 def test_settings_that_a_later_version_added_are_no_difference(registry):

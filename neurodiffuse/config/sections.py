@@ -73,7 +73,8 @@ class FeatureConfig:
     eigenvalue of the betas): once for each ``alpha_per``. See `neurodiffuse.ridge.select_alphas`.
     ``bands`` are ROI expressions: groups of voxels that are shrunk differently, and all other
     voxels one more (`neurodiffuse.ridge.choose_bands`). ``leave_out`` says which training rows
-    do not predict one another (`LeaveOut`).
+    do not predict one another (`LeaveOut`). Without ``intercept`` predictions lack the mean of the
+    training latents.
     """
 
     encoder: str
@@ -83,6 +84,7 @@ class FeatureConfig:
     alpha_per: Literal["feature", "token", "target"] = "feature"
     bands: tuple[str, ...] = ()
     leave_out: str = "image"
+    intercept: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,14 +96,15 @@ class FeatureConfig:
     @property
     def penalty(self) -> str:
         """The penalty in words."""
+        without = "" if self.intercept else ", without an intercept"
         if not isinstance(self.alpha, str):
-            return f"penalty {self.alpha:g}"
+            return f"penalty {self.alpha:g}{without}"
         left = f"leaving out {LeaveOut.read(self.leave_out).words}"
         ways = {"gcv": "generalised cross-validation", "loo": left}
         said = f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
         if self.bands:
             said += f", voxels scaled in bands: {', '.join(self.bands)} and all others"
-        return said
+        return said + without
 
 
 @dataclass(frozen=True)
@@ -261,7 +264,7 @@ def _step_of(key: str) -> str:
     """Return the first step whose result depends on a setting."""
     section, last = key.split(".")[0], key.split(".")[-1]
     if section == "features":
-        return "fit" if last in FITTED else "encode"
+        return "predict" if last == "intercept" else "fit" if last in FITTED else "encode"
     owner = {
         "encode": "encode",
         "predict": "predict",

@@ -15,7 +15,7 @@ from neurodiffuse import metrics
 from neurodiffuse.files import write_json
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, labels, load_arrays, load_images, sample_folder
-from neurodiffuse.types import Encoder, Images, Latents, Metric, Stimuli
+from neurodiffuse.types import Encoder, Images, Latents, Metric, SampleMetric, Stimuli
 from neurodiffuse.work import Site, spread
 
 BATCH = 64
@@ -27,7 +27,8 @@ def score(run: Run, subject: str) -> None:
 
     Every score has its mean over images, a bootstrap interval over images, the level expected by
     chance and a permutation p-value (pairs shuffled). Draws come from the run's seed. Where a
-    stage has several samples, an image's value is the mean over them.
+    stage has several samples, an image's value is the mean over them, or what the metric makes
+    of all of them (`SampleMetric`).
     """
     ids = run.subject(subject).trials.images("test")
     sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
@@ -96,9 +97,14 @@ def _compare(
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Return a metric's row of the summary and its value for every image, over the samples."""
     metric = run.metric(name)
-    each = [_of_sample(run, subject, name, metric, seen, sample) for sample in samples]
-    values = np.stack([np.asarray(v, np.float64) for v, _ in each]).mean(axis=0)
-    null = np.stack([np.asarray(n, np.float64) for _, n in each]).mean(axis=0)
+    if len(samples) > 1 and isinstance(metric, SampleMetric):
+        made, rng = _Samples(seen.ids, samples), _shufflings(run, name)
+        values = np.asarray(metric.compare_samples(seen, made), np.float64)
+        null = np.asarray(metric.null_samples(seen, made, rng), np.float64)
+    else:
+        each = [_of_sample(run, subject, name, metric, seen, sample) for sample in samples]
+        values = np.stack([np.asarray(v, np.float64) for v, _ in each]).mean(axis=0)
+        null = np.stack([np.asarray(n, np.float64) for _, n in each]).mean(axis=0)
     summary = metrics.summary(
         values,
         null,
@@ -124,9 +130,27 @@ def _of_sample(
     made = Images(seen.ids, load_images(sample, labels(seen.ids)))
     feature = run.config.metrics[name].feature
     pair: tuple[Any, Any] = _latents(run, subject, feature, made) if feature else (seen, made)
-    # the same shufflings for each sample, so that the null of their mean is that of the test
-    rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
-    return metric.compare(*pair), metric.null(*pair, rng)
+    return metric.compare(*pair), metric.null(*pair, _shufflings(run, name))
+
+
+def _shufflings(run: Run, name: str) -> np.random.Generator:
+    """Return what draws the same shufflings for each sample: the null of their mean needs them."""
+    return np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
+
+
+class _Samples(Sequence[Images]):
+    """What was made, a sample of each image at a time, loaded when it is asked for."""
+
+    def __init__(self, ids: tuple[str, ...], folders: Sequence[Path]) -> None:
+        self.ids, self.folders = ids, folders
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return _Samples(self.ids, self.folders[index])
+        return Images(self.ids, load_images(self.folders[index], labels(self.ids)))
 
 
 def _latents(run: Run, subject: str, feature: str, made: Images) -> tuple[Latents, Latents]:
