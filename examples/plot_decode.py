@@ -29,13 +29,13 @@ import pandas as pd
 from PIL import Image
 
 from neurodiffuse.cli import cli
-from neurodiffuse.pipeline import default_recipe
+from neurodiffuse.config import default_recipe
 from neurodiffuse.plugins import Registry
 
 here = Path.cwd()
 root = next(p / "bids_example" for p in (here, *here.parents) if (p / "bids_example").is_dir())
 run = Path(tempfile.mkdtemp()) / "demo"
-print("recipe:", default_recipe(Registry.installed(), "bids"))
+print("recipe:", default_recipe(Registry.installed(), "bids", root=str(root)).recipe)
 command = ["--quiet", "decode", "--dataset", "bids", "--root", root, "--sub", "01", "--out", run]
 cli.main([str(word) for word in command], standalone_mode=False)
 

@@ -82,7 +82,8 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
     "--recipe",
     default="",
     metavar="NAME|FILE",
-    help="Method: an installed name or a TOML file. [default: demo if installed, else pixels]",
+    help="Method: an installed name or a TOML file. [default: what the data set names, else the "
+    "one for any pictures]",
 )
 @click.option(
     "--out",
@@ -133,7 +134,9 @@ def decode(
     A killed run goes on where it stopped when the same command is given again.
     """  # noqa: D301  (\\b keeps click from rewrapping the examples)
     from neurodiffuse import pipeline, plan_text
+    from neurodiffuse.config import Choice, default_recipe
     from neurodiffuse.plan import plan_of
+    from neurodiffuse.progress import say
     from neurodiffuse.run import Run, opened
 
     quiet = bool(context.obj.get("quiet"))
@@ -142,15 +145,20 @@ def decode(
             f"--from: no step is called {start_from!r}.{near(start_from, STEPS)} "
             f"Steps: {listing(STEPS)}."
         )
-    config, data = _config(dataset, subjects, root, recipe, mask, settings)
+    choice = Choice(recipe)
+    if not recipe:
+        choice = default_recipe(registry(), dataset, root=root, settings=settings)
+    config, data = _config(dataset, subjects, root, choice.recipe, mask, settings)
     out = out or pipeline.default_out(config)
     if average and len(config.subjects) < 2:
         raise ConfigError("--average: averages over subjects; name two or more with --sub.")
     run = Run(out, config, registry(), data, quiet, Machine.asked(context.obj))
     plan = plan_of(run)
     if dry_run:
-        click.echo(plan_text.describe(run, plan, start_from))
+        click.echo(plan_text.describe(run, plan, start_from, choice.why))
         return
+    for line in (*plan_text.warnings(run), choice.why):
+        say(line, quiet=quiet or not line)
     with opened(run, start_from=start_from):
         pipeline.execute(run)
         if average:
@@ -169,13 +177,13 @@ def _config(
     mask: str,
     settings: tuple[str, ...],
 ) -> tuple[Config, Dataset]:
-    from neurodiffuse.pipeline import default_recipe, open_subjects
+    from neurodiffuse.pipeline import open_subjects
 
     config = resolve(
         registry(),
         dataset=dataset,
         subjects=subjects,
-        recipe=recipe or default_recipe(registry(), dataset),
+        recipe=recipe,
         root=root,
         mask=mask,
         settings=settings,

@@ -102,7 +102,7 @@ def feature_voxels(run: Run, subject: str, feature: str) -> np.ndarray:
     """Return which of the mask's voxels a feature is predicted from, as indices."""
     inside = load_voxels(run.folder("mask", subject))
     roi = run.config.features[feature].roi
-    chosen = run.select(subject, roi) if roi else inside
+    chosen = run.select(subject, roi, f"features.{feature}.roi") if roi else inside
     return np.flatnonzero(chosen[inside])
 
 
@@ -118,7 +118,8 @@ def bands_of(run: Run, subject: str, feature: str, voxels: np.ndarray) -> np.nda
     expressions = run.config.features[feature].bands
     band = np.full(len(voxels), len(expressions), np.intp)
     for k, expression in reversed(list(enumerate(expressions))):
-        band[run.select(subject, expression)[inside][voxels]] = k
+        chosen = run.select(subject, expression, f"features.{feature}.bands")
+        band[chosen[inside][voxels]] = k
     for k, expression in enumerate(expressions):
         if not (band == k).any():
             raise DataError(

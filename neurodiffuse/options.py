@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
     try:
         signature = inspect.signature(cls, eval_str=True)
     except NameError:  # an annotation that exists for type checkers only
-        signature = inspect.signature(cls)
+        signature = _evaluated_one_by_one(cls)
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             raise TypeError(
@@ -30,6 +31,25 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
                 "cannot be checked; name them one by one"
             )
     return dict(signature.parameters)
+
+
+def _evaluated_one_by_one(cls: type) -> inspect.Signature:
+    """Return the signature with every annotation evaluated that can be, others as texts."""
+    signature = inspect.signature(cls)
+    names = vars(sys.modules[cls.__init__.__module__])  # type: ignore[misc]
+
+    def evaluated(annotation: Any) -> Any:
+        if not isinstance(annotation, str):
+            return annotation
+        try:
+            return eval(annotation, dict(names))
+        except NameError:
+            return annotation
+
+    parameters = signature.parameters.values()
+    return signature.replace(
+        parameters=[p.replace(annotation=evaluated(p.annotation)) for p in parameters]
+    )
 
 
 def check_options(
@@ -69,7 +89,10 @@ def check_value(where: str, value: Any, kind: Any) -> list[str]:
     """Return a line when ``value`` does not fit the annotation ``kind``, else nothing."""
     if _fits(value, kind):
         return []
-    return [f"{where}: {value!r} is not {kind_name(kind)}."]
+    hint = ""
+    if isinstance(value, bool | int | float) and _fits(text := str(value), kind):
+        hint = f" In quotes it is: '\"{text}\"'."
+    return [f"{where}: {value!r} is not {kind_name(kind)}.{hint}"]
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -87,6 +110,10 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind in (int, float):
         number = int if kind is int else (int, float)
         return isinstance(value, number) and not isinstance(value, bool)
+    if origin is tuple and Ellipsis not in args:
+        return isinstance(value, list | tuple) and (
+            len(value) == len(args) and all(map(_fits, value, args))
+        )
     if origin in (list, tuple) or (isinstance(origin, type) and issubclass(origin, Sequence)):
         inner = args[0] if args else Any
         return isinstance(value, list | tuple) and all(_fits(v, inner) for v in value)
@@ -97,12 +124,27 @@ def _fits(value: Any, kind: Any) -> bool:
     return True
 
 
+def _holds(kind: Any, what: type) -> bool:
+    """Return whether an annotation is one of lists, or of tables."""
+    origin = get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, what) and origin is not str
+
+
 def kind_name(kind: Any) -> str:
     """Return what an annotation asks for, in words."""
     if get_origin(kind) is Literal:
         return "one of: " + ", ".join(repr(a) for a in get_args(kind))
     if get_origin(kind) in (typing.Union, types.UnionType):
         return " or ".join(kind_name(a) for a in get_args(kind))
+    if _holds(kind, Sequence):
+        parts = [kind_name(a) for a in get_args(kind) if a is not Ellipsis]
+        fixed = get_origin(kind) is tuple and Ellipsis not in get_args(kind)
+        if fixed:
+            return f"a list of {len(parts)}: {', '.join(parts)}"
+        return "a list" + (f", each item {parts[0]}" if parts else "")
+    if _holds(kind, Mapping):
+        parts = [kind_name(a) for a in get_args(kind)]
+        return "a table" + (f", each value {parts[-1]}" if parts else "")
     simple = {
         bool: "true or false",
         int: "a whole number",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from neurodiffuse.config import STEPS, Config
-from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing, near
+from neurodiffuse.errors import DataError, MissingDataError, RunError, listing, near
 from neurodiffuse.files import said_clearly
 from neurodiffuse.machine import Machine
 from neurodiffuse.plan import downloads_of, needed_of
@@ -24,18 +24,6 @@ from neurodiffuse.progress import progress, say
 from neurodiffuse.run import Run, stored_config
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
-
-
-def default_recipe(registry: Registry, dataset: str) -> str:
-    """Return the method for a data set when none is named: the best that is installed."""
-    order = ("brain-diffuser", "demo", "pixels") if dataset == "nsd" else ("demo", "pixels")
-    installed = [card.name for card in registry.cards("recipe")]
-    for name in order:
-        if name in installed:
-            return name
-    raise ConfigError(
-        f"--recipe: none of {listing(order)} is installed; name one of: {listing(installed)}."
-    )
 
 
 def default_out(config: Config) -> Path:
@@ -176,8 +164,7 @@ def _fits_beside(run: Run, step: str, labels: Sequence[str]) -> bool:
     share = run.machine.executor.share(run.machine.memory)
     if share is None:
         return True
-    voxels = {s: run.select(s, run.config.mask.select or run.subject(s).mask) for s in labels}
-    return all(needed_of(run, s, int(voxels[s].sum()))[step] <= share for s in labels)
+    return all(needed_of(run, s, int(run.mask(s).sum()))[step] <= share for s in labels)
 
 
 def _timed(run: Run, step: str, label: str) -> None:

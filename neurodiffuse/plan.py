@@ -112,13 +112,16 @@ def _plan_subject(run: Run, label: str) -> SubjectPlan:
     about = run.subject(label)
     _check_split(about)
     expression = run.config.mask.select or about.mask
-    voxels = run.select(label, expression)
+    voxels = run.mask(label)
     ids = (*about.trials.images("train"), *about.trials.images("test"))
     stimuli = run.dataset.stimuli(ids)
     for feature, part in run.config.features.items():
-        for own in (part.roi, *part.bands):
-            if own:
-                run.select(label, own)
+        for key, own in (("roi", part.roi), *(("bands", band) for band in part.bands)):
+            if own and not (run.select(label, own, f"features.{feature}.{key}") & voxels).any():
+                raise DataError(
+                    f"features.{feature}.{key} {own!r}: none of its voxels of sub-{label} is in "
+                    f"the mask {expression!r}. Widen --mask, or choose another region."
+                )
         reads = run.registry.card("encoder", part.encoder).reads
         if "captions" in reads:
             remedy = run.dataset.about().get("captions", "Add captions to the data set")

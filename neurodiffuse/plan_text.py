@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurodiffuse.config import remarks_on
 from neurodiffuse.errors import listing
 from neurodiffuse.files import read_json
 
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from neurodiffuse.types import Download
 
 
-def describe(run: Run, plan: Plan, start_from: str = "") -> str:
-    """Return the plan of a run as lines of text."""
+def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
+    """Return the plan of a run as lines of text; ``why`` says why the recipe was taken."""
     config = run.config
     lines = [
+        *warnings(run),
         f"recipe     {config.name}: {config.summary}",
+        *([f"default    {why}"] if why else []),
         f"data set   {config.dataset} {_short(config.dataset_options.get('root', ''))}".rstrip(),
         f"out        {run.path}" + (" (exists, will be continued)" if run.path.exists() else ""),
     ]
@@ -39,6 +42,9 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         lines.append(f"stage      {name}: {stage.generator!r}{start}{less}")
     lines.append(f"metrics    {', '.join(config.metrics) or 'none'}")
     lines += _scored_at(run)
+    for remark in remarks_on(config, run.dataset.about()):
+        if remark.kind != "warning":
+            lines.append(f"remark     {remark.text}")
     lines += _remarks(run)
     lines += _downloads(run, plan)
     done = [f"sub-{label} {step}" for step, label, there in plan.steps if there]
@@ -72,6 +78,12 @@ def _scored_at(run: Run) -> list[str]:
     side = in_words((size, size)) if size else "the size of the pictures that the last stage makes"
     but = f"; {listing(own)} at their own" if own else ""
     return [f"scored at  {side}{but}"]
+
+
+def warnings(run: Run) -> list[str]:
+    """Return a line where the recipe is not one for the data set's pictures."""
+    found = remarks_on(run.config, run.dataset.about())
+    return [f"warning    {remark.text}" for remark in found if remark.kind == "warning"]
 
 
 def _remarks(run: Run) -> list[str]:

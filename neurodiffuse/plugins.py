@@ -140,7 +140,7 @@ class Registry:
         names = [c.name for c in self.cards(role)]
         raise PluginError(
             f"{lead}no {role} is called {name!r}.{near(name, names)} Installed: {listing(names)}."
-            + self._broken_hint()
+            + self.broken_hint()
         )
 
     def models(self) -> list[Model]:
@@ -153,14 +153,15 @@ class Registry:
         if not offers:
             raise PluginError(
                 f"no model is called {name!r}.{near(name, self._models)} "
-                f"Known: {listing(sorted(self._models))}." + self._broken_hint()
+                f"Known: {listing(sorted(self._models))}." + self.broken_hint()
             )
         if any(model != offers[0][0] for model, _ in offers):  # plugins may share one model
             who = " and ".join(dict.fromkeys(source for _, source in offers))
             raise PluginError(f"{who} name different weights {name!r}. Uninstall one.")
         return offers[0][0]
 
-    def _broken_hint(self) -> str:
+    def broken_hint(self) -> str:
+        """Return a sentence on the plugins that are broken, or nothing."""
         if not self.broken:
             return ""
         which = listing(b.distribution or b.entry_point for b in self.broken)

@@ -131,7 +131,9 @@ def methods(
         f"{part.penalty}" + (f"; voxels of {part.roi}" if part.roi else "") + ")"
         for name, part in config.features.items()
     )
-    ridge = f"Ridge regression with an intercept predicted {features} from the responses."
+    every = all(part.intercept for part in config.features.values())
+    ridge = f"Ridge regression{' with an intercept' if every else ''} predicted {features} from "
+    ridge += "the responses."
     if config.encode.dtype != "float32":
         ridge += f" Latents were stored as {config.encode.dtype}."
     rescaled = f" {rescaling.in_words(config.predict.rescale, _left_out(config))}"
@@ -154,7 +156,11 @@ def methods(
         "in which the pairs of seen and made pictures are shuffled; p-values are corrected for the "
         f"metrics of the last stage where they are called so (Holm). {intervals}".rstrip()
         + _scored_at(config, own_size)
-        + (" An image's value is the mean over its samples." if several else "")
+        + (
+            " An image's value is the mean over its samples, or what the metric makes of them all."
+            if several
+            else ""
+        )
     )
     return (brain, ridge + rescaled, pictures, scores)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import tomli_w
 
-from neurodiffuse.config import Config, resolve, vary
+from neurodiffuse.config import Config, dataset_options, resolve, vary
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.hookspecs import hookimpl
 from neurodiffuse.options import check_options
 from neurodiffuse.plugins import Registry
 
@@ -135,7 +137,24 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ("noequals", "write section.key=value"),
         ("seed=-1", "seed: -1 is not"),
         ("mask=V1", "mask: expected a section"),
-        ("features.other.alpha=1", "features.other: which encoder?"),
+        ("features.other.alpha=1", "features.other: the recipe has no 'other' in features."),
+        ("features.color.alpha=1", "no 'color' in features. Did you mean 'colour'? It has: colour"),
+        ("stages.recn.grain=1", "no 'recn' in stages. Did you mean 'recon'?"),
+        ("metrics.pixcor.size=4", "no 'pixcor' in metrics. Did you mean 'pixcorr'?"),
+        ("datasets.tyo.train=3", "no data set is called 'tyo'. Did you mean 'toy'?"),
+        ("datasets.tyo=3", "no data set is called 'tyo'. Did you mean 'toy'?"),
+        ("datasets.latent.train=3", "'toy' is decoded: write datasets.toy."),
+        ("extends=other", "extends is said in a recipe's file and not for a run."),
+        ("name=mine", "name is said in a recipe's file and not for a run."),
+        ("domain=any", "domain is said in a recipe's file and not for a run."),
+        ("features.colour.intercept=no", "features.colour.intercept: 'no' is not true or false"),
+        ("features.colour.intercept=false", "intercept: false would change nothing, since"),
+        ("encode.dtype=16", "encode.dtype: 16 is not one of: 'float32', 'float16'"),
+        ("score.oracle=yes", "score.oracle: 'yes' is not true or false"),
+        ("mask.select=7", """mask.select: 7 is not a text. In quotes it is: '"7"'."""),
+        ("datasets.toy.root=7", """datasets.toy.root: 7 is not a text. In quotes it is: '"7"'."""),
+        ("features.colour.roi=['V1']", "features.colour.roi: ['V1'] is not a text"),
+        ("stages.recon.without=colour", "'colour' is not a list, each item a text"),
     ],
 )
 def test_problem_is_one_line_with_what_is_possible(registry, setting, said):
@@ -143,6 +162,99 @@ def test_problem_is_one_line_with_what_is_possible(registry, setting, said):
     assert len(found) == 1
     assert said in found[0]
     assert "\n" not in found[0]
+
+
+def test_a_setting_of_another_installed_data_set_is_refused(registry):
+    registry.add("more", SecondDataset)
+    found = problems(registry, "datasets.toy2.train=3")
+    assert found == (
+        "--set datasets.toy2.train=3: 'toy' is decoded, not 'toy2'. Write datasets.toy.…, or "
+        "--dataset.",
+    )
+
+
+class SecondDataset:
+    """A plugin with another data set."""
+
+    @staticmethod
+    @hookimpl
+    def register_datasets(register) -> None:
+        register("toy2", "toy:Toy", summary="colours again")
+
+
+def test_a_recipe_may_have_tables_for_other_data_sets_and_no_misspelt_one(registry, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('extends = "toy"\n[datasets.elsewhere]\nn = 3\n')
+    assert good(registry, recipe=str(recipe)).dataset_options == {}
+    recipe.write_text('extends = "toy"\n[datasets.tyo]\ntrain = 3\n')
+    (found,) = problems(registry, recipe=str(recipe))
+    assert "datasets.tyo: no data set is called 'tyo'. Did you mean 'toy'?" in found
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("summary = 3", "summary: 3 is not a text"),
+        ("name = 3", "name: 3 is not a text"),
+        ("cite = 'Me 2026'", "cite: 'Me 2026' is not a list, each item a text"),
+        ("cite = [2026]", "cite: [2026] is not a list, each item a text"),
+        ("needs = 'numpy'", "needs: 'numpy' is not a list, each item a text"),
+        ("extends = 3", "extends: 3 is not a recipe's name or path"),
+        ("domain = 3", "domain: 3 is not a text or a list, each item a text"),
+        ("notes = 'n'", "notes: 'n' is not a list, each item a text"),
+        ("seed = '3'", "seed: '3' is not a whole number"),
+        ("features = 3", "features: expected a section"),
+        ("datasets = 3", "datasets: expected a section"),
+        ("[datasets]\ntoy = 3", "toy: expected a section"),
+        ("[score]\nbootstrap = '2000'", "score.bootstrap: '2000' is not a whole number"),
+        ("[predict]\ncalibration = 1e3", "predict.calibration: 1000.0 is not a whole number"),
+        ("[stages.recon]\nsamples = '2'", "stages.recon.samples: '2' is not a whole number"),
+        ("[stages.recon]\ngrain = '.5'", "stages.recon.grain: '.5' is not a number"),
+        ("[features.colour]\nalpha = '100'", "alpha: the ridge penalty must be a number"),
+        ("[features.colour]\nencoder = 3", "features.colour.encoder: 3 is not a text"),
+    ],
+)
+def test_a_wrong_type_in_a_recipe_is_told(registry, tmp_path, line, said):
+    recipe = tmp_path / "mine.toml"
+    start = "" if line.startswith("extends") else 'extends = "toy"\n'
+    recipe.write_text(start + line + "\n")
+    assert said in problems(registry, recipe=str(recipe))[0]
+
+
+def test_annotations_for_type_checkers_do_not_keep_the_others_from_being_checked():
+    class Half:
+        def __init__(self, width: int, about: OnlyForTypeCheckers = None): ...  # noqa: F821
+
+    assert check_options("x", Half, {"width": "wide"}) == ["x.width: 'wide' is not a whole number."]
+
+
+def test_lists_of_fixed_length_are_checked():
+    class Pair:
+        def __init__(self, size: tuple[int, int], names: Sequence[str] = ()) -> None: ...
+
+    assert check_options("x", Pair, {"size": [1, 2]}) == []
+    assert check_options("x", Pair, {"size": [1]}) == [
+        "x.size: [1] is not a list of 2: a whole number, a whole number."
+    ]
+
+
+def test_the_same_thing_said_twice_is_refused(registry):
+    found = problems(registry, "mask.select=V1", mask="FFA1")
+    assert found == ("--mask FFA1 and --set mask.select=…: they say the same; give one.",)
+    found = problems(registry, "datasets.toy.root=a", root="b")
+    assert found == ("--root b and --set datasets.toy.root=…: they say the same; give one.",)
+
+
+def test_options_of_a_data_set_are_checked_without_a_recipe(registry):
+    for setting, said in (
+        ("datasets.tyo.train=3", "no data set is called 'tyo'. Did you mean 'toy'?"),
+        ("datasets.toy.trian=3", "Did you mean 'train'?"),
+        ("mask.select=V1", "only datasets.toy.key=value matters here"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            dataset_options(registry, "toy", settings=[setting])
+        assert said in str(refused.value)
+    assert dataset_options(registry, "toy", settings=["datasets.toy.train=3"]) == {"train": 3}
 
 
 def test_the_same_folder_spelt_otherwise_is_the_same_setting(registry, tmp_path, monkeypatch):
@@ -229,6 +341,19 @@ def test_a_generator_is_only_left_without_what_it_can_do_without(registry):
         )
     assert "generator 'paint' cannot do without 'colour'" in str(refused.value)
     assert "nothing is left for 'paint' to read" in str(refused.value)
+
+
+def test_leaving_the_intercept_out_touches_predictions_alone(registry):
+    plain = good(registry, "predict.rescale=none")
+    without = good(registry, "predict.rescale=none", "features.colour.intercept=false")
+    assert without.first_difference(plain.to_dict()) == (
+        "predict",
+        ["features.colour.intercept"],
+    )
+    assert without.features["colour"].penalty == "penalty 1, without an intercept"
+    stored = plain.to_dict()
+    del stored["features"]["colour"]["intercept"]
+    assert plain.first_difference(stored) is None
 
 
 def test_settings_that_a_later_version_added_are_no_difference(registry):

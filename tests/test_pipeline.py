@@ -40,8 +40,9 @@ def test_unknown_subject_lists_those_that_exist(registry, word):
         ("datasets.toy.test=1", "one test image only"),
         ("datasets.toy.train=0", "no training images; .* Check the split"),
         ("datasets.toy.train=1", "one training image only; .* Check the split"),
-        ("mask.select=nothing", "no voxel of sub-01 is in it"),
-        ("features.colour.roi=V1-V1", "no voxel of sub-01 is in it"),
+        ("mask.select=nothing", "^--mask 'nothing': no voxel of sub-01 is in it"),
+        ("features.colour.roi=V1-V1", "^features.colour.roi 'V1-V1': no voxel of sub-01 is in it"),
+        ("features.colour.roi=!left", "^features.colour.roi '!left': none of its voxels"),
     ],
 )
 def test_bad_data_is_one_line_and_nothing_is_written(make_run, setting, said):
@@ -55,6 +56,19 @@ def test_bad_data_is_one_line_and_nothing_is_written(make_run, setting, said):
 def test_unknown_region_is_told_with_the_known_ones(make_run):
     with pytest.raises(ConfigError, match=r"V9.*V1"):
         plan_of(make_run(mask="V9+FFA1"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["features.colour.roi=V9"],
+        ["features.colour.alpha=loo", "features.colour.bands=['V9']"],
+    ],
+)
+def test_an_unknown_region_is_told_with_the_option_that_names_it(make_run, settings):
+    where = settings[-1].partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"^{where}: .*V9.*V1"):
+        plan_of(make_run(*settings))
 
 
 def test_captions_are_asked_for_only_when_needed(make_run):

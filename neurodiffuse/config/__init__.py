@@ -7,9 +7,12 @@ anything is computed. Sections, and the step that reads each: ``mask`` (mask), `
 named here are options of the plugin's class.
 """
 
+from neurodiffuse.config.domain import Choice, default_recipe, remarks_on
+from neurodiffuse.config.given import DESCRIPTION
 from neurodiffuse.config.recipe import read_recipe, read_settings
 from neurodiffuse.config.resolving import dataset_options, resolve, vary
 from neurodiffuse.config.sections import (
+    ANY,
     SECTIONS,
     STEPS,
     TABLES,
@@ -26,9 +29,12 @@ from neurodiffuse.config.sections import (
 )
 
 __all__ = [
+    "ANY",
+    "DESCRIPTION",
     "SECTIONS",
     "STEPS",
     "TABLES",
+    "Choice",
     "Config",
     "EncodeConfig",
     "FeatureConfig",
@@ -39,9 +45,11 @@ __all__ = [
     "ScoreConfig",
     "StageConfig",
     "dataset_options",
+    "default_recipe",
     "leaves",
     "read_recipe",
     "read_settings",
+    "remarks_on",
     "resolve",
     "vary",
 ]

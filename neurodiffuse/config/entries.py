@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
 from neurodiffuse.config.sections import FeatureConfig, LeaveOut
-from neurodiffuse.errors import PluginError, listing
+from neurodiffuse.errors import PluginError, listing, near
 from neurodiffuse.options import check_options, check_value
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card
@@ -54,8 +54,12 @@ def read_entry(
     given: Any,
     cards: dict[tuple[str, str], Card],
     problems: list[str],
+    others: Mapping[str, Any],
 ) -> Any:
-    """Return a section that names a plugin as its dataclass, None where it cannot be read."""
+    """Return a section that names a plugin as its dataclass, None where it cannot be read.
+
+    ``others`` are all sections of the table, to tell which a misspelt one may mean.
+    """
     where, role = f"{table}.{key}", _ROLE[table]
     if not isinstance(given, dict):
         problems.append(f"{where}: expected a section, found {given!r}.")
@@ -65,7 +69,11 @@ def read_entry(
     options = {k: v for k, v in given.items() if k not in own}
     if role not in reserved:
         names = [c.name for c in registry.cards(role)]
-        problems.append(f"{where}: which {role}? Write {role} = one of: {listing(names)}.")
+        known = [k for k, part in others.items() if isinstance(part, dict) and role in part]
+        problems.append(
+            f"{where}: the recipe has no {key!r} in {table}.{near(key, known)} It has: "
+            f"{listing(known)}. A new one needs {role} = one of: {listing(names)}."
+        )
         return None
     for name, value in reserved.items():
         if name not in ("alpha", "alphas"):

@@ -31,8 +31,10 @@ def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) ->
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not valid TOML: {error}.") from error
     if parent := table.get("extends"):
+        if not isinstance(parent, str):
+            raise ConfigError(f"{where}: extends: {parent!r} is not a recipe's name or path.")
         try:
-            return _merge(read_recipe(registry, str(parent), (*_seen, recipe)), table)
+            return _merge(read_recipe(registry, parent, (*_seen, recipe)), table)
         except ConfigError as error:
             raise ConfigError(str(error), *to_install(where, table)) from error
     return table
@@ -60,7 +62,8 @@ def to_install(recipe: str, table: Mapping[str, Any]) -> list[str]:
     from importlib.metadata import PackageNotFoundError, version
 
     lacking = []
-    for name in table.get("needs", ()):
+    needs = table.get("needs", ())
+    for name in needs if isinstance(needs, list | tuple) else ():
         try:
             version(str(name))
         except PackageNotFoundError:

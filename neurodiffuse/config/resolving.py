@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from neurodiffuse.config.entries import check_part, read_entry, read_section, section_of
-from neurodiffuse.config.recipe import read_recipe, read_settings, set_in, to_install
-from neurodiffuse.config.sections import SECTIONS, TABLES, Config
+from neurodiffuse.config.given import TOP, lay_over
+from neurodiffuse.config.recipe import read_recipe, read_settings, to_install
+from neurodiffuse.config.sections import SECTIONS, TABLES, Config, domain_of
 from neurodiffuse.config.wiring import check_wiring
 from neurodiffuse.errors import ConfigError, listing, near
+from neurodiffuse.options import check_value
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card
 
-_TOP = ("name", "summary", "cite", "needs", "extends", "seed", "datasets", *SECTIONS, *TABLES)
+DESCRIBED: dict[str, Any] = {
+    "name": str,
+    "summary": str,
+    "cite": Sequence[str],
+    "needs": Sequence[str],
+    "extends": str,
+    "domain": str | Sequence[str],
+    "notes": Sequence[str],
+}
+"""What the keys that describe a recipe have to be."""
 
 
 def resolve(
@@ -55,8 +66,14 @@ def resolve(
     table = read_recipe(registry, recipe)
     table.setdefault("name", Path(recipe).stem)
     problems: list[str] = []
-    for setting in settings:
-        set_in(table, setting, problems)
+    settings = tuple(settings)
+    lay_over(table, settings, registry, dataset, problems)
+    for flag, value, key in (
+        ("mask", mask, "mask.select"),
+        ("root", root, f"datasets.{dataset}.root"),
+    ):
+        if value and any(s.partition("=")[0].strip() == key for s in settings):
+            problems.append(f"--{flag} {value} and --set {key}=…: they say the same; give one.")
     if mask:
         section_of(table, "mask", problems)["select"] = mask
     options = _dataset(registry, table, dataset, root, problems)
@@ -82,8 +99,7 @@ def vary(registry: Registry, config: Config, settings: Iterable[str]) -> Config:
         del table[key]
     table["datasets"] = {config.dataset: options}
     problems: list[str] = []
-    for setting in settings:
-        set_in(table, setting, problems)
+    lay_over(table, settings, registry, config.dataset, problems)
     options = _dataset(registry, table, config.dataset, "", problems)
     return _checked(
         registry, table, config.recipe, config.dataset, config.subjects, options, problems
@@ -102,10 +118,13 @@ def dataset_options(
     ConfigError
         With every problem found.
     """
-    table = read_settings(settings)
+    settings = tuple(settings)
     problems: list[str] = []
-    for key in table.keys() - {"datasets"}:
+    for key in read_settings(settings).keys() - {"datasets"}:
         problems.append(f"--set {key}…: only datasets.{dataset}.key=value matters here.")
+    table: dict[str, Any] = {}
+    if not problems:
+        lay_over(table, settings, registry, dataset, problems)
     options = _dataset(registry, table, dataset, root, problems)
     if problems:
         raise ConfigError(*problems)
@@ -122,10 +141,14 @@ def _checked(
     problems: list[str],
 ) -> Config:
     """Return the configuration of a recipe's tables; ``problems`` has what was found before."""
-    for key in table.keys() - set(_TOP):
+    for key in table.keys() - set(TOP):
         problems.append(
-            f"{recipe}: {key}: no such section or key.{near(key, _TOP)} Possible: {listing(_TOP)}."
+            f"{recipe}: {key}: no such section or key.{near(key, TOP)} Possible: {listing(TOP)}."
         )
+    for key, kind in DESCRIBED.items():
+        if key in table:
+            problems += check_value(f"{recipe}: {key}", table[key], kind)
+    _check_other_datasets(registry, table, recipe, dataset, problems)
     values: dict[str, Any] = {}
     for name, cls in SECTIONS.items():
         values[name] = read_section(name, cls, section_of(table, name, problems), problems)
@@ -133,7 +156,7 @@ def _checked(
     for name, cls in TABLES.items():
         section = section_of(table, name, problems)
         values[name] = {
-            key: read_entry(registry, name, key, cls, part, cards, problems)
+            key: read_entry(registry, name, key, cls, part, cards, problems, section)
             for key, part in section.items()
         }
     if not problems:
@@ -152,8 +175,24 @@ def _checked(
         seed=seed,
         summary=str(table.get("summary", "")),
         cite=tuple(table.get("cite", ())),
+        domain=domain_of(table),
+        notes=tuple(table.get("notes", ())),
         **values,
     )
+
+
+def _check_other_datasets(
+    registry: Registry, table: dict[str, Any], recipe: str, dataset: str, problems: list[str]
+) -> None:
+    """Tell of tables for data sets whose name is that of an installed one, misspelt.
+
+    A recipe may have tables for data sets that are not decoded now, or not installed.
+    """
+    installed = [card.name for card in registry.cards("dataset")]
+    named = section_of(table, "datasets", problems)
+    for name in named.keys() - {dataset, *installed}:
+        if hint := near(name, installed):
+            problems.append(f"{recipe}: datasets.{name}: no data set is called {name!r}.{hint}")
 
 
 def _dataset(

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 STEPS = ("mask", "encode", "fit", "predict", "generate", "score", "report")
 
+ANY = "any"
+"""The domain of a recipe that learns what pictures are like from the training pictures alone."""
 
 FITTED = ("alpha", "alphas", "alpha_per", "bands", "leave_out", "roi")
 """Keys of a feature that matter for its fit and not for its latents."""
@@ -95,7 +97,8 @@ class FeatureConfig:
     eigenvalue of the betas): once for each ``alpha_per``. See `neurodiffuse.ridge.select_alphas`.
     ``bands`` are ROI expressions: groups of voxels that are shrunk differently, and all other
     voxels one more (`neurodiffuse.ridge.choose_bands`). ``leave_out`` says which training rows
-    do not predict one another (`LeaveOut`).
+    do not predict one another (`LeaveOut`). Without ``intercept`` predictions lack the mean of the
+    training latents.
     """
 
     encoder: str
@@ -105,6 +108,7 @@ class FeatureConfig:
     alpha_per: Literal["feature", "token", "target"] = "feature"
     bands: tuple[str, ...] = ()
     leave_out: str = "image"
+    intercept: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -116,8 +120,9 @@ class FeatureConfig:
     @property
     def penalty(self) -> str:
         """The penalty in words."""
+        without = "" if self.intercept else ", without an intercept"
         if not isinstance(self.alpha, str):
-            return f"penalty {self.alpha:g}"
+            return f"penalty {self.alpha:g}{without}"
         left = f"leaving out {LeaveOut.read(self.leave_out).words}"
         ways = {"gcv": "generalised cross-validation", "loo": left}
         said = f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
@@ -126,7 +131,7 @@ class FeatureConfig:
             said += f" among {len(self.alphas)} from {least:g} to {most:g}"
         if self.bands:
             said += f", voxels scaled in bands: {', '.join(self.bands)} and all others"
-        return said
+        return said + without
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,8 @@ class Config:
     """Everything a run depends on, besides the data and the versions.
 
     ``recipe`` is what was asked for, an installed name or a path; ``name`` what it calls itself.
+    ``domain`` says of what pictures a recipe can make a reconstruction (`ANY`: of any; empty: it
+    does not say), ``notes`` what a reader of its results should know. Neither changes a result.
     """
 
     recipe: str
@@ -210,6 +217,8 @@ class Config:
     seed: int = 0
     summary: str = ""
     cite: tuple[str, ...] = ()
+    domain: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain tables that TOML and JSON can hold."""
@@ -226,6 +235,8 @@ class Config:
             values[name] = {key: entry(**part) for key, part in stored[name].items()}
         for name in ("subjects", "cite"):
             values[name] = tuple(stored[name])
+        for name in ("domain", "notes"):  # a run from before they existed has none
+            values[name] = tuple(stored.get(name, ()))
         return cls(**values)
 
     def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
@@ -238,6 +249,7 @@ class Config:
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
         if not isinstance(given, Mapping) or "size" not in given:
             keys.discard("score.size")  # a run from before recipes fixed it is continued
+        keys -= {"domain", "notes"}
         if not keys:
             return None
         return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)
@@ -250,6 +262,12 @@ SECTIONS = {
     "score": ScoreConfig,
 }
 TABLES = {"features": FeatureConfig, "stages": StageConfig, "metrics": MetricConfig}
+
+
+def domain_of(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a recipe's ``domain``, which is a text or a list of texts."""
+    said = table.get("domain", ())
+    return (said,) if isinstance(said, str) else tuple(said)
 
 
 def _plain(value: Any) -> Any:
@@ -283,7 +301,7 @@ def _step_of(key: str) -> str:
     """Return the first step whose result depends on a setting."""
     section, last = key.split(".")[0], key.split(".")[-1]
     if section == "features":
-        return "fit" if last in FITTED else "encode"
+        return "predict" if last == "intercept" else "fit" if last in FITTED else "encode"
     owner = {
         "encode": "encode",
         "predict": "predict",

@@ -30,6 +30,12 @@ def check_wiring(
                 "given and nothing is left out for rescaling. Write alpha = 'loo' or "
                 "predict.rescale = 'train', or do without it."
             )
+        if not feature.intercept and values["predict"].rescale != "none":
+            problems.append(
+                f"features.{key}.intercept: false would change nothing, since rescaling gives "
+                "predictions the mean of the training latents. Write predict.rescale = 'none' too, "
+                "or do without it."
+            )
         named = LeaveOut.read(feature.leave_out).feature
         if named and named not in features:
             problems.append(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from neurodiffuse.config import leaves, read_recipe
+from neurodiffuse.config import DESCRIPTION, leaves, read_recipe
 from neurodiffuse.plugins import Registry
-
-WORDS = ("name", "summary", "cite", "needs", "extends")
-"""Keys that say what a recipe is and change nothing."""
 
 
 def difference(registry: Registry, one: str, two: str) -> str:
@@ -18,6 +15,6 @@ def difference(registry: Registry, one: str, two: str) -> str:
     lines = []
     for key in sorted(first.keys() | second.keys()):
         a, b = (repr(t[key]) if key in t else "-" for t in (first, second))
-        if a != b and key.split(".")[0] not in WORDS:
+        if a != b and key.split(".")[0] not in DESCRIPTION:
             lines.append(f"{key}: {a} -> {b}")
     return "\n".join(lines) or f"{one} and {two} do the same."

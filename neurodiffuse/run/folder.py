@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from neurodiffuse.config import STEPS, Config
-from neurodiffuse.errors import DataError, listing
+from neurodiffuse.errors import ConfigError, DataError, listing
 from neurodiffuse.files import read_json, remove_folder, said_clearly
 from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
@@ -88,8 +88,10 @@ class Run:
 
         return self.machine.algebra(self.registry) or BLAS
 
-    def select(self, subject: str, expression: str) -> np.ndarray:
+    def select(self, subject: str, expression: str, where: str = "--mask") -> np.ndarray:
         """Return the voxels that an ROI expression names, bool (grid.size,).
+
+        ``where`` is the option that the expression was given by.
 
         Raises
         ------
@@ -102,16 +104,25 @@ class Run:
 
         about = self.subject(subject)
         known = [roi.name for roi in about.rois]
-        parsed = rois.parse(expression, known=known)
+        try:
+            parsed = rois.parse(expression, known=known)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
         voxels = rois.evaluate(
             parsed, lambda name: self.dataset.roi(subject, name), about.grid.size
         )
         if not voxels.any():
             raise DataError(
-                f"--mask {expression!r}: no voxel of sub-{subject} is in it. "
+                f"{where} {expression!r}: no voxel of sub-{subject} is in it. "
                 f"Regions: {listing(known)}."
             )
         return voxels
+
+    def mask(self, subject: str) -> np.ndarray:
+        """Return the voxels to decode from, bool (grid.size,); raises as `select`."""
+        if own := self.config.mask.select:
+            return self.select(subject, own)
+        return self.select(subject, self.subject(subject).mask, "the data set's own mask")
 
     # --- folders ------------------------------------------------------------------------------
 

@@ -9,8 +9,14 @@ from neurodiffuse.simulate.files import write_json, write_table
 from neurodiffuse.simulate.study import Study
 from neurodiffuse.simulate.tuning import FIELD
 
-VERSION = "1"
+VERSION = "2"
 """Of the simulation: another one whenever the same settings give other bytes."""
+
+CONTENT = "drawn scenes"
+"""What the simulator's own pictures are, in the words of recipes' ``domain``."""
+
+RECIPE = "demo"
+"""What was trained on the simulator's scenes, and is taken for them where no recipe is named."""
 
 IGNORE = """\
 *_statmap.nii.gz
@@ -67,7 +73,7 @@ def write_description(root: Path, study: Study) -> None:
         "StimulusWidthDegrees": FIELD,
     }
     if scenes:
-        description["License"] = "CC0-1.0"
+        description |= {"License": "CC0-1.0", "StimulusContent": CONTENT, "Recipe": RECIPE}
     write_json(root / "dataset_description.json", description)
     (root / ".bidsignore").write_text(IGNORE, encoding="utf-8")
     (root / "README.md").write_text(_readme(study), encoding="utf-8")

@@ -35,7 +35,7 @@ def mask(run: Run, subject: str) -> None:
     """
     about = run.subject(subject)
     expression = run.config.mask.select or about.mask
-    voxels = run.select(subject, expression)
+    voxels = run.mask(subject)
     single = run.config.mask.repetitions == "single"
     rows = len(_train_rows(about.trials, single)) + len(about.trials.images("test"))
     with run.writing(run.folder("mask", subject)) as folder:

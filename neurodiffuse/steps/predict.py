@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ def _predict_feature(
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
     made = LatentFile.create(folder / f"{feature}.npy", true.ids, true.shapes)
     order = true.places(ids)
-    tally = Tally(made, order, run.config.predict.rescale)
+    intercept = run.config.features[feature].intercept
+    tally = Tally(made, order, run.config.predict.rescale, intercept)
     if run.machine.executor.apart:
         tasks = [(subject, feature, made.path.resolve(), k) for k in range(len(made.columns()))]
         for k, said in spread(run, predict_block, tasks, feature, shared=(rows, order)):
@@ -101,17 +102,25 @@ def predict_block(
     block = next(ridge.predict_blocks(placed, [(columns, values)]))
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
     truth = true.block(number)[1][order]
-    return finish(LatentFile.open(path), order, block, truth, run.config.predict.rescale)[1:]
+    made, intercept = LatentFile.open(path), run.config.features[feature].intercept
+    return finish(made, order, block, truth, run.config.predict.rescale, intercept)[1:]
 
 
 def finish(
-    made: LatentFile, order: np.ndarray, block: ridge.Predicted, truth: np.ndarray, rescale: str
+    made: LatentFile,
+    order: np.ndarray,
+    block: ridge.Predicted,
+    truth: np.ndarray,
+    rescale: str,
+    intercept: bool,
 ) -> tuple[np.ndarray, np.ndarray, int, int]:
     """Rescale a block and write it, each row at its place in the file (``order``).
 
     Return its values, the R² of each target before rescaling, and how many targets are constant
     or, while varying, have no spread to rescale.
     """
+    if not intercept:  # the mean of the training latents, since betas are centred
+        block = replace(block, mean=np.zeros_like(block.mean))
     n = len(truth)
     r2 = ridge.r_squared(truth, block.first(n).values)
     done = ridge.rescale_block(block, n, kind=rescale)
@@ -133,6 +142,7 @@ class Tally:
     made: LatentFile
     order: np.ndarray
     rescale: str
+    intercept: bool = True
     constant: int = 0
     flat: int = 0
 
@@ -144,7 +154,8 @@ class Tally:
     def add(self, block: ridge.Predicted, truth: np.ndarray) -> None:
         """Take in the next block: `finish` it and hold it against the truth."""
         truth = truth[self.order]
-        values, r2, constant, flat = finish(self.made, self.order, block, truth, self.rescale)
+        made, order, rescale = self.made, self.order, self.rescale
+        values, r2, constant, flat = finish(made, order, block, truth, rescale, self.intercept)
         self.note(block.columns, r2, constant, flat)
         self.likeness.add(truth, values)
 

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from neurodiffuse import __version__, derivative, maps, reproduce
+from neurodiffuse.config import remarks_on
 from neurodiffuse.files import read_json, write_whole
 from neurodiffuse.metrics import METHODS, holm
 from neurodiffuse.metrics.sizes import in_words
@@ -337,8 +338,10 @@ def _licences(run: Run, cards: Sequence[Card]) -> tuple[tuple[str, str], ...]:
 
 
 def _remarks(run: Run) -> list[tuple[str, str]]:
-    """Return kind and text of what is remarked on each subject's data and fit, each once."""
-    found = [
+    """Return kind and text of remarks on the recipe, the data and the fit, each once."""
+    on_recipe = remarks_on(run.config, run.dataset.about())
+    found = [(remark.kind, remark.words) for remark in on_recipe]
+    found += [
         (remark.kind, f"sub-{label}: {remark.words}")
         for label in run.config.subjects
         for remark in (*run.subject(label).remarks, *_fit_remarks(run, label))

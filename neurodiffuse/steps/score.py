@@ -16,7 +16,7 @@ from neurodiffuse.metrics.sizes import Size, at_size, unresized
 from neurodiffuse.run import Run
 from neurodiffuse.run.scoring import keeps_sizes, scoring_size
 from neurodiffuse.store import LatentFile, labels, load_arrays, load_images, sample_folder
-from neurodiffuse.types import Encoder, Images, Latents, Metric, Stimuli
+from neurodiffuse.types import Encoder, Images, Latents, Metric, SampleMetric, Stimuli
 from neurodiffuse.work import Site, spread
 
 BATCH = 64
@@ -28,7 +28,8 @@ def score(run: Run, subject: str) -> None:
 
     Every score has its mean over images, its 95 % interval, the level expected by chance, a
     permutation p-value (pairs shuffled) and the size at which pictures were compared. Draws come
-    from the run's seed. Where a stage has several samples, an image's value is the mean over them.
+    from the run's seed. Where a stage has several samples, an image's value is the mean over them,
+    or what the metric makes of all of them (`SampleMetric`).
     """
     ids = run.subject(subject).trials.images("test")
     sources = ["decoded", *(["oracle"] if run.config.score.oracle else [])]
@@ -85,9 +86,14 @@ def _compare(
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Return a metric's row of the summary and its value for every image, over the samples."""
     metric = run.metric(name)
-    each = [_of_sample(run, subject, name, metric, seen, sample, size) for sample in samples]
-    values = np.stack([np.asarray(v, np.float64) for v, _ in each]).mean(axis=0)
-    null = np.stack([np.asarray(n, np.float64) for _, n in each]).mean(axis=0)
+    if len(samples) > 1 and isinstance(metric, SampleMetric):
+        made, rng = _Samples(seen.ids, samples, size), _shufflings(run, name)
+        values = np.asarray(metric.compare_samples(seen, made), np.float64)
+        null = np.asarray(metric.null_samples(seen, made, rng), np.float64)
+    else:
+        each = [_of_sample(run, subject, name, metric, seen, sample, size) for sample in samples]
+        values = np.stack([np.asarray(v, np.float64) for v, _ in each]).mean(axis=0)
+        null = np.stack([np.asarray(n, np.float64) for _, n in each]).mean(axis=0)
     summary = metrics.summary(
         values,
         null,
@@ -117,13 +123,36 @@ def _of_sample(
     size: Size | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a metric's values and null of the pictures of one folder."""
-    pictures = load_images(sample, labels(seen.ids))
-    made = Images(seen.ids, at_size(pictures, size) if size else pictures)
+    made = _made(sample, seen.ids, size)
     feature = run.config.metrics[name].feature
     pair: tuple[Any, Any] = _latents(run, subject, feature, made) if feature else (seen, made)
-    # the same shufflings for each sample, so that the null of their mean is that of the test
-    rng = np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
-    return metric.compare(*pair), metric.null(*pair, rng)
+    return metric.compare(*pair), metric.null(*pair, _shufflings(run, name))
+
+
+def _made(folder: Path, ids: tuple[str, ...], size: Size | None) -> Images:
+    """Return the pictures of a folder, at a size or as they are."""
+    pictures = load_images(folder, labels(ids))
+    return Images(ids, at_size(pictures, size) if size else pictures)
+
+
+def _shufflings(run: Run, name: str) -> np.random.Generator:
+    """Return what draws the same shufflings for each sample: the null of their mean needs them."""
+    return np.random.default_rng([run.config.seed, zlib.crc32(name.encode())])
+
+
+class _Samples(Sequence[Images]):
+    """What was made, a sample of each image at a time, loaded when it is asked for."""
+
+    def __init__(self, ids: tuple[str, ...], folders: Sequence[Path], size: Size | None) -> None:
+        self.ids, self.folders, self.size = ids, folders, size
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return _Samples(self.ids, self.folders[index], self.size)
+        return _made(self.folders[index], self.ids, self.size)
 
 
 def _latents(run: Run, subject: str, feature: str, made: Images) -> tuple[Latents, Latents]:

@@ -17,7 +17,7 @@ from neurodiffuse.types.nouns import (
     Trials,
     Window,
 )
-from neurodiffuse.types.roles import Dataset, Encoder, Generator, Metric, Role
+from neurodiffuse.types.roles import Dataset, Encoder, Generator, Metric, Role, SampleMetric
 from neurodiffuse.types.weights import Download, Model, ModelFile
 
 # In the order in which they build on one another, which the page of the reference keeps.
@@ -39,6 +39,7 @@ __all__ = [  # noqa: RUF022
     "Encoder",
     "Generator",
     "Metric",
+    "SampleMetric",
     "Card",
     "Broken",
     "Section",

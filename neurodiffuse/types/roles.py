@@ -1,4 +1,7 @@
-"""The four roles that a plugin can play: abstract classes of one to four methods."""
+"""The four roles that a plugin can play: abstract classes of one to four methods.
+
+What only some of a role can do is a protocol, such as `SampleMetric`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from neurodiffuse.types.nouns import Images, Latents, Shape, Stimuli, Subject
 from neurodiffuse.types.weights import Download
@@ -80,6 +83,10 @@ class Dataset(Role):
 
         ``captions`` may say how to get the captions, for who lacks them; ``degrees`` how many
         degrees of visual angle wide the pictures were, centred on where the subject looked.
+
+        ``pictures`` says what they show, in the words of recipes' ``domain`` (``natural
+        photographs``, ``drawn scenes``); ``recipe`` names the method that suits, taken where none
+        is named, and ``recipe_distribution`` what to install for it.
         """
         return {}
 
@@ -170,3 +177,19 @@ class Metric(Role):
             shuffled = Images(tuple(made.ids), seen.values[order])
             means.append(float(np.mean(self.compare(shuffled, made))))
         return np.asarray(means)
+
+
+@runtime_checkable
+class SampleMetric(Protocol):
+    """A `Metric` that looks at all samples of an image at once; of others the mean is taken.
+
+    ``samples`` is a lazy sequence: the pictures of one sample are loaded when it is indexed.
+    """
+
+    def compare_samples(self, seen: Images, samples: Sequence[Images]) -> np.ndarray:
+        """Return float64 (n_images,): one value for each seen image and all that was made of it."""
+
+    def null_samples(
+        self, seen: Images, samples: Sequence[Images], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return (permutations,) mean values with the pairs shuffled, all samples alike."""

@@ -126,7 +126,7 @@ def test_reference_equals_a_plain_transcription():
     y = rng.standard_normal((100, 24)) * rng.uniform(1, 3, 24) + b
     masks = rng.uniform(size=(5, 40)) < 0.3
     d = masks @ w
-    # vdvae_roi.py, line by line
+    # scripts/roi_generate_features.py, line by line
     v = np.zeros((5, 24))
     for i in range(5):
         one = masks[i] @ w

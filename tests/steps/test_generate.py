@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,14 @@ from PIL import Image
 
 from neurodiffuse import builtin, pipeline
 from neurodiffuse.config import resolve
+from neurodiffuse.files import read_json
+from neurodiffuse.hookspecs import hookimpl
+from neurodiffuse.metrics.sizes import at_size
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run, opened
 from neurodiffuse.steps.generate import generate
-from neurodiffuse.store import LatentFile
+from neurodiffuse.store import LatentFile, labels, load_images
+from neurodiffuse.types import Images
 
 GRAINY = ("stages.first.grain=0.1", "stages.recon.grain=0.1")
 
@@ -192,6 +197,46 @@ def test_scores_are_means_over_samples(make_run):
         each = [1 - np.abs(seen - m).mean() / 255 for m in made]
         assert abs(each[0] - each[1]) > 1e-7
         assert value == pytest.approx(np.mean(each), abs=1e-6)
+
+
+class Farthest(toy.Nearness):
+    """The value of the sample that is least like what was seen, chosen over all images."""
+
+    def compare_samples(self, seen, samples):
+        return min((self.compare(seen, made) for made in samples), key=np.mean)
+
+    def null_samples(self, seen, samples, rng):
+        assert len(samples[0].ids) == len(seen.ids)
+        return np.array([len(samples), rng.integers(2**31)], float)
+
+
+class Farthests:
+    """A plugin with a metric that sees all samples of an image."""
+
+    @staticmethod
+    @hookimpl
+    def register_metrics(register):
+        register("farthest", f"{__name__}:Farthest", summary="least near")
+
+
+def test_a_metric_may_see_all_samples_of_an_image(make_run, registry):
+    registry.add("farthests", Farthests)
+    run = make_run(*GRAINY, "stages.recon.samples=3", "metrics.far.metric=farthest")
+    with opened(run):
+        pipeline.execute(run, until="score")
+    place = run.folder("generate", "01") / "decoded/recon"
+    ids = run.subject("01").trials.images("test")
+    seen = Images(ids, at_size(run.dataset.stimuli(ids).images, (8, 8)))
+    each = [
+        toy.Nearness().compare(seen, Images(ids, load_images(folder, labels(ids))))
+        for folder in (place, place / "sample-2", place / "sample-3")
+    ]
+    rows = read_json(run.folder("score", "01") / "scores.json")
+    far = {(r["source"], r["stage"]): r for r in rows if r["metric"] == "far"}
+    assert far["decoded", "recon"]["mean"] == pytest.approx(min(v.mean() for v in each), abs=1e-12)
+    assert far["decoded", "recon"]["mean"] < np.mean(each) - 1e-6
+    rng = np.random.default_rng([run.config.seed, zlib.crc32(b"far")])
+    assert far["decoded", "recon"]["null_mean"] == pytest.approx((3 + rng.integers(2**31)) / 2)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two"])

@@ -52,6 +52,31 @@ def test_predictions_equal_ridge_of_scikit_learn(make_run, repetitions):
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
 
 
+@pytest.mark.parametrize("repetitions", ["average", "single"])
+@pytest.mark.parametrize("alpha", ["3", "loo"])
+def test_without_intercept_predictions_lack_the_training_mean(make_run, repetitions, alpha):
+    """Takagi & Nishimoto's: a StandardScaler, then himalaya's RidgeCV, fit_intercept=False."""
+    run = make_run(
+        "predict.rescale=none",
+        f"features.colour.alpha={alpha}",
+        f"mask.repetitions={repetitions}",
+        "features.colour.intercept=false",
+    )
+    found = predicted(run)
+    x, y, new, _ = problem(run)
+    chosen = 3.0
+    if alpha == "loo":
+        chosen = np.load(run.folder("fit", "01") / "colour_alpha.npy")[0]
+    expected = Ridge(chosen, fit_intercept=False).fit(x, y).predict(new)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.std())
+    truth = LatentFile.open(run.latents("01", "colour") / "test.npy").rows()
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    rows = truth.values[[truth.ids.index(i) for i in ids]]
+    r2 = np.load(run.folder("predict", "01") / "colour_r2.npy")
+    expected_r2 = r2_score(rows[:, :3], expected[:, :3], multioutput="raw_values")
+    np.testing.assert_allclose(r2[:3], expected_r2, atol=1e-3)
+
+
 def test_targets_in_float16_change_predictions_by_little(make_run):
     plain = predicted(make_run("features.colour.alpha=3", "predict.rescale=none"))
     run = make_run(

@@ -70,8 +70,7 @@ def _drawn(run: Run, question: Question, picture: int) -> int:
 
 
 def _counts(run: Run, subject: str) -> budget.Counts:
-    voxels = run.select(subject, run.config.mask.select or run.subject(subject).mask)
-    return budget.counts_of(run, subject, int(voxels.sum()))
+    return budget.counts_of(run, subject, int(run.mask(subject).sum()))
 
 
 def _painted_size(run: Run, subject: str, counts: budget.Counts) -> int:

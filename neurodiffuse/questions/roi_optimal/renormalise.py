@@ -69,8 +69,8 @@ def reference(kind: str, deviations: np.ndarray, mean: np.ndarray, sd: np.ndarra
 
     Notes
     -----
-    brain-diffuser, ``vdvae_roi.py`` and ``cliptext_roi.py``. Targets that are equal in all
-    regions, where the published code would divide by zero, take the training mean.
+    brain-diffuser, ``scripts/roi_generate_features.py``. Targets that are equal in all regions,
+    where the published code would divide by zero, take the training mean.
     """
     rows = np.asarray(deviations, np.float64)
     length = CLIP_LENGTH.get(kind, VDVAE_BEFORE)

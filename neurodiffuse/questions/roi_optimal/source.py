@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from neurodiffuse import pipeline
-from neurodiffuse.config import resolve
+from neurodiffuse.config import default_recipe, resolve
 from neurodiffuse.errors import ConfigError, listing, near
 from neurodiffuse.machine import Machine
 from neurodiffuse.plan import plan_of
@@ -59,7 +59,7 @@ def to_fit(
         registry,
         dataset=dataset,
         subjects=subjects,
-        recipe=recipe or pipeline.default_recipe(registry, dataset),
+        recipe=recipe or default_recipe(registry, dataset, root=root).recipe,
         root=root,
     )
     config, data = pipeline.open_subjects(config, registry)

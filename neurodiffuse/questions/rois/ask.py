@@ -69,9 +69,10 @@ def listing(
     """
     about = dataset.subject(label)
     expression = mask or about.mask
-    voxels = table.inside(dataset, about, expression, "--mask")
+    given_by = "--mask" if mask else "the data set's own mask"
+    voxels = table.inside(dataset, about, expression, given_by)
     if not voxels.any():
-        raise DataError(f"--mask {expression!r}: no voxel of sub-{label} is in it.")
+        raise DataError(f"{given_by} {expression!r}: no voxel of sub-{label} is in it.")
     found = table.regions(dataset, about, voxels, expressions, detail=detail)
     left_out = 0 if expressions else len(about.rois) - len(found)
     return Listing(about, expression, voxels, found, left_out)

@@ -32,6 +32,14 @@ from neurodiffuse_bids.stimuli import Pictures
 MASKS = ("nsdgeneral", "visual", "visualcortex", "VC", "brain", "mask")
 """What is decoded from unless told otherwise: the first of these that a subject has, else all."""
 
+SHIPPED = {
+    "brain-diffuser": "neurodiffuse-versatile-diffusion",
+    "demo": "neurodiffuse-demo",
+    "pixels": "neurodiffuse-pixels",
+    "takagi": "neurodiffuse-takagi",
+}
+"""What to install for a recipe that ``dataset_description.json`` names."""
+
 Filter = dict[str, str | list[str]]
 
 
@@ -223,18 +231,23 @@ class BidsDataset(Dataset):
     def about(self) -> Mapping[str, str]:
         """Return name, version, licence and citation as ``dataset_description.json`` has them.
 
-        BIDS has no word for how wide pictures were; ``StimulusWidthDegrees`` is ours.
+        BIDS has no word for how wide pictures were, what they show and which recipe suits them:
+        ``StimulusWidthDegrees``, ``StimulusContent`` and ``Recipe`` are ours.
         """
         content = read_json(self._root() / "dataset_description.json")
         generated = content.get("GeneratedBy") or [{}]
         first = generated[0] if isinstance(generated, list) else generated
         first = first if isinstance(first, dict) else {}
+        recipe = str(content.get("Recipe") or "")
         fields = {
             "name": content.get("Name"),
             "version": content.get("DatasetVersion") or first.get("Version"),
             "licence": content.get("License"),
             "cite": content.get("HowToAcknowledge") or content.get("DatasetDOI"),
             "degrees": content.get("StimulusWidthDegrees"),
+            "pictures": content.get("StimulusContent"),
+            "recipe": recipe,
+            "recipe_distribution": SHIPPED.get(recipe),
         }
         return {key: str(value) for key, value in fields.items() if value}
 

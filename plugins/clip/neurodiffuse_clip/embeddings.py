@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ftfy import fix_text
 from torch import Tensor
 
 from neurodiffuse_clip.pictures import GREY, prepared
@@ -54,9 +55,14 @@ def text_embeddings(model: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:
         transformers' ``CLIPTextModelWithProjection``, see `neurodiffuse_clip.towers`.
     tokenizer
         The model's own.
+
+    Notes
+    -----
+    Texts are mended by ftfy first, as the tokenizer of the published code did where ftfy was
+    installed, which Brain-Diffuser's environment.yml asks for. It makes ’ and â€™ an apostrophe.
     """
     ids = tokenizer(
-        list(texts),
+        [fix_text(text) for text in texts],
         padding="max_length",
         truncation=True,
         max_length=model.config.max_position_embeddings,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 
+import ftfy
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,8 @@ from neurodiffuse.testing import check_encoder
 from neurodiffuse.types import Stimuli
 from neurodiffuse_clip import hooks
 from neurodiffuse_clip.encoders import ClipTextEncoder, ClipVisionEncoder
+from neurodiffuse_clip.folders import tower
+from neurodiffuse_clip.towers import load_tokenizer
 
 
 def vision(folder, **options):
@@ -59,6 +63,29 @@ def test_captions_are_averaged_after_they_are_normalised(folder):
     np.testing.assert_allclose(
         encode((*one, " ", "", *one, *two))[0], (2 * alone[0] + alone[1]) / 3, atol=1e-6
     )
+
+
+BROKEN = {
+    "it’s a “cat”": 'it\'s a "cat"',
+    "it\u00e2\u20ac\u2122s a \u00e2\u20ac\u0153cat\u00e2\u20ac\u009d": 'it\'s a "cat"',
+    "a cafe\u0301": "a café",
+    "a cat &amp; a dog": "a cat & a dog",
+    "ﬁve\u00a0birds": "five birds",
+    "A  Cat\n on\tthe mat ": "a cat on the mat",
+}
+"""Captions as the web has them, and what the published tokenizer made of them."""
+
+
+@pytest.mark.parametrize("written", BROKEN)
+def test_captions_are_mended_before_they_are_cut_into_tokens(folder, written):
+    """The published tokenizer: whitespace_clean(ftfy.fix_text(text)).lower()."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    stimuli = Stimuli(("a", "b"), [picture] * 2, ((written,), (BROKEN[written],)))
+    one, two = text(folder).encode(stimuli).values
+    np.testing.assert_array_equal(one, two)
+    cut = load_tokenizer(tower("text", str(folder)))
+    seen = cut.backend_tokenizer.normalizer.normalize_str(ftfy.fix_text(written))
+    assert seen.strip() == re.sub(r"\s+", " ", BROKEN[written]).strip().lower()
 
 
 def test_no_caption(folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,10 +13,12 @@ from neurodiffuse.metrics import (
     TableMetric,
     check_retrieval,
     identification_table,
+    permuted_means,
     retrieval_table,
 )
+from neurodiffuse.metrics.pictures import check_pair
 from neurodiffuse.models import missing
-from neurodiffuse.types import Download, Model
+from neurodiffuse.types import Download, Images, Model
 from neurodiffuse_metrics import dialects, models
 from neurodiffuse_metrics.dialects import Dialect, OnlyTakagi, TwoDialects, View
 
@@ -54,6 +56,7 @@ class NetworkMetric(TableMetric):
         self.dialect, self.weights = dialect, weights
         self.device, self.memory = device, memory
         self._loaded: Any = None
+        self._kept: tuple[np.ndarray, Sequence[Images], np.ndarray] | None = None
 
     @property
     @abstractmethod
@@ -78,7 +81,11 @@ class NetworkMetric(TableMetric):
         return missing(self.model, self.weights)
 
     def measured(self, seen: np.ndarray, made: np.ndarray) -> np.ndarray:
-        """Return the value of made j if seen i were its own.
+        """Return the value of made j if seen i were its own."""
+        return self.value(self.correlations(seen, made))
+
+    def correlations(self, seen: np.ndarray, made: np.ndarray) -> np.ndarray:
+        """Return the correlation of the features of seen i and made j, float64 (n, n).
 
         The features of what was seen are kept on disk; those of what was made pass by in batches.
         """
@@ -94,7 +101,7 @@ class NetworkMetric(TableMetric):
         state = path.stat()
         about = (type(self).__name__, self.view, str(path), state.st_size, state.st_mtime_ns)
         known = shelf.kept(shelf.key(seen, *about), len(seen), lambda: self._units(seen))
-        return self.value(correlation.table(known, self._units(made)))
+        return correlation.table(known, self._units(made))
 
     def features(self, pictures: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the network's features of uint8 pictures, float32 (some, d), in order."""
@@ -147,6 +154,33 @@ class IdentificationMetric(NetworkMetric):
         if self.view.along == "made":
             return identification_table(correlations.T, TIE).T
         return identification_table(correlations, TIE)
+
+    def compare_samples(self, seen: Images, samples: Sequence[Images]) -> np.ndarray:
+        """Return the value of each seen picture and all that was made of it.
+
+        In the Takagi dialect correlations are averaged over the samples, and seen pictures are
+        identified by that; in others the values of the samples are averaged.
+        """
+        return self._sample_table(seen, samples).diagonal().copy()
+
+    def null_samples(
+        self, seen: Images, samples: Sequence[Images], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return the mean values of shuffled pairs."""
+        return permuted_means(self._sample_table(seen, samples), self.permutations, rng)
+
+    def _sample_table(self, seen: Images, samples: Sequence[Images]) -> np.ndarray:
+        """Return the value of all that was made of j if seen i were its own; the last is kept."""
+        if not (self._kept and self._kept[0] is seen.values and self._kept[1] is samples):
+            first = self.dialect == "takagi"
+            total = np.zeros((len(seen.ids), len(seen.ids)))
+            for made in samples:
+                check_pair(seen, made)
+                found = self.correlations(seen.values, made.values)
+                total += found if first else self.value(found)
+            mean = total / len(samples)
+            self._kept = (seen.values, samples, self.value(mean) if first else mean)
+        return self._kept[2]
 
 
 class DistanceMetric(NetworkMetric):

@@ -56,6 +56,51 @@ def test_the_direction_is_along_columns_and_rows_in_takagis(clip):
     np.testing.assert_allclose(clip(dialect="takagi").value(table).diagonal(), rows)
 
 
+def published_identification(seen, samples):
+    """codes/utils/identification.py of yu-takagi/StableDiffusionReconstruction, transcribed."""
+    n = len(seen)
+    rs_all = [
+        [[np.corrcoef(seen[row], made[col])[0, 1] for made in samples] for col in range(n)]
+        for row in range(n)
+    ]
+    accuracies = []
+    for own in range(n):
+        r_true = np.array(rs_all[own][own])
+        fakes = [np.array(rs_all[own][other]) for other in range(n) if other != own]
+        accuracies.append(np.mean([r_true.mean() > fake.mean() for fake in fakes]))
+    return np.array(accuracies)
+
+
+def several_samples():
+    """Return samples that are like what was seen by chance only, so that few are identified."""
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 90, (5, *SEEN.shape))
+    return [images(np.clip(SEEN + part, 0, 255).astype(np.uint8)) for part in noise]
+
+
+def test_takagis_identification_averages_correlations_over_samples_first(clip):
+    samples, metric = several_samples(), clip(dialect="takagi")
+    features = [np.concatenate(list(metric.features(x.values))) for x in (images(SEEN), *samples)]
+    expected = published_identification(features[0], features[1:])
+    found = metric.compare_samples(images(SEEN), samples)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    means = np.mean([metric.compare(images(SEEN), made) for made in samples], axis=0)
+    assert np.abs(found - means).max() > 0.05  # it is not the mean over samples
+    assert 0 < found.mean() < 1
+    null = metric.null_samples(images(SEEN), samples, np.random.default_rng(0))
+    assert null.shape == (metric.permutations,)
+    assert null.mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_in_other_dialects_a_value_is_the_mean_over_samples(clip):
+    samples, metric, seen = several_samples(), clip(), images(SEEN)
+    means = np.mean([metric.compare(seen, made) for made in samples], axis=0)
+    np.testing.assert_allclose(metric.compare_samples(seen, samples), means, atol=1e-12)
+    nulls = [metric.null(seen, made, np.random.default_rng(0)) for made in samples]
+    found = metric.null_samples(seen, samples, np.random.default_rng(0))
+    np.testing.assert_allclose(found, np.mean(nulls, axis=0), atol=1e-12)
+
+
 def test_retrieval_by_clip(clip):
     made = images(np.clip(SEEN + 20.0, 0, 255).astype(np.uint8))
     metric = clip(top=1, among=4)

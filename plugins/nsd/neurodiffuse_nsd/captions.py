@@ -1,4 +1,4 @@
-"""What people wrote about the pictures: COCO's annotations, or the curated array."""
+"""What people wrote about the pictures: the curated array, or COCO's annotations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.readers.texts import read_texts
+from neurodiffuse_nsd.design import PICTURES
 from neurodiffuse_nsd.tree import Tree
 
 SPLITS = ("train2017", "val2017")
@@ -18,34 +18,59 @@ SPLITS = ("train2017", "val2017")
 CURATED = "COCO_73k_annots_curated.npy"
 """Name of the array that Ozcelik & VanRullen (2023) and others used, (73000, 5)."""
 
+KINDS = {"curated": (CURATED,), "coco": tuple(f"captions_{split}.json" for split in SPLITS)}
+"""Names of the files of each kind of captions, those that are preferred first."""
+
 Captions = Mapping[int, tuple[str, ...]]
 """Captions by the picture's row among the 73,000, from 0."""
 
 
 def find_captions(tree: Tree, given: str) -> tuple[Path, ...]:
-    """Return the file of the curated array, or COCO's two; none where there is neither.
+    """Return the file of the curated array, else COCO's two; none where there is neither.
 
-    ``given`` is the array, or the folder that either is in; empty: NSD's folder of annotations.
+    ``given`` is the array, the folder that either is in, or ``coco`` or ``curated``, which asks
+    for one of them; empty: whichever is among NSD's annotations or, as in the published code's
+    own tree, in ``annots``.
 
     Raises
     ------
     MissingDataError
         If what is given is not there.
     """
-    place = Path(given).expanduser() if given else tree.annotations
-    if place.suffix == ".npy" and place.is_file():
-        return (place,)
-    coco = tuple(place / f"captions_{split}.json" for split in SPLITS)
-    if all(path.exists() for path in coco):
-        return coco
-    if (place / CURATED).exists():
-        return (place / CURATED,)
-    if given:
-        raise MissingDataError(
-            f"datasets.nsd.captions: {place} is no .npy file, and no folder that holds "
-            f"{coco[0].name} and {coco[1].name}, or {CURATED}."
+    kinds = (given,) if given in KINDS else tuple(KINDS)
+    places: tuple[Path, ...] = (tree.annotations, tree.root / "annots")
+    if given and given not in KINDS:
+        place = Path(given).expanduser()
+        if place.suffix == ".npy" and place.is_file():
+            return (place,)
+        places = (place,)
+    for kind in kinds:
+        for place in places:
+            files = tuple(place / name for name in KINDS[kind])
+            if all(path.exists() for path in files):
+                return files
+    if not given:
+        return ()
+    names = " or ".join(" and ".join(KINDS[kind]) for kind in kinds)
+    where = " and ".join(str(place) for place in places)
+    raise MissingDataError(
+        f"datasets.nsd.captions: {given!r} given, and {names} not in {where}. COCO's are got with "
+        f"neurodiffuse fetch nsd --sub ID --part captions --root {tree.root}"
+    )
+
+
+def source_of(paths: Sequence[Path]) -> str:
+    """Return which captions the files of `find_captions` hold, in a sentence."""
+    if len(paths) == 1:
+        return (
+            f"{paths[0]}: captions are those of the curated array, as in the published code of "
+            "Brain-Diffuser; --set datasets.nsd.captions=coco takes COCO's."
         )
-    return ()
+    return (
+        f"{' and '.join(map(str, paths))}: captions are all of COCO's. The published code of "
+        f"Brain-Diffuser has those of {CURATED}, which is taken where it lies beside these, unless "
+        "datasets.nsd.captions says otherwise."
+    )
 
 
 def read_captions(tree: Tree, paths: Sequence[Path]) -> Captions:
@@ -65,19 +90,15 @@ def read_captions(tree: Tree, paths: Sequence[Path]) -> Captions:
 
 
 def _curated(path: Path) -> Captions:
-    try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        if "bject" in str(error):  # numpy has two wordings
-            raise DataError(
-                f"{path}: holds Python objects, which could run any code when they are read. Save "
-                "it as texts: np.save(file, array.astype(str))."
-            ) from error
-        raise DataError(f"{path}: cannot be read as an array ({error}).") from error
-    if table.ndim != 2 or table.dtype.kind != "U":
+    table = read_texts(path)
+    if table.ndim != 2:
         raise DataError(
-            f"{path}: is {table.dtype} of shape {table.shape}; texts (n_pictures, n_captions) are "
-            "needed."
+            f"{path}: has shape {table.shape}; texts (n_pictures, n_captions) are needed."
+        )
+    if len(table) != PICTURES:
+        raise DataError(
+            f"{path}: has {len(table):,} rows, and NSD has {PICTURES:,} pictures: row k has to "
+            "hold the captions of picture k, from 0."
         )
     texts = (tuple(text for cell in row if (text := cell.strip())) for row in table)
     return {k: some for k, some in enumerate(texts) if some}

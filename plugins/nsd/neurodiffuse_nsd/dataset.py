@@ -15,7 +15,7 @@ import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.spread import remark_on_spreads
-from neurodiffuse.types import Dataset, Stimuli, Subject, Trials
+from neurodiffuse.types import Dataset, Remark, Stimuli, Subject, Trials
 from neurodiffuse_nsd import captions as words
 from neurodiffuse_nsd import counts, design, pictures, sessions
 from neurodiffuse_nsd.citation import CITE
@@ -66,8 +66,10 @@ class NsdDataset(Dataset):
     format
         Of volumes: ``nifti``, ``hdf5``, or ``auto``, which takes HDF5 where it is there.
     captions
-        The curated array (``.npy``), or a folder with it or with COCO's ``captions_*2017.json``;
-        empty: ``nsddata_stimuli/stimuli/nsd/annotations``.
+        The curated array (``COCO_73k_annots_curated.npy``), or a folder with it or with COCO's
+        ``captions_*2017.json``. Empty: the array if it is in
+        ``nsddata_stimuli/stimuli/nsd/annotations`` or ``annots``, else COCO's; ``curated`` and
+        ``coco`` ask for one of them there. Plan and report name what was read.
     mask
         ROI expression that is decoded from unless ``--mask`` or the recipe names another.
     workers
@@ -168,12 +170,15 @@ class NsdDataset(Dataset):
         return digest.hexdigest()
 
     def about(self) -> Mapping[str, str]:
-        """Return name, licence and citation, how to get captions, and how wide pictures were."""
+        """Return name, licence, citation, how to get captions, what pictures are and what suits."""
         return {
             "name": "Natural Scenes Dataset",
             "licence": "NSD data access agreement: not to be passed on",
             "cite": CITE,
             "captions": "Get them with neurodiffuse fetch nsd --sub ID --part captions",
+            "pictures": "natural photographs",
+            "recipe": "brain-diffuser",
+            "recipe_distribution": "neurodiffuse-versatile-diffusion",
             "degrees": "8.4",  # Allen et al. 2022: 8.4 x 8.4 degrees, fixated in the middle
         }
 
@@ -211,10 +216,14 @@ class NsdDataset(Dataset):
             self.mask,
             self._anatomy(label),
             "nsdcore",
-            remark_on_spreads(sessions.spreads_of(found), UNITS),
+            (*self._remarks(), *remark_on_spreads(sessions.spreads_of(found), UNITS)),
         )
         reader = Reader(grid, _spread(trials))
         return _Open(about, found, times, regions, reader)
+
+    def _remarks(self) -> tuple[Remark, ...]:
+        files = words.find_captions(self._tree(), self.captions)
+        return (Remark(words.source_of(files)),) if files else ()
 
     def _check_label(self, label: str) -> None:
         known = self.subjects()

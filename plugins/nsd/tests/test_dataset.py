@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -163,6 +166,32 @@ def test_captions_of_the_curated_array(nsd, tmp_path):
         assert data.stimuli(ids).captions == tuple(
             tuple(nsd.captions[int(i[3:]) - 1][:4]) for i in ids
         )
+
+
+def remark_on_captions(data):
+    return [remark.text for remark in data.subject("01").remarks if "captions" in remark.text]
+
+
+@pytest.mark.parametrize("place", ["nsddata_stimuli/stimuli/nsd/annotations", "annots"])
+@pytest.mark.parametrize("objects", [False, True])
+def test_the_curated_array_goes_before_coco_and_is_named(nsd, tmp_path, place, objects):
+    root = tmp_path / "tree"
+    shutil.copytree(nsd.root, root, copy_function=os.link)
+    ids = ("nsd00001", "nsd73000")
+    (said,) = remark_on_captions(NsdDataset(str(root)))
+    assert "captions are all of COCO's" in said
+    assert "captions_train2017.json" in said
+    table = np.full((73_000, 5), "", object if objects else "<U20")
+    table[[0, -1], :2] = [["a dog", " a hound "], ["“quoted”", ""]]
+    (root / place).mkdir(exist_ok=True)
+    np.save(root / place / "COCO_73k_annots_curated.npy", table, allow_pickle=objects)
+    data = NsdDataset(str(root))
+    assert data.stimuli(ids).captions == (("a dog", "a hound"), ("“quoted”",))
+    (said,) = remark_on_captions(data)
+    assert said.startswith(f"{root / place / 'COCO_73k_annots_curated.npy'}: captions are those of")
+    coco = NsdDataset(str(root), captions="coco")
+    assert coco.stimuli(ids).captions == NsdDataset(str(nsd.root)).stimuli(ids).captions
+    assert "all of COCO's" in remark_on_captions(coco)[0]
 
 
 def test_the_root_may_come_from_the_environment(nsd, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import warnings
+from pathlib import Path
 
 import h5py
 import nibabel as nib
@@ -254,12 +255,20 @@ def test_captions_that_cannot_be_used(nsd, tmp_path):
     with pytest.raises(MissingDataError, match=r"datasets.nsd.captions"):
         data_of(nsd, captions=str(tmp_path / "no")).stimuli(ids)
     path = tmp_path / "texts.npy"
-    np.save(path, np.array([["a"], [None]], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match="could run any code"):
+    np.save(path, np.array([["a"], [Path("b")]], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match=r"names pathlib\.PosixPath, which reading it would run"):
         data_of(nsd, captions=str(path)).stimuli(ids)
     np.save(path, np.zeros((3, 3)))
+    with pytest.raises(DataError, match="texts are needed"):
+        data_of(nsd, captions=str(path)).stimuli(ids)
+    np.save(path, np.array(["a"] * 73_000))
     with pytest.raises(DataError, match=r"texts \(n_pictures, n_captions\)"):
         data_of(nsd, captions=str(path)).stimuli(ids)
+    np.save(path, np.array([["a"]] * 72_999))
+    with pytest.raises(DataError, match="has 72,999 rows, and NSD has 73,000 pictures"):
+        data_of(nsd, captions=str(path)).stimuli(ids)
+    with pytest.raises(MissingDataError, match="'curated' given, and COCO_73k_annots_curated"):
+        data_of(nsd, captions="curated").stimuli(ids)
     for split in ("train", "val"):
         (tmp_path / f"captions_{split}2017.json").write_text('{"annotations": [{"id": 3}]}')
     with pytest.raises(DataError, match="COCO's captions"):

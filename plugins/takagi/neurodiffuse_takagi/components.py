@@ -90,13 +90,19 @@ def words_to_tokens(texts: list[str], network: Any, cut: Any) -> Any:
     """Return the last hidden states (n, tokens, width) of texts, after the final layer norm.
 
     Texts are padded to the network's length, as Stable Diffusion's conditioning is; longer ones
-    are cut.
+    are cut. They are mended by ftfy first, as its published tokenizer does where ftfy is
+    installed, which Stable Diffusion's environment brings.
     """
     import torch
+    from ftfy import fix_text
 
     length = network.config.max_position_embeddings
     tokens = cut(
-        texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        [fix_text(text) for text in texts],
+        padding="max_length",
+        max_length=length,
+        truncation=True,
+        return_tensors="pt",
     )
     with torch.inference_mode():
         return network(tokens.input_ids.to(network.device)).last_hidden_state.float()

@@ -97,7 +97,8 @@ class DiffusionGenerator(Generator):
     strength
         How much of the stage before is forgotten; 1 begins from noise alone.
     steps
-        Steps of the whole way from noise (DDIM, eta 0); a share ``strength`` of them is taken.
+        Steps of the whole way from noise (DDIM, eta 0); a share ``strength`` of them is taken,
+        ``int(strength * steps)`` as in the published script: 28 of 50 at 0.58.
     guidance
         Classifier-free guidance; 1 is none.
     size
@@ -186,7 +187,7 @@ class DiffusionGenerator(Generator):
 
         schedule = _schedule(self.steps)
         strength = 1.0 if first is None else self.strength
-        times = schedule.timesteps[self.steps - int(strength * self.steps + 1e-9) :]
+        times = schedule.timesteps[self.steps - int(strength * self.steps) :]
         z = self._start(schedule, len(times), first, seeds)
         n = len(tokens)
         if self.guidance != 1:

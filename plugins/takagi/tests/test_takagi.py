@@ -102,6 +102,14 @@ def test_c_is_the_mean_over_captions_of_the_last_hidden_states(weights, networks
         np.testing.assert_allclose(tokens[k], np.mean(rows, 0), atol=1e-5)
 
 
+def test_captions_are_mended_before_they_are_cut_into_tokens(weights):
+    encoder = TextEncoder(weights, device="cpu")
+    captions = (("a’b “c”",), ('a\'b "c"',))
+    stimuli = Stimuli(("x", "y"), [np.zeros((4, 4, 3), np.uint8)] * 2, captions)
+    one, two = encoder.encode(stimuli).values
+    np.testing.assert_array_equal(one, two)
+
+
 def published_sampler(networks, c, nothing, z, noise_, *, strength, steps, scale):
     """CompVis' DDIM img2img, transcribed: alphas by index, noise one level before the first."""
     betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
@@ -121,8 +129,9 @@ def published_sampler(networks, c, nothing, z, noise_, *, strength, steps, scale
     return x
 
 
-def test_the_loop_is_the_published_one(weights, networks):
-    steps, strength, scale, seeds = 10, 0.8, 5.0, (5, 6, 7)
+@pytest.mark.parametrize(("steps", "strength"), [(10, 0.8), (10, 0.75), (50, 0.58)])
+def test_the_loop_is_the_published_one(weights, networks, steps, strength):
+    scale, seeds = 5.0, (5, 6, 7)
     painter = DiffusionGenerator(
         weights, strength=strength, steps=steps, guidance=scale, size=64, device="cpu"
     )

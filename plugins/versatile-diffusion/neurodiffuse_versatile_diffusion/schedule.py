@@ -56,7 +56,7 @@ class Schedule:
     steps
         Steps of the whole way from pure noise.
     strength
-        Share of them that is taken, rounded down: 0.75 of 50 are 37.
+        Share of them that is taken, ``int(strength * steps)``: 0.75 of 50 are 37.
     convention
         How noisy a first guess is made. ``"reference"``: like the level *before* the first one
         that is denoised (Brain-Diffuser's code: noise of t = 741, denoised from t = 721);
@@ -76,8 +76,9 @@ class Schedule:
     @property
     def taken(self) -> int:
         """How many steps are taken."""
-        # A product that is a hair below a whole number is that number: 0.58 * 50 is 29.
-        return min(int(self.strength * self.steps + 1e-9), len(self._times))
+        # as the published script has it, which cuts off what floating point leaves below a
+        # whole number too: 0.58 of 50 are 28
+        return min(int(self.strength * self.steps), len(self._times))
 
     @property
     def times(self) -> list[int]:

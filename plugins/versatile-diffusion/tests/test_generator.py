@@ -168,6 +168,7 @@ def test_both_kinds_matter(make, latents, first):
     ("options", "times"),
     [
         ({"steps": 50, "strength": 0.75}, list(range(721, 0, -20))),
+        ({"steps": 50, "strength": 0.58}, list(range(541, 0, -20))),  # int(0.58 * 50) is 28
         ({"steps": 4, "strength": 0.5}, [251, 1]),
         ({"steps": 4, "strength": 1.0}, [751, 501, 251, 1]),
         ({"steps": 4, "strength": 0.2}, []),

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from neurodiffuse import pipeline
-from neurodiffuse.config import resolve
+from neurodiffuse.config import Choice, default_recipe, resolve
 from neurodiffuse.plan import plan_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run, opened
@@ -62,7 +62,7 @@ def test_every_key_is_accepted_and_nsd_takes_it_by_itself(registry):
         "ssim-columnwise": dialect | {"variant": "columnwise"},
         "ssim-2d": dialect | {"variant": "2d"},
     }
-    assert pipeline.default_recipe(registry, "nsd") == "brain-diffuser"
+    assert default_recipe(registry, "nsd") == Choice("brain-diffuser")
 
 
 @pytest.fixture
