@@ -239,8 +239,8 @@ class Tables:
         names = [str(file.path) for file in found]
         if names != sorted(names) and not self.sessions.chosen:
             parts = (("ses", "session"), ("run", "run"))
-            labels = [[f"{k}-{file[e]}" for k, e in parts if file[e]] for file in found]
-            order = ", ".join(" ".join(some) for some in labels)
+            each = [" ".join(f"{k}-{file[e]}" for k, e in parts if file[e]) for file in found]
+            order = ", ".join(each)
             self.remarks.append(
                 Remark(
                     f"{image.path.name}: its volumes are taken to be in the order {order}, which "

@@ -18,6 +18,7 @@ from neurodiffuse_bids.identity import (
     composed,
     equal_files,
     file_of,
+    index,
     is_absent,
     link_bounds,
     whole,
@@ -62,6 +63,7 @@ class Pictures:
         self._names: dict[str, list[str]] = {}
         self._paths: dict[str, Path] = {}
         self._texts: dict[str, str] = {}
+        self._inside: dict[Path, bool] = {}
         self._folded: dict[str, list[str]] = {}
         self._listing: dict[str, list[str]] | None = None
         self._listed = Names(())
@@ -78,7 +80,7 @@ class Pictures:
         Raises
         ------
         DataError
-            If one name stands for two files, or names that differ by case for one.
+            If one name stands for two files, or two for one file that fits them loosely only.
         """
         named = {s.stimulus: s.file for s in reversed(shown) if s.file}
         pairs = [(s.stimulus, s.file or named.get(s.stimulus, "")) for s in shown]
@@ -97,8 +99,7 @@ class Pictures:
         ids: dict[str, str] = {}
         taken = {name: key for key, names in keys.items() for name in names}
         for key, names in keys.items():
-            if any(name not in with_file for name in names):
-                _check_case(list(names), key)
+            self._check_loose([name for name in names if name not in with_file], key)
             best = self._best(names)
             plain = self._plain(best)
             ids[key] = plain if taken.setdefault(plain, key) == key else best
@@ -136,6 +137,16 @@ class Pictures:
         if absent:
             raise MissingDataError(self._missing(list(absent), len(set(ids))))
         return [self._checked(i) for i in ids]
+
+    def _check_loose(self, names: Sequence[str], key: str) -> None:
+        """Refuse names of one file that differ by more than the format of a number."""
+        forms = {index(bare(self._plain(name))): name for name in names}
+        if len(forms) > 1 and any(name in self._loosely for name in names):
+            one, two = list(forms.values())[:2]
+            raise DataError(
+                f"{key}: is the only image for the stimuli {one} and {two}, which may be two. "
+                "Restore the other one, or name the file of each in a column stim_file."
+            )
 
     def _best(self, names: Counter[str]) -> str:
         """Return which of the names of a picture is its id."""
@@ -245,9 +256,11 @@ class Pictures:
 
     def _is_inside(self, path: Path) -> bool:
         """Return whether a path, and what it links to, may be read."""
-        inside = Path(os.path.normpath(path)).is_relative_to(os.path.normpath(self.within))
-        real = path.resolve()
-        return inside and any(real.is_relative_to(bound) for bound in self._bounds)
+        if path not in self._inside:
+            inside = Path(os.path.normpath(path)).is_relative_to(os.path.normpath(self.within))
+            real = path.resolve()
+            self._inside[path] = inside and any(real.is_relative_to(b) for b in self._bounds)
+        return self._inside[path]
 
     def _checked(self, stimulus: str) -> Path:
         """Return a stimulus' file, which is there."""
@@ -344,19 +357,6 @@ def _fitting(known: Names, names: Sequence[str]) -> tuple[str, ...]:
     exact = [name for some, loosely in found if not loosely for name in some]
     loosely = {name for some, _ in found for name in some}
     return tuple(dict.fromkeys(exact)) or (tuple(loosely) if len(loosely) == 1 else ())
-
-
-def _check_case(names: Sequence[str], key: str) -> None:
-    """Refuse names that differ by case alone and were found to be one file."""
-    folded: dict[str, str] = {}
-    for name in names:
-        plain = bare(composed(name))
-        before = folded.setdefault(plain.casefold(), plain)
-        if before != plain:
-            raise DataError(
-                f"{key}: is the only image for the stimuli {before} and {plain}, which differ by "
-                "case and are two. Name the file of each in a column stim_file."
-            )
 
 
 def id_of_file(name: str) -> str:

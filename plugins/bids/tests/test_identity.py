@@ -149,6 +149,20 @@ def test_ids_that_differ_by_case_are_two_pictures(empty):
         opened(empty).subject("01")
 
 
+def test_one_file_is_not_found_loosely_for_two(empty):
+    stems = coded.plain(empty, RUNS)
+    ends = {2: "a.png", 3: "a.jpg", 4: "b.png", 5: "c.png", 6: "d.png"}
+    for n, name in ends.items():
+        coded.draw(empty, f"stimuli/{name}", n)
+    respelt(
+        empty, stems, lambda run, n: {"image_filename": ends[n]}, drop=("stim_id", "stim_file")
+    )  # fmt: skip
+    assert opened(empty).subject("01").trials.stimulus[:2] == ("a.png", "a.jpg")
+    empty.path("stimuli/a.jpg").unlink()
+    with pytest.raises(DataError, match=r"only image for the stimuli a\.png and a\.jpg"):
+        opened(empty).subject("01")
+
+
 def test_the_file_decides_not_the_text_of_the_id(empty):
     stems = coded.plain(empty, RUNS)
     respelt(empty, stems, lambda run, n: {"stim_id": f"Face{n}" if run else f"face{n}"})
@@ -294,6 +308,15 @@ def test_one_run_twice_is_refused(empty):
     with pytest.raises(
         DataError, match=r"run-01_events.* and .*run-1_events.*: both are the table"
     ):
+        opened(empty).subject("01")
+
+
+def test_one_table_twice_is_refused_where_tables_are_joined(empty):
+    stem = "sub-01/ses-01/func/sub-01_ses-01_task-look"
+    for run in ("1", "2", "02"):
+        coded.events(empty, f"{stem}_run-{run}_events.tsv", coded.rows_of((2, 3)))
+    empty.image(f"{stem}{BETAS}", coded.volumes([2, 3, 2, 3, 2, 3]))
+    with pytest.raises(DataError, match=r"run-02_events.* and .*run-2_events.*: both are"):
         opened(empty).subject("01")
 
 
