@@ -186,8 +186,9 @@ def test_a_run_of_other_labels_is_refitted(make_run):
     assert "leaving out 4 clusters of images" in other.features["colour"].penalty
 
 
-def test_each_penalty_has_the_factor_of_the_same_gram_matrix(make_run):
+def test_each_penalty_has_the_factor_of_the_same_gram_matrix(make_run, monkeypatch):
     """The last one takes the matrix's memory, but never before others or a choice have used it."""
+    monkeypatch.setattr("neurodiffuse.ridge.spectrum.SMALL", 0)  # as a large matrix is treated
     words = ("features.words.encoder=words", "features.words.alpha=3.0")
     for settings in (("features.colour.alpha=30.0", *words), (*CHOSEN, *words)):
         run = make_run(*settings, out=f"run{len(settings)}")

@@ -6,6 +6,7 @@ import dataclasses
 import multiprocessing
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,12 +122,44 @@ def test_what_was_kept_equals_what_is_made_without(root, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "chosen"), [(["mask.repetitions=single"], ""), ([], "V1"), ([], "left+V1+FFA1")]
+    ("settings", "chosen"),
+    [
+        (["mask.repetitions=single"], ""),
+        (["mask.nonfinite=drop"], ""),
+        ([], "V1"),
+        ([], "left+V1+FFA1"),
+    ],
 )
 def test_only_the_same_question_is_answered(root, settings, chosen):
     masked(run_of(root, "one"))
     masked(run_of(root, "two", *settings, chosen=chosen))
     assert len(READ) == (1 if chosen == "left+V1+FFA1" else 2)  # the same voxels
+
+
+def test_other_trials_of_the_same_files_are_averaged_anew(root, monkeypatch):
+    """What an event is of may change while the files of betas do not."""
+    first = content(masked(run_of(root, "one")))
+    before = Filed.subject
+
+    def swapped(self, label):
+        about = before(self, label)
+        names = {"i0": "i1", "i1": "i0"}
+        stimulus = tuple(names.get(image, image) for image in about.trials.stimulus)
+        return replace(about, trials=replace(about.trials, stimulus=stimulus))
+
+    monkeypatch.setattr(Filed, "subject", swapped)
+    second = content(masked(run_of(root, "two")))
+    assert len(READ) == 2
+    assert second["train.json"] != first["train.json"]
+
+
+def test_another_version_of_the_data_set_s_plugin_reads_anew(root):
+    for out, version in (("one", "1.0"), ("two", "1.0"), ("three", "1.1")):
+        run = run_of(root, out)
+        card = run.registry.card
+        run.registry.card = lambda *names, card=card, v=version: replace(card(*names), version=v)
+        masked(run)
+    assert len(READ) == 2
 
 
 def test_a_changed_file_is_read_again(root):

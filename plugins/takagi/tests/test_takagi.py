@@ -55,7 +55,7 @@ def test_generators_keep_the_contract(weights):
         LatentGenerator(weights, size=0, device="cpu"), {"z": Latents(IDS, z, ((4, 8, 8),))}
     )
     painter = DiffusionGenerator(weights, steps=4, size=64, device="cpu")
-    check_generator(painter, conditions(), init=guess())
+    check_generator(painter, conditions(), init=guess(), optional=("c", "init"))
 
 
 def test_z_is_the_scaled_posterior_of_the_squashed_image(weights, networks, stimuli):
