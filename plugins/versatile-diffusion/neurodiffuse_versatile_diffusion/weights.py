@@ -13,7 +13,7 @@ from torch import Tensor
 
 from neurodiffuse.errors import DataError
 from neurodiffuse_torch import read_checkpoint
-from neurodiffuse_versatile_diffusion import original
+from neurodiffuse_versatile_diffusion import newer, original
 from neurodiffuse_versatile_diffusion.models import (
     IMAGE_UNET,
     TEXT_UNET,
@@ -69,9 +69,12 @@ def read_hub(folder: Path) -> Needed:
 
 
 def read_original(checkpoint: Path, kl: Path) -> Needed:
-    """Return what is needed of the original checkpoint and its autoencoder."""
+    """Return what is needed of an original checkpoint, older or newer, and its autoencoder."""
+    tensors = read_checkpoint(checkpoint)
     try:
-        vision, text = original.unet_tensors(read_checkpoint(checkpoint))
+        if newer.is_newer(tensors):
+            tensors = newer.as_older(tensors)
+        vision, text = original.unet_tensors(tensors)
     except DataError as error:
         raise DataError(f"{checkpoint}: {error}") from error
     try:

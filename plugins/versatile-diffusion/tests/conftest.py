@@ -122,6 +122,20 @@ def recorded() -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="session")
+def newer_tensors() -> dict[str, Tensor]:
+    """Return a newer checkpoint made small, in the names and shapes of the published code."""
+    names = json.loads(gzip.decompress((RECORDED / "newer.json.gz").read_bytes()))
+    return {name: torch.from_numpy(weights_of(name, tuple(s))) for name, s in names.items()}
+
+
+@pytest.fixture(scope="session")
+def newer_recorded() -> Tensor:
+    """Return what the newer code made of it, see newer_reference.py."""
+    with np.load(RECORDED / "newer.npz") as stored:
+        return torch.from_numpy(stored["unet"])
+
+
+@pytest.fixture(scope="session")
 def write_hub():
     """Return a writer of the hub's layout."""
     return written_hub

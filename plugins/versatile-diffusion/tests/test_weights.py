@@ -60,6 +60,32 @@ def test_the_original_checkpoint_is_found(given, pth):
     loaded(needed, "vae.", make_vae(needed.vae))
 
 
+def test_a_newer_checkpoint_is_what_the_newer_code_makes_of_it(
+    pth, newer_tensors, newer_recorded, monkeypatch, drawn, distance
+):
+    newer = pth.with_name("vd-four-flow-v1-0-fp16.pth")
+    torch.save(newer_tensors | {"ctx.image.scale": torch.zeros(())}, newer)
+    monkeypatch.setattr(weights, "_half", lambda name, tensor: tensor)
+    needed = weights.read(places.find(str(newer)))
+    unet = loaded(needed, "unet.", make_unet(needed.unet))
+    tokens = torch.cat([drawn("vision", 2, 7, 24), drawn("text", 2, 5, 24)], 1)
+    parts = (Part("vision", 0, 7, 0.6), Part("text", 7, 12, 0.4))
+    with torch.inference_mode():
+        mine = predict_noise(unet, drawn("x", 2, 4, 16, 16), torch.tensor([721, 41]), tokens, parts)
+        assert distance(mine, newer_recorded) < 1e-5
+
+
+@pytest.mark.parametrize("gone", ["image.data_blocks.3.", "image.context_blocks.15.", "text.cont"])
+def test_a_newer_checkpoint_that_lacks_layers_is_told_with_the_file_to_take(
+    pth, newer_tensors, gone
+):
+    kept = {k: v for k, v in newer_tensors.items() if not k.startswith(f"diffuser.{gone}")}
+    torch.save(kept, pth)
+    with pytest.raises(DataError, match=r"Take vd-four-flow-v1-0-fp16-deprecated\.pth") as told:
+        weights.read(places.find(str(pth)))
+    assert "\n" not in str(told.value)
+
+
 def test_the_compact_file_is_written_once_and_used(hub, monkeypatch):
     first = compact.obtain(places.find(str(hub)))
     place = hub / places.COMPACT
