@@ -194,13 +194,18 @@ class Config:
             values[name] = tuple(stored[name])
         return cls(**values)
 
-    def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
-        """Return the earliest step that a stored configuration differs in, and where."""
+    def first_difference(
+        self, other: Mapping[str, Any], *, but: Sequence[str] = ()
+    ) -> tuple[str, list[str]] | None:
+        """Return the earliest step that a stored configuration differs in, and where.
+
+        ``but`` are keys that may differ.
+        """
         # keys that came later have their defaults; another version's are told as they stand
         with contextlib.suppress(KeyError, TypeError):
             other = Config.from_dict(other).to_dict()
         mine, theirs = leaves(self.to_dict()), leaves(_completed(other))
-        keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
+        keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)} - {*but}
         if not keys:
             return None
         return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)
