@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurodiffuse.config import STEPS
 from neurodiffuse.errors import listing
 from neurodiffuse.files import read_json
+from neurodiffuse.run import difference_from, inputs, stored_config
 
 if TYPE_CHECKING:
-    from neurodiffuse.plan import Plan
+    from neurodiffuse.plan import Plan, SubjectPlan
     from neurodiffuse.run import Run
     from neurodiffuse.types import Download
 
@@ -22,11 +25,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         f"data set   {config.dataset} {_short(config.dataset_options.get('root', ''))}".rstrip(),
         f"out        {run.path}" + (" (exists, will be continued)" if run.path.exists() else ""),
     ]
-    for s in plan.subjects:
-        lines.append(
-            f"{f'sub-{s.label}':<10} {s.voxels:,} voxels of {s.mask!r}; train {s.train_images:,} "
-            f"images ({s.train_trials:,} trials), test {s.test_images:,} ({s.test_trials:,})"
-        )
+    lines += [_subject(run, s, start_from) for s in plan.subjects]
     for name, part in config.features.items():
         where = f" from {part.roi!r}" if part.roi else ""
         lines.append(
@@ -43,6 +42,7 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
     done = [f"sub-{label} {step}" for step, label, there in plan.steps if there]
     if done:
         lines.append(f"done       {', '.join(done)}")
+    lines += _changes(run, start_from)
     if start_from:
         lines.append(f"redo       from {start_from}")
     needs = ", ".join(f"{step} {_bytes(size)}" for step, size in plan.memory.items())
@@ -54,6 +54,48 @@ def describe(run: Run, plan: Plan, start_from: str = "") -> str:
         lines.append(f"executor   {run.machine.executor}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")
     return "\n".join(lines)
+
+
+def _subject(run: Run, plan: SubjectPlan, start_from: str) -> str:
+    """Return voxels and images of a subject: those that the run in the folder has, if any."""
+    said = dataclasses.asdict(plan)
+    made = run.folder("mask", plan.label) / "about.json"
+    if made.exists() and start_from != STEPS[0]:
+        stored = read_json(made)
+        said |= {key: stored[key] for key in said.keys() & stored.keys()}
+        said["mask"] = stored["expression"]
+    counts = {key: f"{value:,}" for key, value in said.items() if isinstance(value, int)}
+    return (
+        f"{f'sub-{plan.label}':<10} {counts['voxels']} voxels of {said['mask']!r}; train "
+        f"{counts['train_images']} images ({counts['train_trials']} trials), test "
+        f"{counts['test_images']} ({counts['test_trials']})"
+    )
+
+
+def _changes(run: Run, start_from: str) -> list[str]:
+    """Return a line for each reason for which the run in the folder would not go on."""
+    if not (run.path / "config.toml").exists():
+        return []
+    lines, kept = [], STEPS[: STEPS.index(start_from)] if start_from else STEPS
+    if found := difference_from(run, stored_config(run.path)):
+        step, where = found
+        if step in kept:
+            lines.append(
+                f"changed    settings of the run that is there: {listing(where, most=4)}; needs "
+                f"--from {step}, or another --out"
+            )
+    for label in run.config.subjects:
+        changes = inputs.differences(run, label, [s for s in inputs.NOTED if s in kept], keep=False)
+        for step in dict.fromkeys(change.step for change in changes):
+            own = [change for change in changes if change.step == step]
+            more = f" (and {len(own) - 1} more files)" if len(own) > 1 else ""
+            then = f"needs --from {step}, or another --out"
+            if step == "report":
+                then = "the report is made again"
+            lines.append(f"changed    {own[0].path} {own[0].what}{more}; {then}")
+        if not changes and "mask" in kept and (text := inputs.changed_trials(run, label)):
+            lines.append(f"changed    {text}; needs --from mask, or another --out")
+    return lines
 
 
 def _remarks(run: Run) -> list[str]:

@@ -200,8 +200,11 @@ def check(
                 "there before. Choose another --out, or compute again what depends on it: "
                 f"--from {first.step}."
             )
-        if not quick and "mask" in steps:
-            _check_fingerprint(run, subject)
+        if not quick and "mask" in steps and (text := changed_trials(run, subject)):
+            raise RunError(
+                f"{run.path}: {text}. Choose another --out, or compute everything again: "
+                "--from mask."
+            )
 
 
 def differences(
@@ -299,20 +302,19 @@ def _changed(
     return dict.fromkeys(changed, "has changed")
 
 
-def _check_fingerprint(run: Run, subject: str) -> None:
-    """Refuse to go on with betas or trials that are not those the run began with."""
+def changed_trials(run: Run, subject: str) -> str:
+    """Return in words that betas or trials are not those the run began with, else nothing."""
     place = run.folder("mask", subject)
-    if not (place / "input.txt").exists():
-        return
-    if (place / "input.txt").read_text().strip() == run.dataset.fingerprint(subject):
-        return
+    before = place / "input.txt"
+    if not before.exists() or before.read_text().strip() == run.dataset.fingerprint(subject):
+        return ""
     said = _note_of(run, subject, "mask").get("groups", {})
-    before = {n: p for part in said.values() for n, p in _places(run, part["files"]).items()}
-    gone = [str(path) for path in before.values() if not path.exists()]
+    files = {n: p for part in said.values() for n, p in _places(run, part["files"]).items()}
+    gone = [str(path) for path in files.values() if not path.exists()]
     which = f" (gone: {listing(gone, most=3)})" if gone else ""
-    raise RunError(
-        f"{run.path}: the data set's betas or events of sub-{subject} have changed since this "
-        f"run began{which}. Choose another --out, or compute everything again: --from mask."
+    return (
+        f"the data set's betas or events of sub-{subject} have changed since this run "
+        f"began{which}"
     )
 
 

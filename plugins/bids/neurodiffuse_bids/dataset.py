@@ -12,12 +12,14 @@ import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers import volumes
+from neurodiffuse.readers.noting import files_read_by, note_read
 from neurodiffuse.readers.pictures import ImageFiles
 from neurodiffuse.types import Dataset, Stimuli, Subject
 from neurodiffuse_bids import aliases
 from neurodiffuse_bids import split as rules
 from neurodiffuse_bids.events import TABLES, Responses, Row, Tables, trials_of
 from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
+from neurodiffuse_bids.inputs import files_of_region
 from neurodiffuse_bids.places import cache_folder, root_folder
 from neurodiffuse_bids.regions import Reader, Region, find_anatomy, find_regions
 from neurodiffuse_bids.series import find_series, is_alike
@@ -38,6 +40,8 @@ class _Open:
     responses: tuple[Responses, ...]
     regions: Mapping[str, Region]
     reader: Reader = field(compare=False)
+    tables: tuple[Path, ...] = ()
+    legends: tuple[Path, ...] = ()
 
 
 class BidsDataset(Dataset):
@@ -116,6 +120,7 @@ class BidsDataset(Dataset):
         self.cache_dir = cache_dir
         self._opened: dict[str, _Open] = {}
         self._seen: dict[str, frozenset[str]] = {}
+        self._events: dict[str, list[Path]] = {}
         self._pictures: Pictures | None = None
 
     def subjects(self) -> tuple[str, ...]:
@@ -155,6 +160,26 @@ class BidsDataset(Dataset):
         sizes = [(str(path.relative_to(self._root())), path.stat().st_size) for path in files]
         said = repr((super().fingerprint(label), sizes))
         return hashlib.sha256(said.encode()).hexdigest()
+
+    def inputs(self, label: str) -> Mapping[str, Sequence[Path]]:
+        """Return betas with their sidecars and events, tables of images, what reports show."""
+        sidecars, about, pictures = Sidecars(self._root()), self._open(label), self._stimuli()
+        betas = [file.path for part in about.responses for file in part.series.files]
+        beside = [file for path in betas for file in sidecars.files(path)]
+        events = self._events[label]
+        anatomy = about.subject.anatomy
+        return {
+            "responses": (*betas, *beside, *events),
+            "trials": tuple(t for t in (*about.tables, *pictures.tables()) if t not in events),
+            "captions": pictures.caption_tables(),
+            "report": (self._root() / "dataset_description.json", *([anatomy] if anatomy else [])),
+        }
+
+    def region_files(self, label: str, name: str) -> Sequence[Path]:
+        """Return the images of a region, the tables that name its labels, the file of aliases."""
+        about = self._open(label)
+        named = Path(self.alias_file).expanduser() if self.alias_file else None
+        return files_of_region(about.regions[name], about.legends, named)
 
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
@@ -207,10 +232,13 @@ class BidsDataset(Dataset):
             for part in responses:
                 volumes.check_grid(part.series.files[0].path, part.grid, grid, first.path)
             rows = [row for part in responses for row in part.rows]
-            trials, kept = trials_of(responses, self._sides(label, rows))
+            sides, tables = files_read_by(self._sides, label, rows)
+            trials, kept = trials_of(responses, sides)
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and not is_alike(f, first)]
-            regions = find_regions(others, first, grid, Sidecars(root), self.regions_filter or {})
+            regions, legends = files_read_by(
+                find_regions, others, first, grid, Sidecars(root), self.regions_filter or {}
+            )
             source = Path(self.alias_file).expanduser() if self.alias_file else None
             own = aliases.read_aliases(source) if source else {}
             regions = aliases.with_aliases(regions, own, source)
@@ -220,7 +248,7 @@ class BidsDataset(Dataset):
             if not len(trials):
                 raise DataError(f"{who}: no trial has a stimulus and a side of the split.")
             about = Subject(label, grid, trials, rois, mask, anatomy, first["task"])
-            self._opened[label] = _Open(about, kept, regions, Reader(grid))
+            self._opened[label] = _Open(about, kept, regions, Reader(grid), tables, legends)
         return self._opened[label]
 
     def _files(self, label: str, root: Path) -> tuple[BidsFile, ...]:
@@ -245,12 +273,14 @@ class BidsDataset(Dataset):
             tables = subject_files(raw.absolute(), label, self._cache())
         tables = [file for file in tables if file["suffix"] in TABLES]
         reader = Tables(self.stimulus_column, self._stimuli())
-        out = []
+        out: list[Responses] = []
         for series in found:
             grid, count = volumes.grid_of(series.files[0].path)
             if len(series.files) > 1:  # the headers of the others are read with their data
                 count = len(series.files)
-            out.append(Responses(series, grid, reader.rows(series, tables, count)))
+            rows, read = files_read_by(reader.rows, series, tables, count)
+            self._events.setdefault(label, []).extend(read)
+            out.append(Responses(series, grid, rows))
         self._seen[label] = frozenset(bare(row.stimulus) for part in out for row in part.rows)
         return tuple(out)
 
@@ -293,6 +323,8 @@ class BidsDataset(Dataset):
         """Return which stimuli a subject saw; only tables and headers are read."""
         if label not in self._seen:
             self._responses(label, self._files(label, self._root()))
+        for path in self._events[label]:
+            note_read(path)
         return self._seen[label]
 
     # --- places -------------------------------------------------------------------------------

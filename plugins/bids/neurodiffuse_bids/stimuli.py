@@ -61,6 +61,16 @@ class Pictures:
             self._catalogue = rows
         return self._catalogue
 
+    def tables(self) -> tuple[Path, ...]:
+        """Return the tables of images that there are."""
+        path = self.folder / "stimuli.tsv"
+        return (path,) if path.exists() else ()
+
+    def caption_tables(self) -> tuple[Path, ...]:
+        """Return the tables of captions that there are."""
+        path = self.captions_file or self.folder / "captions.tsv"
+        return (path,) if path.exists() else ()
+
     def path(self, stimulus: str) -> Path:
         """Return the image file of a stimulus.
 
