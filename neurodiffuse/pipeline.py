@@ -21,7 +21,7 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress, say
-from neurodiffuse.run import Run, inputs, stored_config
+from neurodiffuse.run import Run, changes, inputs, stored_config
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
 
@@ -149,7 +149,7 @@ def execute(run: Run, *, until: str = "report") -> None:
             if todo := [s for s in labels if not run.folder(step, s).exists()]:
                 for label in todo:
                     inputs.check_begun(run, label, _to_read(run, label, steps))
-                    inputs.check(run, [label], quick=True)
+                    changes.check(run, [label], quick=True)
                 _take(run, step, todo)
     if until == "report" and not _is_reported(run):
         _timed(run, "report", "")
@@ -165,7 +165,7 @@ def _is_reported(run: Run) -> bool:
     if not (run.path / "report.html").exists():
         return False
     for label in run.config.subjects:
-        if found := inputs.differences(run, label, ("report",)):
+        if found := changes.differences(run, label, ("report",)):
             say(f"report: made again, since {found[0].path} {found[0].what}", quiet=run.quiet)
             return False
     return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from neurodiffuse.config import STEPS
 from neurodiffuse.errors import listing
 from neurodiffuse.files import read_json
-from neurodiffuse.run import difference_from, inputs, stored_config
+from neurodiffuse.run import changes, difference_from, inputs, stored_config
 
 if TYPE_CHECKING:
     from neurodiffuse.plan import Plan, SubjectPlan
@@ -77,23 +77,25 @@ def _changes(run: Run, start_from: str) -> list[str]:
     if not (run.path / "config.toml").exists():
         return []
     lines, kept = [], STEPS[: STEPS.index(start_from)] if start_from else STEPS
-    if found := difference_from(run, stored_config(run.path)):
-        step, where = found
+    if other := difference_from(run, stored_config(run.path)):
+        step, where = other
         if step in kept:
             lines.append(
                 f"changed    settings of the run that is there: {listing(where, most=4)}; needs "
                 f"--from {step}, or another --out"
             )
     for label in run.config.subjects:
-        changes = inputs.differences(run, label, [s for s in inputs.NOTED if s in kept], keep=False)
-        for step in dict.fromkeys(change.step for change in changes):
-            own = [change for change in changes if change.step == step]
+        found = changes.differences(run, label, [s for s in inputs.NOTED if s in kept], keep=False)
+        for step in dict.fromkeys(one.step for one in found):
+            if step == "report" and found[0].step != step:
+                continue
+            own = [one for one in found if one.step == step]
             more = f" (and {len(own) - 1} more files)" if len(own) > 1 else ""
             then = f"needs --from {step}, or another --out"
             if step == "report":
                 then = "the report is made again"
             lines.append(f"changed    {own[0].path} {own[0].what}{more}; {then}")
-        if not changes and "mask" in kept and (text := inputs.changed_trials(run, label)):
+        if not found and "mask" in kept and (text := changes.changed_trials(run, label)):
             lines.append(f"changed    {text}; needs --from mask, or another --out")
     return lines
 

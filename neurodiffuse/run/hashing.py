@@ -60,6 +60,7 @@ class Hasher:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
         self._total = sum(path.stat().st_size for path in self.paths)
+        self._done = 0
         self._allowed: float = AHEAD
         self._turn = threading.Condition()
         self._stopped = False
@@ -92,18 +93,22 @@ class Hasher:
         return self._found
 
     def _work(self) -> None:
-        done, buffer = 0, memoryview(bytearray(CHUNK))
+        buffer = memoryview(bytearray(CHUNK))
         try:
             for path in self.paths:
                 digest = hashlib.sha256()
                 with path.open("rb", buffering=0) as file:
                     while count := file.readinto(buffer):
                         digest.update(buffer[:count])
-                        done += count
-                        with self._turn:
-                            self._turn.wait_for(lambda: self._stopped or done <= self._allowed)
-                        if self._stopped:
+                        if not self._may_go_on(count):
                             return
                 self._found[path] = digest.hexdigest()
         except OSError as error:
             self._error = error
+
+    def _may_go_on(self, count: int) -> bool:
+        """Wait until reading is near; return whether anybody still waits for digests."""
+        self._done += count
+        with self._turn:
+            self._turn.wait_for(lambda: self._stopped or self._done <= self._allowed)
+        return not self._stopped

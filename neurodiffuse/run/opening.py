@@ -16,7 +16,7 @@ import tomli_w
 from neurodiffuse.config import STEPS
 from neurodiffuse.errors import RunError, listing
 from neurodiffuse.files import remove_folder, said_clearly, write_whole
-from neurodiffuse.run import inputs
+from neurodiffuse.run import changes
 from neurodiffuse.run.folder import Run
 
 PLACE = "dataset_options.root"
@@ -101,7 +101,7 @@ def _settle_config(run: Run, start_from: str) -> None:
                     f"--out: {run.path} is a run with other settings ({listing(where, most=4)}). "
                     f"Choose another --out, or recompute from where they matter: --from {step}."
                 )
-        inputs.check(run, before=start_from)
+        changes.check(run, before=start_from)
         if start_from:
             run.remove_from(start_from)
         if not difference and not _is_moved(run, stored):
@@ -114,7 +114,7 @@ def difference_from(run: Run, stored: Mapping[str, Any]) -> tuple[str, list[str]
 
     Where the data set lies is no difference for a run that knows what was in its files.
     """
-    but = (PLACE,) if _is_moved(run, stored) and inputs.noted(run) else ()
+    but = (PLACE,) if _is_moved(run, stored) and changes.is_noted(run) else ()
     return run.config.first_difference(stored, but=but)
 
 
