@@ -27,6 +27,6 @@ def _images(region: Region) -> Iterator[Path]:
 
 
 def _may_name(table: Path, image: Path) -> bool:
-    """Return whether all entities of a table's name are in the image's; any other table may."""
-    own, theirs = (path.name.split(".")[0].split("_") for path in (table, image))
-    return own[-1] != theirs[-1] or set(own) <= set(theirs)
+    """Return whether all parts of a table's name are in the image's, or it has no entities."""
+    own, theirs = (set(path.name.split(".")[0].split("_")) for path in (table, image))
+    return own <= theirs or not any("-" in part for part in own)
