@@ -21,7 +21,7 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress, say
-from neurodiffuse.run import Run, stored_config
+from neurodiffuse.run import Run, changes, inputs, stored_config
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
 
@@ -96,6 +96,13 @@ def reopen(
             f"{path / 'config.toml'}: not settings of this version of neurodiffuse ({error}). "
             "Decode again into another --out."
         ) from error
+    root = config.dataset_options.get("root")
+    if root and not Path(root).exists():
+        raise RunError(
+            f"{path}: the data set of this run is not in {root} any more. If it was moved, give "
+            "the decode command of the run again with --root and its new folder; nothing is "
+            "computed again then."
+        )
     cls = registry.load(registry.card("dataset", config.dataset))
     dataset = cls(**config.dataset_options)
     return Run(path, config, registry, dataset, quiet, machine or Machine())
@@ -118,26 +125,38 @@ def execute(run: Run, *, until: str = "report") -> None:
     (run.path / "logs").mkdir(exist_ok=True)
     run.machine.executor.note(run.path / "logs")
     subjects = run.config.subjects
+    steps = [step for step in STEPS[: STEPS.index(until) + 1] if step != "report"]
+    for label in subjects:  # trials are known already: from now on nothing may change
+        for step in _to_read(run, label, steps):
+            inputs.begin(run, label, step)
     for labels in [subjects] if run.machine.executor.apart else [(one,) for one in subjects]:
         for label in labels:
-            _check_input(run, label)
             if not run.folder("encode", label).exists():
                 _read_every_image(run, label)
-        for step in STEPS[: STEPS.index(until) + 1]:
-            if step != "report":
-                _take(run, step, [s for s in labels if not run.folder(step, s).exists()])
-    if until == "report" and not (run.path / "report.html").exists():
+        for step in steps:
+            if todo := [s for s in labels if not run.folder(step, s).exists()]:
+                for label in todo:
+                    inputs.check_begun(run, label, _to_read(run, label, steps))
+                    changes.check(run, [label], quick=True)
+                _take(run, step, todo)
+    if until == "report" and not _is_reported(run):
         _timed(run, "report", "")
 
 
-def _check_input(run: Run, label: str) -> None:
-    """Refuse to go on with betas or trials that are not those the run began with."""
-    noted = run.folder("mask", label) / "input.txt"
-    if noted.exists() and noted.read_text().strip() != run.dataset.fingerprint(label):
-        raise RunError(
-            f"{run.path}: the data set's betas or events of sub-{label} have changed since this "
-            "run began. Choose another --out, or compute everything again: --from mask."
-        )
+def _to_read(run: Run, label: str, steps: Sequence[str]) -> list[str]:
+    """Return the steps that are not done yet and read the data set."""
+    return [s for s in steps if s in inputs.NOTED and not run.folder(s, label).exists()]
+
+
+def _is_reported(run: Run) -> bool:
+    """Return whether there is a report of what the data set holds now besides what steps read."""
+    if not (run.path / "report.html").exists():
+        return False
+    for label in run.config.subjects:
+        if found := changes.differences(run, label, ("report",)):
+            say(f"report: made again, since {found[0].path} {found[0].what}", quiet=run.quiet)
+            return False
+    return True
 
 
 def _take(run: Run, step: str, labels: Sequence[str]) -> None:

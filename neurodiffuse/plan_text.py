@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurodiffuse.config import remarks_on
+from neurodiffuse.config import STEPS, remarks_on
 from neurodiffuse.errors import listing
 from neurodiffuse.files import read_json
+from neurodiffuse.run import changes, difference_from, inputs, stored_config
 
 if TYPE_CHECKING:
-    from neurodiffuse.plan import Plan
+    from neurodiffuse.plan import Plan, SubjectPlan
     from neurodiffuse.run import Run
     from neurodiffuse.types import Download
 
@@ -25,11 +27,7 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
         f"data set   {config.dataset} {_short(config.dataset_options.get('root', ''))}".rstrip(),
         f"out        {run.path}" + (" (exists, will be continued)" if run.path.exists() else ""),
     ]
-    for s in plan.subjects:
-        lines.append(
-            f"{f'sub-{s.label}':<10} {s.voxels:,} voxels of {s.mask!r}; train {s.train_images:,} "
-            f"images ({s.train_trials:,} trials), test {s.test_images:,} ({s.test_trials:,})"
-        )
+    lines += [_subject(run, s, start_from) for s in plan.subjects]
     for name, part in config.features.items():
         where = f" from {part.roi!r}" if part.roi else ""
         lines.append(
@@ -50,6 +48,7 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
     done = [f"sub-{label} {step}" for step, label, there in plan.steps if there]
     if done:
         lines.append(f"done       {', '.join(done)}")
+    lines += _changes(run, start_from)
     if start_from:
         lines.append(f"redo       from {start_from}")
     needs = ", ".join(f"{step} {_bytes(size)}" for step, size in plan.memory.items())
@@ -84,6 +83,50 @@ def warnings(run: Run) -> list[str]:
     """Return a line where the recipe is not one for the data set's pictures."""
     found = remarks_on(run.config, run.dataset.about())
     return [f"warning    {remark.text}" for remark in found if remark.kind == "warning"]
+
+
+def _subject(run: Run, plan: SubjectPlan, start_from: str) -> str:
+    """Return voxels and images of a subject: those that the run in the folder has, if any."""
+    said = dataclasses.asdict(plan)
+    made = run.folder("mask", plan.label) / "about.json"
+    if made.exists() and start_from != STEPS[0]:
+        stored = read_json(made)
+        said |= {key: stored[key] for key in said.keys() & stored.keys()}
+        said["mask"] = stored["expression"]
+    counts = {key: f"{value:,}" for key, value in said.items() if isinstance(value, int)}
+    return (
+        f"{f'sub-{plan.label}':<10} {counts['voxels']} voxels of {said['mask']!r}; train "
+        f"{counts['train_images']} images ({counts['train_trials']} trials), test "
+        f"{counts['test_images']} ({counts['test_trials']})"
+    )
+
+
+def _changes(run: Run, start_from: str) -> list[str]:
+    """Return a line for each reason for which the run in the folder would not go on."""
+    if not (run.path / "config.toml").exists():
+        return []
+    lines, kept = [], STEPS[: STEPS.index(start_from)] if start_from else STEPS
+    if other := difference_from(run, stored_config(run.path)):
+        step, where = other
+        if step in kept:
+            lines.append(
+                f"changed    settings of the run that is there: {listing(where, most=4)}; needs "
+                f"--from {step}, or another --out"
+            )
+    for label in run.config.subjects:
+        found = changes.differences(run, label, [s for s in inputs.NOTED if s in kept], keep=False)
+        for step in dict.fromkeys(one.step for one in found):
+            if step == "report" and found[0].step != step:
+                continue
+            own = [one for one in found if one.step == step]
+            more = f" (and {len(own) - 1} more files)" if len(own) > 1 else ""
+            then = f"needs --from {step}, or another --out"
+            if step == "report":
+                then = "the report is made again"
+            lines.append(f"changed    {own[0].path} {own[0].what}{more}; {then}")
+        if not found and "mask" in kept and (text := changes.changed_trials(run, label)):
+            lines.append(f"changed    {text}; needs --from mask, or another --out")
+    return lines
 
 
 def _remarks(run: Run) -> list[str]:

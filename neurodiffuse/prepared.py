@@ -21,12 +21,13 @@ import platformdirs
 
 from neurodiffuse.progress import say
 from neurodiffuse.run import Run
+from neurodiffuse.run.hashing import stamp_of
 from neurodiffuse.types import Subject
 
 CACHE = "NEURODIFFUSE_CACHE"
 """Environment variable with the cache's folder; ``off`` keeps nothing."""
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept: another number whenever the mask step computes or stores something else."""
 
 
@@ -44,13 +45,14 @@ def key_of(run: Run, about: Subject, voxels: np.ndarray) -> str:
     """Return what tells prepared betas apart, empty where the data set names no files.
 
     It covers the files' names, sizes and times, the data set's fingerprint and version, the
-    voxels, and the settings of the mask step.
+    voxels, and the settings of the mask step. One of the times is that of the last change of
+    anything, which a file has anew that was written again with its old time.
     """
     files = run.dataset.files(about.label)
     if not files:
         return ""
     card = run.registry.card("dataset", run.config.dataset)
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    stats = [(path.name, stamp_of(path)) for path in files]
     settings = (run.config.mask.repetitions, run.config.mask.nonfinite)
     said = (
         FORMAT,

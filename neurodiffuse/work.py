@@ -20,6 +20,7 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run
+from neurodiffuse.run.inputs import Reading
 from neurodiffuse.types import Subject
 
 T = TypeVar("T")
@@ -128,6 +129,7 @@ class Address:
     trunk: Address | None
     own: tuple[str, ...]
     subjects: dict[str, Subject]
+    readings: dict[tuple[str, str], Reading]
 
     def open(self) -> Run:
         """Return the run, with what is installed here; its work is done in this process."""
@@ -143,6 +145,7 @@ class Address:
             trunk=self.trunk.open() if self.trunk else None,
             own=self.own,
             _subjects=dict(self.subjects),
+            _readings=dict(self.readings),
         )
 
 
@@ -156,6 +159,7 @@ def address_of(run: Run) -> Address:
         address_of(run.trunk) if run.trunk else None,
         run.own,
         dict(run._subjects),
+        dict(run._readings),
     )
 
 

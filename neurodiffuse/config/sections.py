@@ -239,17 +239,22 @@ class Config:
             values[name] = tuple(stored.get(name, ()))
         return cls(**values)
 
-    def first_difference(self, other: Mapping[str, Any]) -> tuple[str, list[str]] | None:
-        """Return the earliest step that a stored configuration differs in, and where."""
+    def first_difference(
+        self, other: Mapping[str, Any], *, but: Sequence[str] = ()
+    ) -> tuple[str, list[str]] | None:
+        """Return the earliest step that a stored configuration differs in, and where.
+
+        ``but`` are keys that may differ.
+        """
         given = other.get("score", {})
         # keys that came later have their defaults; another version's are told as they stand
         with contextlib.suppress(KeyError, TypeError):
             other = Config.from_dict(other).to_dict()
         mine, theirs = leaves(self.to_dict()), leaves(_completed(other))
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
+        keys -= {*but, "domain", "notes"}
         if not isinstance(given, Mapping) or "size" not in given:
             keys.discard("score.size")  # a run from before recipes fixed it is continued
-        keys -= {"domain", "notes"}
         if not keys:
             return None
         return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)

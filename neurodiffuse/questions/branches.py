@@ -21,10 +21,10 @@ from typing import Any
 from neurodiffuse import __version__, budget
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import RunError
-from neurodiffuse.files import said_clearly
+from neurodiffuse.files import remove_folder, said_clearly
 from neurodiffuse.progress import say
 from neurodiffuse.report.wording import anchor
-from neurodiffuse.run import Run
+from neurodiffuse.run import Run, changes, inputs
 
 Step = Callable[[Run, str], None]
 
@@ -68,12 +68,22 @@ def branch(
 def grow(run: Run, instead: Mapping[str, Step] | None = None) -> None:
     """Do the steps of a branch that are not done yet; ``instead`` has other ways to do some."""
     for subject in run.config.subjects:
+        _remove_changed(run, subject)
         for step in STEPS[:-1]:
             if step in run.own and not run.folder(step, subject).exists():
                 other = (instead or {}).get(step)
                 if step == "generate" and not other and "predict" not in run.own:
                     _share_pictures(run, subject)
                 _do(run, step, subject, other)
+
+
+def _remove_changed(run: Run, subject: str) -> None:
+    """Remove what a branch has computed from files that have changed since, such as a region."""
+    for one in changes.differences(run, subject, [s for s in inputs.NOTED if s in run.own])[:1]:
+        say(f"{run.path.name}: again, since {one.path} {one.what}", quiet=run.quiet)
+        for later in STEPS[STEPS.index(one.step) :]:
+            if later in run.own:
+                remove_folder(run.folder(later, subject))
 
 
 def _share_pictures(run: Run, subject: str) -> None:

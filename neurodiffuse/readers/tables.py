@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.readers.noting import note_read
 
 MISSING = ("", "n/a", "N/A", "nan", "NaN")
 """How a table says that there is no value."""
@@ -55,6 +56,7 @@ def read_table(path: Path) -> Table:
     DataError
         If it is not text in UTF-8, has no header, or a row with another number of fields.
     """
+    note_read(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:

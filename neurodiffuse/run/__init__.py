@@ -6,6 +6,6 @@ how long.
 """
 
 from neurodiffuse.run.folder import Run
-from neurodiffuse.run.opening import opened, stored_config
+from neurodiffuse.run.opening import difference_from, opened, stored_config
 
-__all__ = ["Run", "opened", "stored_config"]
+__all__ = ["Run", "difference_from", "opened", "stored_config"]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from neurodiffuse.ridge import Algebra
+    from neurodiffuse.run.inputs import Reading
 
 FOLLOWS: tuple[str, ...] = (
     "report.html",
@@ -55,6 +56,7 @@ class Run:
     own: tuple[str, ...] = STEPS
     contents: dict[str, str] = field(default_factory=dict, repr=False)
     _subjects: dict[str, Subject] = field(default_factory=dict, repr=False)
+    _readings: dict[tuple[str, str], Reading] = field(default_factory=dict, repr=False)
 
     # --- parts, built from the registry -------------------------------------------------------
 

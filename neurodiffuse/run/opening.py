@@ -7,7 +7,7 @@ import fcntl
 import os
 import platform
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,11 @@ import tomli_w
 from neurodiffuse.config import STEPS
 from neurodiffuse.errors import RunError, listing
 from neurodiffuse.files import remove_folder, said_clearly, write_whole
+from neurodiffuse.run import changes
 from neurodiffuse.run.folder import Run
+
+PLACE = "dataset_options.root"
+"""The setting that says where the data set lies."""
 
 
 @contextlib.contextmanager
@@ -26,9 +30,9 @@ def opened(run: Run, *, start_from: str = "") -> Iterator[Run]:
     Raises
     ------
     RunError
-        If the folder holds something else, a run of other settings (unless ``start_from`` is a
-        step at or before the first one they touch), another process works on it, or it cannot be
-        written.
+        If the folder holds something else, a run of other settings or of input that has changed
+        (unless ``start_from`` is a step at or before the first one they touch), another process
+        works on it, or it cannot be written.
     """
     path = run.path
     created = not path.exists()
@@ -85,9 +89,11 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _settle_config(run: Run, start_from: str) -> None:
+    """Check settings and input against those of the run, remove what is to be done again."""
     text = tomli_w.dumps(run.config.to_dict())
     if (run.path / "config.toml").exists():
-        difference = run.config.first_difference(stored_config(run.path))
+        stored = stored_config(run.path)
+        difference = difference_from(run, stored)
         if difference:
             step, where = difference
             if not start_from or STEPS.index(start_from) > STEPS.index(step):
@@ -95,11 +101,26 @@ def _settle_config(run: Run, start_from: str) -> None:
                     f"--out: {run.path} is a run with other settings ({listing(where, most=4)}). "
                     f"Choose another --out, or recompute from where they matter: --from {step}."
                 )
+        changes.check(run, before=start_from)
         if start_from:
             run.remove_from(start_from)
-        if not difference:
+        if not difference and not _is_moved(run, stored):
             return
     write_whole(run.path / "config.toml", text)
+
+
+def difference_from(run: Run, stored: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+    """Return the earliest step that stored settings differ in, and where.
+
+    Where the data set lies is no difference for a run that knows what was in its files.
+    """
+    but = (PLACE,) if _is_moved(run, stored) and changes.is_noted(run) else ()
+    return run.config.first_difference(stored, but=but)
+
+
+def _is_moved(run: Run, stored: Mapping[str, Any]) -> bool:
+    before = stored.get("dataset_options", {})
+    return bool(before.get("root") != run.config.dataset_options.get("root"))
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from neurodiffuse import budget
 from neurodiffuse.errors import PluginError
 from neurodiffuse.files import link_files, write_json
 from neurodiffuse.progress import say
-from neurodiffuse.run import Run
+from neurodiffuse.run import Run, inputs
 from neurodiffuse.store import LatentFile, content, load_arrays
 from neurodiffuse.types import Encoder
 from neurodiffuse.work import Site, spread
@@ -33,6 +33,7 @@ def encode(run: Run, subject: str) -> None:
     subjects who saw the same pictures share their latents in whatever order they saw them. Runs
     in one folder share them too: what another run there has encoded is not encoded again.
     """
+    inputs.begin(run, subject, "encode")
     trials = run.subject(subject).trials
     ids = {split: tuple(sorted(trials.images(split))) for split in ("train", "test")}
     places = {}
@@ -48,6 +49,7 @@ def encode(run: Run, subject: str) -> None:
         places[feature] = place.name
     with run.writing(run.folder("encode", subject)) as folder:
         write_json(folder / "features.json", places)
+        inputs.note(run, subject, "encode", folder)
 
 
 def _encode_feature(run: Run, feature: str, ids: dict[str, tuple[str, ...]], place: Path) -> None:

@@ -11,7 +11,7 @@ from neurodiffuse import folds, maps, ridge
 from neurodiffuse.files import write_json
 from neurodiffuse.progress import progress, say
 from neurodiffuse.report import wording
-from neurodiffuse.run import Run
+from neurodiffuse.run import Run, inputs
 from neurodiffuse.types import Shape
 
 
@@ -22,6 +22,7 @@ def fit(run: Run, subject: str) -> None:
     one factor, however many targets they have. Penalties that are chosen share one
     eigendecomposition. ``fit.json`` says which feature uses which.
     """
+    inputs.begin(run, subject, "fit")
     groups: dict[tuple[bytes, str], list[str]] = {}
     for feature, part in run.config.features.items():
         voxels = maps.feature_voxels(run, subject, feature)
@@ -51,6 +52,7 @@ def fit(run: Run, subject: str) -> None:
                 left_out = _left_out(run, feature, labels[feature], folder)
                 about[feature] = said | same | {"n_rows": len(x)} | left_out
         write_json(folder / "fit.json", about)
+        inputs.note(run, subject, "fit", folder)
 
 
 def _scale(

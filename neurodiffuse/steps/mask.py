@@ -9,14 +9,18 @@ import numpy as np
 
 from neurodiffuse import prepared, ridge, rois
 from neurodiffuse.errors import DataError, listing
-from neurodiffuse.files import write_json
+from neurodiffuse.files import read_json, write_json
 from neurodiffuse.progress import progress
-from neurodiffuse.run import Run
+from neurodiffuse.run import Run, inputs
+from neurodiffuse.run.hashing import Hasher
 from neurodiffuse.store import create_betas, load_arrays, load_betas
 from neurodiffuse.types import Subject, Trials
 
 STRETCH = 1024
 """Rows that are standardised at a time."""
+
+HASHED = "hashed.json"
+"""Kept with prepared betas: what the files held that they were prepared from."""
 
 
 def mask(run: Run, subject: str) -> None:
@@ -33,6 +37,7 @@ def mask(run: Run, subject: str) -> None:
     DataError
         If the expression selects no voxel, or betas are missing, too many or not finite.
     """
+    inputs.begin(run, subject, "mask")
     about = run.subject(subject)
     expression = run.config.mask.select or about.mask
     voxels = run.mask(subject)
@@ -52,6 +57,8 @@ def mask(run: Run, subject: str) -> None:
         rois.mask_image(kept, about.grid).to_filename(folder / "mask.nii.gz")
         said = _summary(run, about, expression, voxels, kept, constant)
         write_json(folder / "about.json", said)
+        inputs.note(run, subject, "mask", folder, read_json(folder / HASHED))
+        (folder / HASHED).unlink()
 
 
 def _prepare(run: Run, about: Subject, voxels: np.ndarray, folder: Path) -> None:
@@ -60,7 +67,11 @@ def _prepare(run: Run, about: Subject, voxels: np.ndarray, folder: Path) -> None
     The arrays are files that are mapped and changed in place, so memory is bounded by one block
     of trials and what the system keeps of the files.
     """
-    train, test = _averaged(run, about, voxels, folder)
+    files = inputs.begin(run, about.label, "mask").groups["responses"]
+    with Hasher(tuple(files.values())) as hasher:
+        train, test = _averaged(run, about, voxels, folder, hasher)
+        digests = hasher.digests()
+    write_json(folder / HASHED, {name: digests[path] for name, path in files.items()})
     finite = _finite(run, about, (train, test), voxels)
     kept = voxels.copy()
     kept[np.flatnonzero(voxels)[~finite]] = False
@@ -81,7 +92,7 @@ def _prepare(run: Run, about: Subject, voxels: np.ndarray, folder: Path) -> None
 
 
 def _averaged(
-    run: Run, about: Subject, voxels: np.ndarray, folder: Path
+    run: Run, about: Subject, voxels: np.ndarray, folder: Path, hasher: Hasher
 ) -> tuple[np.memmap, np.memmap]:
     """Read the betas block by block and sum them into one row an image (or a training trial)."""
     trials, single = about.trials, run.config.mask.repetitions == "single"
@@ -109,6 +120,7 @@ def _averaged(
             elif split == "train":
                 train[train_row[image]] += beta * weight
         done += len(block)
+        hasher.reached(done / len(trials))
     if done != len(trials):
         raise DataError(
             f"sub-{about.label}: {done} betas for {len(trials)} trials of the events; they must "

@@ -28,7 +28,7 @@ from neurodiffuse.report.model import (
     SubjectReport,
 )
 from neurodiffuse.report.saved import SavedPictures
-from neurodiffuse.run import Run
+from neurodiffuse.run import Run, inputs
 from neurodiffuse.run.scoring import keeps_sizes, recorded_size
 from neurodiffuse.store import labels, load_array, load_voxels, seed_of
 from neurodiffuse.types import Card, Remark, Subject
@@ -42,6 +42,8 @@ OVERLAP = 0.25
 
 def report(run: Run) -> None:
     """Write ``report.html`` and lay out pictures, scores and masks under BIDS names."""
+    for label in run.config.subjects:
+        inputs.begin(run, label, "report")
     config, about = run.config, run.dataset.about()
     for label in config.subjects:
         derivative.publish(run.path, label, _published(run, label))
@@ -65,7 +67,12 @@ def report(run: Run) -> None:
         stages=tuple(config.stages),
         subjects=tuple(_subject(run, label) for label in config.subjects),
         config=config.to_dict(),
-        machine={**reproduce.versions(), **_distributions(cards), "seed": config.seed},
+        machine={
+            **reproduce.versions(),
+            **_distributions(cards),
+            "seed": config.seed,
+            **({"input": read} if (read := inputs.summary(run)) else {}),
+        },
         warnings=_warnings(run),
         remarks=tuple(text for kind, text in _remarks(run) if kind != "warning"),
         methods=reproduce.methods(
@@ -79,7 +86,11 @@ def report(run: Run) -> None:
         sections=tuple(run.registry.sections(run)),
         intervals=intervals_in_words(run),
     )
-    write_whole(run.path / "report.html", build(data))
+    page = build(data)
+    for label in config.subjects:
+        with run.writing(run.folder("report", label)) as folder:
+            inputs.note(run, label, "report", folder)
+    write_whole(run.path / "report.html", page)
 
 
 def _subject(run: Run, label: str) -> SubjectReport:
@@ -87,8 +98,8 @@ def _subject(run: Run, label: str) -> SubjectReport:
     counts = read_json(run.folder("mask", label) / "about.json")
     ids = about.trials.images("test")
     stimuli = run.dataset.stimuli(ids)
-    rows = _roi_rows(run, about, counts["rois"], counts["voxels"])
     mask = load_voxels(run.folder("mask", label))
+    rows = _roi_rows(run, about, mask)
     pictures = run.folder("generate", label)
     stages, names = tuple(run.config.stages), labels(ids)
     made = {s: SavedPictures(pictures / "decoded" / s, names) for s in stages}
@@ -220,12 +231,15 @@ def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
     )
 
 
-def _roi_rows(run: Run, about: Subject, inside: dict[str, int], voxels: int) -> tuple[RoiRow, ...]:
+def _roi_rows(run: Run, about: Subject, mask: np.ndarray) -> tuple[RoiRow, ...]:
     """Return the regions, those in the mask first; small ones that hardly overlap are drawn.
 
     One that holds all voxels of the mask is what is outlined already, and would hide the rest.
     """
-    masks = {name: run.dataset.roi(about.label, name) for name in inside}
+    names = [roi.name for roi in about.rois if roi.kind == "mask" and not roi.detail]
+    masks = {name: run.dataset.roi(about.label, name) for name in names}
+    inside = {name: int((values & mask).sum()) for name, values in masks.items()}
+    voxels = int(mask.sum())
     taken = np.zeros(about.grid.size, bool)
     drawn: list[str] = []
     for name in sorted(masks, key=lambda n: (int(masks[n].sum()), n)):

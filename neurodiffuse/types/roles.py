@@ -78,6 +78,41 @@ class Dataset(Role):
         """
         return ()
 
+    def inputs(self, label: str) -> Mapping[str, Sequence[Path]]:
+        """Return the files that a subject's results depend on, but for pictures and regions.
+
+        A run notes what they hold and goes on only while they hold the same. The keys are
+
+        ``responses``
+            The betas, what says how they are stored, and the tables of the trials.
+        ``trials``
+            Tables of which a part may matter to this subject, such as a split of all images:
+            they may change as long as ``subject(label).trials`` do not.
+        ``captions``
+            As long as the captions of the subject's images do not.
+        ``report``
+            What the report alone shows; it is made again when they change.
+
+        Pictures are found by the attribute ``paths`` of ``stimuli(ids).images``, the files of
+        the images in their order; several images may share one.
+        """
+        return {"responses": self.files(label)}
+
+    def region_files(self, label: str, name: str) -> Sequence[Path]:
+        """Return the files that a region is read from and named by; see `inputs`.
+
+        They may change as long as a run's expressions select the same voxels.
+        """
+        return ()
+
+    def home(self) -> Path | None:
+        """Return the folder of the data set: files in it are known by their path from there.
+
+        So a data set may be moved, as a whole, to where ``--root`` then says.
+        """
+        root = getattr(self, "root", "")
+        return Path(root).expanduser().absolute() if root else None
+
     def about(self) -> Mapping[str, str]:
         """Return ``name``, ``version``, ``licence``, ``cite`` of the study where known.
 

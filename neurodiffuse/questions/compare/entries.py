@@ -17,7 +17,7 @@ from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.branches import branch, check_finished, grow
 from neurodiffuse.questions.score.folders import listed, named, picture
-from neurodiffuse.run import Run
+from neurodiffuse.run import Run, changes
 from neurodiffuse.store import labels, save_image
 
 
@@ -112,6 +112,7 @@ def distinct(arms: Sequence[Arm]) -> list[Arm]:
 def _finished(path: Path, registry: Registry, quiet: bool, machine: Machine | None) -> Run:
     run = pipeline.reopen(path, registry, quiet=quiet, machine=machine)
     check_finished(run)
+    changes.check(run, keep=False)
     return run
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from neurodiffuse.errors import RunError
-from neurodiffuse.files import write_json
+from neurodiffuse.files import read_json, write_json
 from neurodiffuse.progress import say
 from neurodiffuse.questions.roi_optimal import energy, figures, page, studio
 from neurodiffuse.questions.roi_optimal.encoding import check_features, image_features
@@ -20,8 +22,11 @@ from neurodiffuse.questions.roi_optimal.memory import check_memory
 from neurodiffuse.questions.roi_optimal.question import Question
 from neurodiffuse.questions.roi_optimal.results import write_table
 from neurodiffuse.questions.roi_optimal.rings import stated_width
-from neurodiffuse.questions.roi_optimal.rows import Row, found_of, rows_of
+from neurodiffuse.questions.roi_optimal.rows import Found, Row, found_of, rows_of
 from neurodiffuse.run import Run
+
+VOXELS = "voxels.json"
+"""Digests of the regions as they were when they were asked about."""
 
 
 def roi_optimal(run: Run, question: Question) -> Path:
@@ -53,16 +58,18 @@ def roi_optimal(run: Run, question: Question) -> Path:
     _check_fitted(run, question)
     if question.pattern == "signs":
         question = replace(question, width=stated_width(run, question.width))
-    place = question.place(run)
+    notes = _cautions(run, question)
+    found = found_of(run, question, notes)
+    voxels = _voxels(found)
+    place = _place(run, question, voxels)
     if place.exists():
         say(f"{place}: is there already, from the same question.", quiet=run.quiet)
         return place
     if question.method == "encoder-ranked":
         check_features(run)
     check_memory(run, question)
-    notes = _cautions(run, question)
-    found = found_of(run, question, notes)
     with run.writing(place, resume=True) as folder, _for_a_while(folder / "latents") as latents:
+        write_json(folder / VOXELS, voxels)
         rows = rows_of(run, question, found, latents, notes)
         made = studio.paint(run, question, rows, folder, notes)
         write_table(folder, made)
@@ -75,6 +82,24 @@ def roi_optimal(run: Run, question: Question) -> Path:
         (folder / "index.html").write_text(html, encoding="utf-8")
     for note in notes:
         say(note, quiet=run.quiet)
+    return place
+
+
+def _voxels(found: Found) -> dict[str, dict[str, str]]:
+    """Return a digest of every region's voxels, by subject and region."""
+    return {
+        subject: {key: hashlib.sha256(one.voxels.tobytes()).hexdigest() for key, one in own.items()}
+        for subject, own in found.items()
+    }
+
+
+def _place(run: Run, question: Question, voxels: dict[str, dict[str, str]]) -> Path:
+    """Return the folder of the answer: another one if a region had other voxels before."""
+    place = question.place(run)
+    for made in (place, place.with_name(f"{place.name}.partial")):
+        if (made / VOXELS).exists() and read_json(made / VOXELS) != voxels:
+            text = json.dumps(voxels, sort_keys=True)
+            return place.with_name(f"{place.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
     return place
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers import volumes
+from neurodiffuse.readers.noting import files_read_by, note_read
 from neurodiffuse.readers.pictures import ImageFiles
 from neurodiffuse.readers.spread import remark_on_spreads, spread_of_files, standardised
 from neurodiffuse.types import Dataset, Remark, Stimuli, Subject
@@ -22,6 +23,7 @@ from neurodiffuse_bids import split as rules
 from neurodiffuse_bids.choice import RowFilter
 from neurodiffuse_bids.events import Responses, Row, trials_of
 from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
+from neurodiffuse_bids.inputs import files_of_region
 from neurodiffuse_bids.places import cache_folder, root_folder, subject_folder
 from neurodiffuse_bids.regions import Reader, Region, find_anatomy, find_regions
 from neurodiffuse_bids.responses import Wanted, read_responses
@@ -51,6 +53,8 @@ class _Open:
     responses: tuple[Responses, ...]
     regions: Mapping[str, Region]
     reader: Reader = field(compare=False)
+    tables: tuple[Path, ...] = ()
+    legends: tuple[Path, ...] = ()
 
 
 class BidsDataset(Dataset):
@@ -163,6 +167,7 @@ class BidsDataset(Dataset):
         self.cache_dir = cache_dir
         self._opened: dict[str, _Open] = {}
         self._read: dict[str, tuple[tuple[Responses, ...], tuple[Remark, ...]]] = {}
+        self._tables: dict[str, tuple[Path, ...]] = {}
         self._pictures: Pictures | None = None
 
     def subjects(self) -> tuple[str, ...]:
@@ -206,6 +211,26 @@ class BidsDataset(Dataset):
         if self.standardise:
             said += f" standardised by {self.standardise}"
         return hashlib.sha256(said.encode()).hexdigest()
+
+    def inputs(self, label: str) -> Mapping[str, Sequence[Path]]:
+        """Return betas with their sidecars and events, tables of images, what reports show."""
+        sidecars, about, pictures = Sidecars(self._root()), self._open(label), self._stimuli()
+        betas = [file.path for part in about.responses for file in part.series.files]
+        beside = [file for path in betas for file in sidecars.files(path)]
+        events = [table for table in self._tables[label] if table not in pictures.tables()]
+        anatomy = about.subject.anatomy
+        return {
+            "responses": (*betas, *beside, *events),
+            "trials": tuple(t for t in (*about.tables, *pictures.tables()) if t not in events),
+            "captions": pictures.caption_tables(),
+            "report": (self._root() / "dataset_description.json", *([anatomy] if anatomy else [])),
+        }
+
+    def region_files(self, label: str, name: str) -> Sequence[Path]:
+        """Return the images of a region, the tables that name its labels, the file of aliases."""
+        about = self._open(label)
+        named = Path(self.alias_file).expanduser() if self.alias_file else None
+        return files_of_region(about.regions[name], about.legends, named)
 
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
@@ -264,11 +289,13 @@ class BidsDataset(Dataset):
             for part in responses:
                 volumes.check_grid(part.series.files[0].path, part.grid, grid, first.path)
             rows = [row for part in responses for row in part.rows]
-            sides, about_split = self._sides(label, rows)
+            (sides, about_split), tables = files_read_by(self._sides, label, rows)
             trials, kept = trials_of(responses, sides)
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and not is_alike(f, first)]
-            regions = find_regions(others, first, grid, Sidecars(root), self.regions_filter or {})
+            regions, legends = files_read_by(
+                find_regions, others, first, grid, Sidecars(root), self.regions_filter or {}
+            )
             source = Path(self.alias_file).expanduser() if self.alias_file else None
             own = aliases.read_aliases(source) if source else {}
             regions = aliases.with_aliases(regions, own, source)
@@ -280,7 +307,7 @@ class BidsDataset(Dataset):
             sidecars = Sidecars(root)
             remarks = (*remarks, *about_split, *self._about_spread(kept, sidecars))
             about = Subject(label, grid, trials, rois, mask, anatomy, first["task"], remarks)
-            self._opened[label] = _Open(about, kept, regions, Reader(grid))
+            self._opened[label] = _Open(about, kept, regions, Reader(grid), tables, legends)
         return self._opened[label]
 
     def _files(self, label: str, root: Path) -> tuple[BidsFile, ...]:
@@ -316,8 +343,8 @@ class BidsDataset(Dataset):
                 self.exclude,
                 self.missing,
             )
-            self._read[label] = read_responses(
-                label, files, tables, wanted, self._stimuli(), (root, raw)
+            self._read[label], self._tables[label] = files_read_by(
+                read_responses, label, files, tables, wanted, self._stimuli(), (root, raw)
             )
         return self._read[label]
 
@@ -378,6 +405,8 @@ class BidsDataset(Dataset):
     def _shown(self, label: str) -> frozenset[str]:
         """Return which stimuli a subject saw; only tables and headers are read."""
         parts, _ = self._responses(label)
+        for path in self._tables[label]:
+            note_read(path)
         return frozenset(row.stimulus for part in parts for row in part.rows)
 
     def _about_spread(self, parts: Sequence[Responses], sidecars: Sidecars) -> tuple[Remark, ...]:

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.noting import note_read
 
 
 class Sidecars:
@@ -25,19 +26,25 @@ class Sidecars:
 
     def of(self, path: Path) -> dict[str, Any]:
         """Return an image's metadata, empty when there is none."""
+        merged: dict[str, Any] = {}
+        for file in self.files(path):
+            merged |= read_json(file)
+        return merged
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return the JSON files that an image's metadata are in, the nearest last."""
         stem = _stem(path.name)
         suffix, entities = stem.rsplit("_", 1)[-1], set(stem.split("_")[:-1])
-        merged: dict[str, Any] = {}
+        found: list[Path] = []
         for folder in reversed([p for p in path.parents if p.is_relative_to(self.root)]):
             fitting = [
                 (len(parts), file)
                 for file, parts, end in self._inherited(folder)
                 if end == suffix and parts <= entities
             ]
-            for _, file in sorted(fitting):
-                merged |= read_json(file)
+            found += [file for _, file in sorted(fitting)]
         own = path.with_name(f"{stem}.json")
-        return merged | (read_json(own) if own.exists() else {})
+        return (*found, own) if own.exists() else tuple(found)
 
     def factor(self, path: Path) -> float:
         """Return ``ScaleFactor`` of integers that the header does not scale, else 1.
@@ -75,6 +82,7 @@ class Sidecars:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object that a JSON file holds."""
+    note_read(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:

@@ -330,6 +330,16 @@ class Pictures:
             self._catalogue, self._catalogued = rows, Names(rows)
         return self._catalogue
 
+    def tables(self) -> tuple[Path, ...]:
+        """Return the tables of images that there are."""
+        path = self.folder / "stimuli.tsv"
+        return (path,) if path.exists() else ()
+
+    def caption_tables(self) -> tuple[Path, ...]:
+        """Return the tables of captions that there are."""
+        path = self.captions_file or self.folder / "captions.tsv"
+        return (path,) if path.exists() else ()
+
     def captions(self, stimulus: str) -> tuple[str, ...]:
         """Return the captions of a stimulus, possibly none."""
         if self._captions is None:

@@ -157,6 +157,30 @@ class NsdDataset(Dataset):
         """Return the files that the betas are in."""
         return tuple(path for session in self._open(label).sessions for path in session.paths)
 
+    def inputs(self, label: str) -> Mapping[str, Sequence[Path]]:
+        """Return betas with the design and the button presses, captions, the anatomy."""
+        tree, about = self._tree(), self._open(label)
+        said = words.find_captions(tree, self.captions)
+        design = [path for path in (tree.design, tree.responses(label)) if path.exists()]
+        anatomy = about.subject.anatomy
+        return {
+            "responses": self.files(label),
+            "trials": design,
+            "captions": (*said, tree.picture_table) if len(said) > 1 else said,
+            "report": (anatomy,) if anatomy else (),
+        }
+
+    def region_files(self, label: str, name: str) -> Sequence[Path]:
+        """Return the files of a region and the table that names its labels."""
+        sheet = self._open(label).regions[name].sheet
+        places = (self._tree().surface_labels(place) for place in (label, "fsaverage"))
+        tables = (place / f"{sheet.name}.mgz.ctab" for place in places)
+        return (*sheet.paths, *sheet.ways, *(table for table in tables if table.exists()))
+
+    def home(self) -> Path:
+        """Return the folder of the tree."""
+        return self._tree().root
+
     def fingerprint(self, label: str) -> str:
         """Return a digest of the trials and of the betas' files: names, sizes, pieces of content.
 

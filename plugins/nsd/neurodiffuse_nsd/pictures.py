@@ -34,6 +34,11 @@ class PictureRows(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file of all pictures."""
+        return (self.path,)
+
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...
 

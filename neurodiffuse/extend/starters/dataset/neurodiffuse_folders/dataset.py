@@ -67,6 +67,10 @@ class Folders(Dataset):
         """Return a text that changes when the subject's file does."""
         return hashlib.sha256(self._file(label).read_bytes()).hexdigest()
 
+    def inputs(self, label: str) -> dict[str, tuple[Path, ...]]:
+        """Return the files that a subject's results depend on, to notice that one changed."""
+        return {"responses": (self._file(label),)}
+
     def _regions(self, label: str) -> list[str]:
         with np.load(self._file(label)) as stored:
             return [name for name in stored.files if name not in COLUMNS]
@@ -76,18 +80,18 @@ class Folders(Dataset):
 
 
 class _Pictures(Sequence):  # type: ignore[type-arg]
-    """Pictures that are read one by one."""
+    """Pictures that are read one by one; a run watches the files in ``paths``."""
 
     def __init__(self, folder: Path, ids: tuple[str, ...]) -> None:
-        self.folder, self.ids = folder, ids
+        self.paths = tuple(folder / f"{image}.png" for image in ids)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.paths)
 
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         if isinstance(index, slice):
             return [self[k] for k in range(len(self))[index]]
-        path = self.folder / f"{self.ids[index]}.png"
+        path = self.paths[index]
         if not path.exists():
             raise MissingDataError(f"there is no picture {path}.")
         return np.asarray(Image.open(path).convert("RGB"))
