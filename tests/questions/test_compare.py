@@ -226,7 +226,7 @@ def test_an_ablation_is_rows_of_the_comparison(two, monkeypatch):
 def test_every_number_carries_its_own_protocol_test_set_status_and_source(decode_two):
     """Also a published one in a column that was computed in another way."""
     run = decode_two('metrics.ssim={metric="ssim",size=16}', "metrics.pix.metric=pixcorr", out="r")
-    place = compare([arm(run)])
+    place = compare([arm(run)], with_published=True)
     rows = {(r["name"], r["metric"]): r for r in table(place)}
     row = rows["Brain-Diffuser", "ssim"]
     assert row["protocol"] == "brain-diffuser, columnwise"

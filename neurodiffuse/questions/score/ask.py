@@ -28,24 +28,18 @@ class Settings:
     """What was asked for; ``permutations`` None is each metric's own number.
 
     ``size`` is the side at which metrics without size or dialect of their own compare; 0 is the
-    size of the first picture that was made. An empty ``dialect`` is that of Brain-Diffuser, or
-    none where a size is given.
+    size of the first picture that was made.
     """
 
     recon: Path
     seen: Path
     metrics: tuple[str, ...] = ()
-    dialect: str = ""
+    dialect: str = "brain-diffuser"
     pair_by: str = "name"
     bootstrap: int = 2000
     permutations: int | None = None
     seed: int = 0
     size: int = 0
-
-    @property
-    def spoken(self) -> str:
-        """The dialect that metrics are asked to have."""
-        return self.dialect or ("none" if self.size else "brain-diffuser")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +84,7 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     RunError
         If there is too little memory.
     """
-    ready, skipped = choice.chosen(registry, settings.metrics, settings.spoken, machine)
+    ready, skipped = choice.chosen(registry, settings.metrics, settings.dialect, machine)
     if settings.size and all(one.own_size for one in ready):
         raise ConfigError(
             f"--size: it would change nothing: {listing(one.name for one in ready)} have sizes of "
@@ -210,7 +204,7 @@ class Elsewhere:
 
     def _opened(self) -> Here:
         settings, machine = self.settings, Machine(self.device, self.memory)
-        ready, _ = choice.chosen(installed(), settings.metrics, settings.spoken, machine)
+        ready, _ = choice.chosen(installed(), settings.metrics, settings.dialect, machine)
         made, seen = folders.read(self.pairs.made), folders.read(self.pairs.seen)
         return Here(settings, ready, self.pairs.names, seen, made)
 

@@ -114,12 +114,12 @@ def of_several_sizes(pictures: Pictures, folder: Path, size: Size) -> str:
     sizes = Counter(one.shape[:2] for one in pictures)
     if len(sizes) == 1:
         return ""
-    (most, count), *others = sizes.most_common()
+    (most, count), *_ = sizes.most_common()
     side = max(LEAST, *size)
     return (
-        f"{folder}: {count} of {len(pictures)} pictures have {most[1]} x {most[0]} pixels, others "
-        f"another size, such as {others[0][0][1]} x {others[0][0][0]}; each was resized by itself, "
-        f"to {side} pixels for metrics with a dialect or size of their own."
+        f"{len(pictures) - count} of {len(pictures)} pictures in {folder} have another size than "
+        f"the {most[1]} x {most[0]} pixels of most; each picture was resized by itself, to {side} "
+        "pixels for metrics with a dialect or size of their own."
     )
 
 
