@@ -89,13 +89,13 @@ def share_interval(values: np.ndarray) -> Interval:
     With mean m, variance s² and n images the effective number of images is
     ``n m (1 - m) / s²``, at most `SPREAD` n (Dean & Pagano 2015, Survey Methodology 41: the
     interval for proportions of complex samples, here with Student's t). The bound matters near
-    the ceiling, where n images have seldom shown the rare failures that the mean is made of;
-    where all succeed it is the only thing that gives the interval a width.
+    the ceiling, where n images have seldom shown the rare failures that the mean is made of.
+    Where all images are at an end it is n, as for values that are 0 or 1.
     """
     n, m = len(values), float(values.mean())
     most = m * (1 - m)
     variance = max(float(values.var(ddof=1)), most / SPREAD)
-    effective = n * most / variance if most > 0 else SPREAD * n
+    effective = n * most / variance if most > 0 else n
     q = float(stats.t.ppf(0.975, n - 1))
     a = q * q / effective
     centre = (m + a / 2) / (1 + a)

@@ -117,10 +117,12 @@ def test_shares_of_0_and_1_have_wilsons_interval():
 def test_at_the_ceiling_an_interval_has_a_width_and_an_end_at_1():
     low, high = share_interval(np.ones(10)).ends
     q = stats.t.ppf(0.975, 9)
-    assert (low, high) == (pytest.approx(1 / (1 + q * q / (SPREAD * 10))), 1.0)
+    assert (low, high) == (pytest.approx(1 / (1 + q * q / 10)), 1.0)
     assert share_interval(np.zeros(10)).ends == pytest.approx((0.0, 1 - low))
     few = share_interval(np.array([1.0] * 9 + [8 / 9]))
-    assert few.low < 0.98
+    m, effective = 1 - 1 / 90, SPREAD * 10
+    half = q * np.sqrt(m * (1 - m) / effective + q**2 / (4 * effective**2))
+    assert few.low == pytest.approx((m + q**2 / (2 * effective) - half) / (1 + q**2 / effective))
     assert few.high <= 1
 
 

@@ -15,7 +15,7 @@ from neurodiffuse.budget import scores
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.executor import Work
 from neurodiffuse.machine import Machine
-from neurodiffuse.metrics.sizes import Pictures, Size, at_size, unresized
+from neurodiffuse.metrics.sizes import Pictures, Size, at_size, own_side, unresized
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.score import choice, folders
@@ -93,7 +93,6 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     found = folders.pairs(settings.recon, settings.seen, settings.pair_by)
     _check_memory(found, ready, machine, settings.size)
     made, seen = folders.read(found.made), folders.read(found.seen)
-    size = size_of(settings, made)
     executor, tasks = machine.executor, [(one.name,) for one in ready]
     work: Work = Here(settings, ready, found.names, seen, made)
     if executor.apart:
@@ -101,7 +100,7 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     done = executor.run(work, tasks, quiet=quiet)
     rows = dict(progress(done, "scores", total=len(tasks), quiet=quiet))
     said = (
-        folders.of_several_sizes(pictures, files[0].parent, size)
+        folders.of_several_sizes(pictures, files[0].parent)
         for pictures, files in ((seen, found.seen), (made, found.made))
     )
     remarks = tuple(text for text in said if text)
@@ -164,21 +163,23 @@ class Here:
 
     def __post_init__(self) -> None:
         """Know no pair of arrays yet."""
-        self._arrays: dict[bool, tuple[Images, Images]] = {}
+        self._arrays: dict[object, tuple[Images, Images]] = {}
         self._making = threading.Lock()
 
     def __call__(self, task: tuple[str]) -> Row:
         """Return the row of a metric by its name."""
         (name,) = task
         one = next(one for one in self.ready if one.name == name)
-        size = size_of(self.settings, self.made)
+        size = None if one.own_size else size_of(self.settings, self.made)
+        own = own_side(one.metric)
         with self._making:
-            if one.own_size not in self._arrays:
-                ready = unresized if one.own_size else at_size
-                seen, made = (Images(self.names, ready(p, size)) for p in (self.seen, self.made))
-                self._arrays[one.own_size] = seen, made
-        row = _row(one, *self._arrays[one.own_size], self.settings)
-        return row if one.own_size else replace(row, size=size)
+            if (size or own) not in self._arrays:
+                seen, made = (
+                    Images(self.names, at_size(p, size) if size else unresized(p, own))
+                    for p in (self.seen, self.made)
+                )
+                self._arrays[size or own] = seen, made
+        return replace(_row(one, *self._arrays[size or own], self.settings), size=size)
 
 
 @dataclass(eq=False)
