@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import shlex
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import toy
 import two_toy
 
 from neurodiffuse import builtin, reproduce
-from neurodiffuse.config import SECTIONS, TABLES, Config, resolve
+from neurodiffuse.config import SECTIONS, TABLES, Config, read_settings, resolve
 from neurodiffuse.config.sections import leaves
 from neurodiffuse.plugins import Registry
 
@@ -29,16 +31,13 @@ CHANGES = {
 }  # fmt: skip
 """A value of each key of each section that is not its default."""
 
-NEEDS = {
-    "features.alpha": (), "features.alphas": ("alpha=loo",), "features.alpha_per": ("alpha=loo",),
-    "features.bands": ("alpha=loo",), "features.leave_out": ("alpha=loo",),
-    "stages.without": ("generator=guided",), "metrics.metric": ("feature=colour",),
-    "metrics.feature": ("metric=latent-distance",),
-}  # fmt: skip
-"""What else must be set for a key to be accepted."""
-
-ENTRY = {"features": "colour", "stages": "recon", "metrics": "nearness"}
-EXTRA = {"features": "new-one", "stages": "zz", "metrics": "other"}
+TEXT = ("features.text.encoder=caption", "features.text.alpha=2")
+BASE = {
+    "features": ("colour", ("alpha=loo",), ()),
+    "stages": ("zz", ("generator=guided",), TEXT),
+    "metrics": ("far", ("metric=latent-distance", "feature=colour"), ()),
+}
+"""An entry of each table, what makes it complete, and what it needs elsewhere."""
 
 
 @pytest.fixture
@@ -68,8 +67,6 @@ def made(registry: Registry, *settings: str, subjects: tuple[str, ...] = ("01",)
 
 def test_every_key_of_every_section_is_known_here():
     """A key that is added to a configuration is tried below, or this fails."""
-    import dataclasses
-
     for name, cls in {**SECTIONS, **TABLES}.items():
         own = {part.name for part in dataclasses.fields(cls)} - {"options"}
         assert set(CHANGES[name]) == own, name
@@ -78,34 +75,42 @@ def test_every_key_of_every_section_is_known_here():
 @pytest.mark.parametrize("key", [f"{s}.{k}" for s, keys in CHANGES.items() for k in keys])
 def test_a_changed_setting_is_in_the_command_and_gives_the_run_again(wide, key):
     section, name = key.split(".")
-    where = f"{section}.{ENTRY[section]}" if section in ENTRY else section
-    value = CHANGES[section][name]
-    also = [f"{where}.{setting}" for setting in NEEDS.get(key, ())]
-    if key in ("features.encoder", "features.leave_out", "stages.generator", "stages.without"):
-        also += ["features.text.encoder=caption", "features.text.alpha=2"]
-    if key == "features.encoder":  # the generators need the one that is there
-        where, also = "features.text", ["features.text.alpha=2"]
-    config = made(wide, *also, f"{where}.{name}={value}")
-    assert config != made(wide, *also) or key == "features.encoder"
-    back = again(wide, config)
-    assert back == config
-    assert f"{where}.{name}=" in reproduce.command(config, wide, Path("out")) or name == "init"
+    entry, whole, elsewhere = BASE.get(section, ("", (), ()))
+    where = f"{section}.{entry}" if entry else section
+    also = [*elsewhere, *(f"{where}.{setting}" for setting in whole)]
+    if key == "features.encoder":  # the generators need the feature that is there
+        where, also = "features.text", list(TEXT)
+    config = made(wide, *also, f"{where}.{name}={CHANGES[section][name]}")
+    assert again(wide, config) == config
+    assert f"{where}.{name}=" in reproduce.command(config, wide, Path("out"))
 
 
-def test_new_entries_come_in_their_order_and_odd_values_survive(wide):
+def test_new_entries_come_in_their_order(wide):
     config = made(
         wide,
         "stages.zz.generator=paint", "stages.aa.generator=paint", "stages.aa.init=zz",
-        "features.new-one.encoder=colour", "features.new-one.alpha=inf"[:-3] + "3.5",
-        "metrics.other.metric=greedy", 'metrics.other.odd={"a.b" = [1, "x\\ny"], c = {d = true}}',
-        'metrics.other.empty={}', 'metrics.other.quoted="it\'s \\"so\\""',
+        "features.new-one.encoder=colour", "features.new-one.alpha=3.5",
         "seed=7", 'name="mine, renamed"', "datasets.toy.test=5",
         subjects=("01", "10"),
     )  # fmt: skip
     back = again(wide, config)
     assert back == config
     assert list(back.stages) == list(config.stages) == ["first", "recon", "zz", "aa"]
-    assert "\n" not in reproduce.command(config, wide, Path("out"))
+
+
+def test_odd_values_of_options_survive(wide):
+    options = {
+        "odd": {"a.b": [1, "x\ny"], "c": {"d": True}},
+        "empty": {},
+        "quoted": 'it\'s "so" = 5',
+        "none": [],
+    }
+    config = dataclasses.replace(made(wide), dataset_options=options)
+    line = reproduce.command(config, wide, Path("out"))
+    assert "\n" not in line
+    words = shlex.split(line)
+    given = [word for flag, word in itertools.pairwise(words) if flag == "--set"]
+    assert read_settings(given) == {"datasets": {"toy": options}}
 
 
 def test_what_the_recipe_says_itself_is_not_repeated(wide, tmp_path):

@@ -89,13 +89,13 @@ def share_interval(values: np.ndarray) -> Interval:
     With mean m, variance s² and n images the effective number of images is
     ``n m (1 - m) / s²``, at most `SPREAD` n (Dean & Pagano 2015, Survey Methodology 41: the
     interval for proportions of complex samples, here with Student's t). The bound matters near
-    the ceiling, where n images have seldom shown the rare failures that the mean is made of;
-    where all succeed it is the only thing that gives the interval a width.
+    the ceiling, where n images have seldom shown the rare failures that the mean is made of.
+    Where all images are at an end it is n, as for values that are 0 or 1.
     """
     n, m = len(values), float(values.mean())
     most = m * (1 - m)
     variance = max(float(values.var(ddof=1)), most / SPREAD)
-    effective = n * most / variance if most > 0 else SPREAD * n
+    effective = n * most / variance if most > 0 else n
     q = float(stats.t.ppf(0.975, n - 1))
     a = q * q / effective
     centre = (m + a / 2) / (1 + a)
@@ -137,13 +137,16 @@ def skewed_coverage(values: np.ndarray) -> float:
     """Return about how often a t interval of such values holds their mean.
 
     The term of skewness g in Edgeworth's expansion (Hall 1988, Annals of Statistics 16):
-    ``0.95 - (z⁴ + 2z² - 3) z φ(z) g² / 9n`` with z = 1.96.
+    ``0.95 - (z⁴ + 2z² - 3) z φ(z) g² / 9n`` with z = 1.96. A skewness within 1.96 of its
+    standard errors under a normal distribution counts as none.
     """
     n = len(values)
     if n < 3 or _constant(values):
         return 0.95
     g = float(stats.skew(values, bias=False))
     z = float(stats.norm.ppf(0.975))
+    if abs(g) < z * np.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3))):
+        return 0.95
     lost = (z**4 + 2 * z**2 - 3) * z * float(stats.norm.pdf(z)) * g**2 / (9 * n)
     return max(0.0, 0.95 - lost)
 

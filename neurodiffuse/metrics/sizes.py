@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,8 +17,8 @@ Size = tuple[int, int]
 Pictures = Sequence[np.ndarray] | np.ndarray
 """Pictures, uint8 (height, width, 3), of any sizes; or one array of all."""
 
-LEAST = 425
-"""Side to which pictures of several sizes are brought for metrics with a size of their own."""
+SQUARE = 425
+"""Side of pictures of many sizes for metrics that resize in a way of their own."""
 
 
 def has_own_size(cls: type, options: Mapping[str, Any]) -> bool:
@@ -49,23 +50,40 @@ def at_size(pictures: Pictures, size: Size) -> np.ndarray:
     return out
 
 
-def unresized(pictures: Pictures, size: Size) -> np.ndarray:
-    """Return pictures for metrics that resize them in their own way, as one array.
-
-    As they are, where all have one size; else each is brought by itself to a square that does not
-    depend on the others: of `LEAST` pixels, or as large as ``size``.
-    """
+def stacked(pictures: Pictures) -> Pictures:
+    """Return pictures as one array where all have one size, else as they are."""
     if isinstance(pictures, np.ndarray):
         return pictures
     first = pictures[0].shape
     values = np.empty((len(pictures), *first), np.uint8)
     for k in range(len(pictures)):
-        picture = pictures[k]
-        if picture.shape != first:
-            side = max(LEAST, *size)
-            return at_size(pictures, (side, side))
-        values[k] = picture
+        if pictures[k].shape != first:
+            return pictures
+        values[k] = pictures[k]
     return values
+
+
+def unresized(pictures: Pictures, own: int = 0) -> np.ndarray:
+    """Return pictures for a metric that resizes them in its own way, as one array.
+
+    As they are, where all have one size. Else each is brought by itself to the metric's ``own``
+    side; where that is unknown, to the size of more than half of them, which keep theirs, or to
+    a square of `SQUARE` pixels.
+    """
+    pictures = stacked(pictures)
+    if isinstance(pictures, np.ndarray):
+        return pictures
+    if own:
+        return at_size(pictures, (own, own))
+    sizes = Counter(pictures[k].shape[:2] for k in range(len(pictures)))
+    (most, count), *_ = sizes.most_common()
+    return at_size(pictures, most if 2 * count > len(pictures) else (SQUARE, SQUARE))
+
+
+def own_side(metric: object) -> int:
+    """Return the side to which a metric itself resizes pictures; 0 where it does not say."""
+    size = getattr(metric, "size", 0)
+    return size if isinstance(size, int) else 0
 
 
 def in_words(size: Size) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from neurodiffuse import metrics
 from neurodiffuse.files import write_json
-from neurodiffuse.metrics.sizes import Size, at_size, unresized
+from neurodiffuse.metrics.sizes import Size, at_size, own_side, stacked, unresized
 from neurodiffuse.run import Run
 from neurodiffuse.run.scoring import keeps_sizes, scoring_size
 from neurodiffuse.store import LatentFile, labels, load_arrays, load_images, sample_folder
@@ -57,18 +57,15 @@ def score_one(
     run = site.run
     ids = run.subject(subject).trials.images("test")
     size = None if keeps_sizes(run, name) else scoring_size(run, subject)
-    seen = site.keep(("seen", size), lambda: _seen(run, subject, ids, size))
+    raw = site.keep("seen", lambda: stacked(run.dataset.stimuli(ids).images))
+    own = own_side(run.metric(name))
+    seen = site.keep(
+        ("seen", size or own),
+        lambda: Images(ids, at_size(raw, size) if size else unresized(raw, own)),
+    )
     place = run.folder("generate", subject) / source / stage
     row, values = _compare(run, subject, name, seen, _samples(run, stage, place), size)
     return row | {"size": list(size) if size else None}, values
-
-
-def _seen(run: Run, subject: str, ids: tuple[str, ...], size: Size | None) -> Images:
-    """Return what was seen, at a size or as it is."""
-    stimuli = run.dataset.stimuli(ids)
-    if size is None:
-        return Images(ids, unresized(stimuli.images, scoring_size(run, subject)))
-    return Images(ids, at_size(stimuli.images, size))
 
 
 def _samples(run: Run, stage: str, place: Path) -> list[Path]:

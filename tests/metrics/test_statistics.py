@@ -40,30 +40,24 @@ def test_equal_means_summed_in_another_order_count_as_equal():
     assert _summary(values, null, higher=False).p == 1
 
 
-def test_bootstrap_interval_is_like_scipys_and_covers():
+def test_the_seed_settles_an_interval():
     values = np.random.default_rng(1).gamma(2, size=60)
-    expected = stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=5000, rng=np.random.default_rng(2)
-    ).confidence_interval
     interval = _summary(values, []).interval
-    width = expected.high - expected.low
-    np.testing.assert_allclose(interval, expected, atol=0.05 * width)
-    assert _summary(values, []).interval == interval  # the seed settles it
+    assert _summary(values, []).interval == interval
     assert _summary(values, [], seed=1).interval != interval
-    rng = np.random.default_rng(3)
-    inside = 0
-    for seed in range(200):
-        low, high = metrics.summary(
-            rng.normal(size=40), np.zeros(0), higher_is_better=True, chance=None,
-            bootstrap=300, seed=seed,
-        ).interval  # fmt: skip
-        inside += low <= 0 <= high
-    assert 0.89 <= inside / 200 <= 0.98
+    assert _summary(values, []).interval_method == "bootstrap-t"
+    shares = np.random.default_rng(1).beta(5, 1, size=60)
+    for said in ({"chance": 0.5}, {"share": True}):
+        found = metrics.summary(
+            shares, np.empty(0), higher_is_better=True, seed=0, **{"chance": None} | said
+        )
+        assert found.interval_method == "wilson"
 
 
 def test_two_images_and_one_in_a_summary():
     two = _summary([0.0, 1.0], [0.5, 0.2])
-    assert two.interval == (0.0, 1.0)
+    half = stats.t.ppf(0.975, 1) * 0.5
+    assert two.interval == pytest.approx((0.5 - half, 0.5 + half))
     assert two.p == pytest.approx(2 / 3)
     one = _summary([0.7], [0.7, 0.7], chance=None)
     assert (one.n, one.mean) == (1, 0.7)

@@ -227,8 +227,8 @@ def test_verdicts_tell_who_is_better():
         cell("Mean of subjects", "ssim", 0.1, 0.2),
     ]
     assert verdicts(found) == [
-        "Against sub-01 the average is better in SSIM and worse in SwAV (p < 0.05).",
-        "Against the mean of subjects no metric tells the average apart (all p ≥ 0.05).",
+        "Against sub-01 the average is better in SSIM and worse in SwAV (p < 0.05, Holm).",
+        "Against the mean of subjects no metric tells the average apart (all p ≥ 0.05, Holm).",
     ]
 
 

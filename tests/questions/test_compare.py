@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from scipy import stats
 
 from neurodiffuse.errors import ConfigError, DataError, RunError
 from neurodiffuse.questions import sheets
@@ -29,7 +30,7 @@ from neurodiffuse.questions.compare.entries import (
 )
 from neurodiffuse.questions.compare.exports import latex, markdown
 from neurodiffuse.questions.compare.published import STATUS, published
-from neurodiffuse.questions.compare.rows import Row, Value, of_published
+from neurodiffuse.questions.compare.rows import Row, Value, comparable, of_published
 from neurodiffuse.store import labels
 
 PIXCORR = Column("pixcorr", "pixcorr", '{"dialect": "brain-diffuser"}')
@@ -226,7 +227,7 @@ def test_an_ablation_is_rows_of_the_comparison(two, monkeypatch):
 def test_every_number_carries_its_own_protocol_test_set_status_and_source(decode_two):
     """Also a published one in a column that was computed in another way."""
     run = decode_two('metrics.ssim={metric="ssim",size=16}', "metrics.pix.metric=pixcorr", out="r")
-    place = compare([arm(run)])
+    place = compare([arm(run)], with_published=True)
     rows = {(r["name"], r["metric"]): r for r in table(place)}
     row = rows["Brain-Diffuser", "ssim"]
     assert row["protocol"] == "brain-diffuser, columnwise"
@@ -334,3 +335,53 @@ def test_command(two):
     assert "page: " in done.output
     unfinished = CliRunner().invoke(command, ["nowhere"], obj={"registry": two.registry})
     assert "not a run folder" in str(unfinished.exception)
+
+
+def test_runs_scored_at_other_sizes_are_other_columns_and_not_tested(decode_two):
+    one, two = decode_two("score.size=16", out="a"), decode_two("score.size=24", out="b")
+    place = compare([arm(one), arm(two, "other")])
+    rows = {(r["name"], r["protocol"]): r for r in table(place) if r["metric"] == "nearness"}
+    assert set(rows) == {("mine", "at 16 px"), ("other", "at 24 px")}
+    assert {r["p"] for r in rows.values()} == {"n/a"}
+    page = (place / "index.html").read_text()
+    assert "Nearness (16 px)" in page
+    assert "Nearness (24 px)" in page
+
+
+def test_published_rows_need_the_data_set_and_the_test_images_or_to_be_asked_for(two, monkeypatch):
+    names = {r.name for r in published()}
+    assert not any(comparable(r, arm(two)) for r in published())
+    nsd = dataclasses.replace(two, config=dataclasses.replace(two.config, dataset="nsd"))
+    monkeypatch.setattr(Arm, "ids", lambda *_: ("i",) * 982)
+    fit = {r.name for r in published() if comparable(r, arm(nsd))}
+    assert "Brain-Diffuser" in fit
+    assert names - fit == {"MindEye2", "MindEye2, subject 1", "Lin et al. 2022", "Brain-IT"}
+
+
+def test_published_rows_are_there_when_asked_for_only(decode_two):
+    run = decode_two("metrics.pix.metric=pixcorr", "score.size=16", out="r")
+    shown = [
+        {r["name"] for r in table(compare([arm(run)], with_published=asked))} - {"mine"}
+        for asked in (None, False, True)
+    ]
+    assert shown[0] == shown[1] == set()
+    assert "Brain-Diffuser" in shown[2]
+
+
+def test_differences_have_intervals_and_corrected_tests(decode_two):
+    one, two = decode_two(), decode_two("stages.recon.weight=0.9", out="heavy")
+    place = compare([arm(one), arm(two, "heavy")])
+    rows = [r for r in table(place) if r["name"] == "heavy" and r["p"] != "n/a"]
+    mine, theirs = arm(one).scores("01"), arm(two, "heavy").scores("01")
+    ps = []
+    for row in rows:
+        a, b = (np.asarray(s[row["metric"]].values) for s in (theirs, mine))
+        assert float(row["difference"]) == pytest.approx(np.mean(a - b), abs=1e-5)
+        if row["difference_low"] != "n/a":
+            expected = stats.ttest_1samp(a - b, 0).confidence_interval(0.95)
+            assert float(row["difference_low"]) == pytest.approx(expected.low, abs=1e-4)
+            assert float(row["difference_high"]) == pytest.approx(expected.high, abs=1e-4)
+        ps.append(float(row["p"]))
+    assert len(ps) == 2
+    smallest = min(rows, key=lambda r: float(r["p"]))
+    assert float(smallest["p_holm"]) == pytest.approx(min(1, 2 * min(ps)), rel=1e-4)

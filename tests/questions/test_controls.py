@@ -20,6 +20,7 @@ from neurodiffuse.questions.controls.ask import controls
 from neurodiffuse.questions.controls.command import controls as command
 from neurodiffuse.questions.controls.latents import derangement
 from neurodiffuse.questions.controls.plan import plan
+from neurodiffuse.report.wording import CEILING
 from neurodiffuse.store import LatentFile, labels, load_betas
 
 
@@ -51,7 +52,7 @@ def test_ceiling_decoded_floors_in_this_order_for_every_metric(asked):
     rows = table(place)
     for metric in run.config.metrics:
         mean = {name: float(r["mean"]) for (name, m), r in rows.items() if m == metric}
-        assert mean["True latents"] >= mean["Decoded"]
+        assert mean[CEILING] >= mean["Decoded"]
         for floor in ("Predictions shuffled", "Mean latents", "Labels shuffled"):
             assert mean["Decoded"] > mean[floor] + 0.05
     page = (place / "index.html").read_text()
@@ -168,7 +169,7 @@ def test_the_ceiling_is_painted_where_the_run_has_none(decode_two):
     run = decode_two("score.oracle=false", out="none")
     rows = table(controls(run, wanted=["ceiling"]))
     whole = table(controls(decode_two(out="whole"), wanted=["ceiling"]))
-    assert rows["True latents", "nearness"]["mean"] == whole["True latents", "nearness"]["mean"]
+    assert rows[CEILING, "nearness"]["mean"] == whole[CEILING, "nearness"]["mean"]
 
 
 def test_same_question_same_bytes(decode_two):

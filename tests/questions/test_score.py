@@ -295,3 +295,47 @@ def test_sizes_that_differ_inside_a_folder_are_remarked(call, recon, seen):
 def test_natural_order():
     names = ["img10", "img2", "b", "10", "9", "img2a", "²"]
     assert sorted(names, key=natural) == ["9", "10", "b", "img2", "img2a", "img10", "²"]
+
+
+def test_a_size_is_used_without_a_dialect_and_recorded(call, recon, seen, tmp_path):
+    out = tmp_path / "sized"
+    said = call(recon, seen, "--size", "20", "--out", str(out)).output
+    assert "dialect none, scored at 20 px" in said
+    facts = json.loads((out / "scores.json").read_text())
+    assert facts["settings"]["size"] == 20
+    assert {s["metric"]: s["size"] for s in facts["scores"]}["pixcorr"] == [20, 20]
+    with (out / "images.tsv").open() as file:
+        found = {row["name"]: float(row["pixcorr"]) for row in csv.DictReader(file, delimiter="\t")}
+    for name, value in found.items():
+        a, b = (
+            np.asarray(
+                Image.open(d / f"{name}.png").resize((20, 20), Image.Resampling.BICUBIC), float
+            ).ravel()
+            for d in (seen, recon)
+        )
+        assert value == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-5)
+
+
+def test_a_size_that_would_change_nothing_is_refused(call, recon, seen):
+    with pytest.raises(ConfigError, match="--size: it would change nothing"):
+        call(recon, seen, "--size", "20", "--dialect", "brain-diffuser")
+
+
+@pytest.mark.parametrize("more", [(), ("--size", "32")])
+def test_one_picture_of_another_size_changes_no_other_score(call, recon, seen, tmp_path, more):
+    """Also where it is the first."""
+    first = sorted(seen.iterdir(), key=lambda p: natural(p.name))[0]
+
+    def values(name):
+        call(recon, seen, *more, "--out", str(tmp_path / name))
+        with (tmp_path / name / "images.tsv").open() as file:
+            return {r["name"]: r for r in csv.DictReader(file, delimiter="\t")}
+
+    before = values("before")
+    with Image.open(first) as image:
+        image.crop((0, 0, image.width, image.height - 1)).save(first)
+    after = values("after")
+    assert before[first.stem]["pixcorr"] != after[first.stem]["pixcorr"]
+    for name in set(before) - {first.stem}:
+        for metric in ("pixcorr", "ssim-2d", "ssim-columnwise"):
+            assert before[name][metric] == after[name][metric]

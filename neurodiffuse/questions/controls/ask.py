@@ -113,8 +113,8 @@ def order_of(found: Sequence[Cell], kinds: dict[int, str], subject: str) -> list
     if held and {"ceiling", "floor"} <= set(kinds.values()):
         out.insert(
             0,
-            f"Decoded is clearly above every floor (p < 0.05, Holm) and not above the ceiling in "
-            f"{wording.joined(held)}.",
+            f"Ceiling ≥ decoded > every floor in {wording.joined(held)}. By the paired tests every "
+            "floor is worse, p < 0.05 (Holm); the ceiling (true latents) is compared by its mean.",
         )
     return out
 

@@ -15,7 +15,7 @@ from neurodiffuse.budget import scores
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.executor import Work
 from neurodiffuse.machine import Machine
-from neurodiffuse.metrics.sizes import Pictures, Size, at_size, unresized
+from neurodiffuse.metrics.sizes import Pictures, Size, at_size, own_side, unresized
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.score import choice, folders
@@ -28,24 +28,18 @@ class Settings:
     """What was asked for; ``permutations`` None is each metric's own number.
 
     ``size`` is the side at which metrics without size or dialect of their own compare; 0 is the
-    size of the first picture that was made. An empty ``dialect`` is that of Brain-Diffuser, or
-    none where a size is given.
+    size of the first picture that was made.
     """
 
     recon: Path
     seen: Path
     metrics: tuple[str, ...] = ()
-    dialect: str = ""
+    dialect: str = "brain-diffuser"
     pair_by: str = "name"
     bootstrap: int = 2000
     permutations: int | None = None
     seed: int = 0
     size: int = 0
-
-    @property
-    def spoken(self) -> str:
-        """The dialect that metrics are asked to have."""
-        return self.dialect or ("none" if self.size else "brain-diffuser")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +84,7 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     RunError
         If there is too little memory.
     """
-    ready, skipped = choice.chosen(registry, settings.metrics, settings.spoken, machine)
+    ready, skipped = choice.chosen(registry, settings.metrics, settings.dialect, machine)
     if settings.size and all(one.own_size for one in ready):
         raise ConfigError(
             f"--size: it would change nothing: {listing(one.name for one in ready)} have sizes of "
@@ -99,7 +93,6 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     found = folders.pairs(settings.recon, settings.seen, settings.pair_by)
     _check_memory(found, ready, machine, settings.size)
     made, seen = folders.read(found.made), folders.read(found.seen)
-    size = size_of(settings, made)
     executor, tasks = machine.executor, [(one.name,) for one in ready]
     work: Work = Here(settings, ready, found.names, seen, made)
     if executor.apart:
@@ -107,7 +100,7 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
     done = executor.run(work, tasks, quiet=quiet)
     rows = dict(progress(done, "scores", total=len(tasks), quiet=quiet))
     said = (
-        folders.of_several_sizes(pictures, files[0].parent, size)
+        folders.of_several_sizes(pictures, files[0].parent)
         for pictures, files in ((seen, found.seen), (made, found.made))
     )
     remarks = tuple(text for text in said if text)
@@ -170,21 +163,23 @@ class Here:
 
     def __post_init__(self) -> None:
         """Know no pair of arrays yet."""
-        self._arrays: dict[bool, tuple[Images, Images]] = {}
+        self._arrays: dict[object, tuple[Images, Images]] = {}
         self._making = threading.Lock()
 
     def __call__(self, task: tuple[str]) -> Row:
         """Return the row of a metric by its name."""
         (name,) = task
         one = next(one for one in self.ready if one.name == name)
-        size = size_of(self.settings, self.made)
+        size = None if one.own_size else size_of(self.settings, self.made)
+        own = own_side(one.metric)
         with self._making:
-            if one.own_size not in self._arrays:
-                ready = unresized if one.own_size else at_size
-                seen, made = (Images(self.names, ready(p, size)) for p in (self.seen, self.made))
-                self._arrays[one.own_size] = seen, made
-        row = _row(one, *self._arrays[one.own_size], self.settings)
-        return row if one.own_size else replace(row, size=size)
+            if (size or own) not in self._arrays:
+                seen, made = (
+                    Images(self.names, at_size(p, size) if size else unresized(p, own))
+                    for p in (self.seen, self.made)
+                )
+                self._arrays[size or own] = seen, made
+        return replace(_row(one, *self._arrays[size or own], self.settings), size=size)
 
 
 @dataclass(eq=False)
@@ -210,7 +205,7 @@ class Elsewhere:
 
     def _opened(self) -> Here:
         settings, machine = self.settings, Machine(self.device, self.memory)
-        ready, _ = choice.chosen(installed(), settings.metrics, settings.spoken, machine)
+        ready, _ = choice.chosen(installed(), settings.metrics, settings.dialect, machine)
         made, seen = folders.read(self.pairs.made), folders.read(self.pairs.seen)
         return Here(settings, ready, self.pairs.names, seen, made)
 

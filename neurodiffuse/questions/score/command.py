@@ -93,6 +93,7 @@ def score(
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
+    dialect = dialect or ("none" if size else "brain-diffuser")
     settings = ask.Settings(
         recon, seen, names, dialect, pair_by, bootstrap, permutations, seed, size or 0
     )

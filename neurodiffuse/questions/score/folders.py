@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
-from neurodiffuse.metrics.sizes import LEAST, Pictures, Size
+from neurodiffuse.metrics.sizes import Pictures
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -109,17 +109,15 @@ def read(files: Sequence[Path]) -> Pictures:
     return values
 
 
-def of_several_sizes(pictures: Pictures, folder: Path, size: Size) -> str:
+def of_several_sizes(pictures: Pictures, folder: Path) -> str:
     """Return a remark where the pictures of a folder do not all have one size, else nothing."""
     sizes = Counter(one.shape[:2] for one in pictures)
     if len(sizes) == 1:
         return ""
-    (most, count), *others = sizes.most_common()
-    side = max(LEAST, *size)
+    (most, count), *_ = sizes.most_common()
     return (
-        f"{folder}: {count} of {len(pictures)} pictures have {most[1]} x {most[0]} pixels, others "
-        f"another size, such as {others[0][0][1]} x {others[0][0][0]}; each was resized by itself, "
-        f"to {side} pixels for metrics with a dialect or size of their own."
+        f"{len(pictures) - count} of {len(pictures)} pictures in {folder} have another size than "
+        f"the {most[1]} x {most[0]} pixels of most; pictures were resized one by one."
     )
 
 

@@ -71,7 +71,7 @@ def notes(found: Scored) -> list[str]:
 
 def heading(found: Scored) -> str:
     """Return which pictures were scored, how many, and in whose dialect."""
-    n, dialect = len(found.names), found.settings.spoken
+    n, dialect = len(found.names), found.settings.dialect
     sizes = dict.fromkeys(in_words(row.size) for row in found.rows if row.size)
     return ", ".join(
         [
@@ -138,8 +138,7 @@ def _cells(row: Row) -> list[str]:
 def _facts(found: Scored) -> dict[str, Any]:
     settings = dataclasses.asdict(found.settings)
     return {
-        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
-        | {"dialect": found.settings.spoken},
+        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()},
         "version": __version__,
         "n": len(found.names),
         "scores": [
