@@ -89,29 +89,30 @@ def remark_on_spreads(spreads: Mapping[str, float], remedy: str) -> tuple[Remark
     return (Remark(text, "warning"),)
 
 
-def standardised(betas: np.ndarray, path: Path) -> np.ndarray:
+def standardised(betas: np.ndarray, of: np.ndarray, path: Path) -> np.ndarray:
     """Return the betas of a run z-scored by voxel (ddof 1), float32; what does not vary is 0.
 
     Parameters
     ----------
     betas
         (n_trials, n_voxels).
+    of
+        bool (n_trials,): the trials of which mean and standard deviation are taken.
     path
-        The file that they are of, for the message.
+        The file that the betas are of, for the message.
 
     Raises
     ------
     DataError
-        If there is one trial only.
+        If fewer than two trials are to be taken.
     """
-    if len(betas) < 2:
+    if of.sum() < 2:
         raise DataError(
             f"{path}: standardise=run needs two or more trials in a file of betas, and this one "
-            "has one."
+            f"has {int(of.sum())}."
         )
-    centred = betas - betas.mean(axis=0, dtype=np.float64)
-    sd = centred.std(axis=0, ddof=1)
-    return np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0).astype(np.float32)
+    mean, sd = betas[of].mean(axis=0, dtype=np.float64), betas[of].std(axis=0, ddof=1, dtype="f8")
+    return np.divide(betas - mean, sd, out=np.zeros(betas.shape), where=sd > 0).astype(np.float32)
 
 
 def _values(path: Path, volumes: Sequence[int]) -> list[np.ndarray]:

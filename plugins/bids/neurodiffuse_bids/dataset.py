@@ -16,7 +16,7 @@ from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers import volumes
 from neurodiffuse.readers.noting import files_read_by, note_read
 from neurodiffuse.readers.pictures import ImageFiles
-from neurodiffuse.readers.spread import remark_on_spreads, spread_of_files, standardised
+from neurodiffuse.readers.spread import standardised
 from neurodiffuse.types import Dataset, Remark, Stimuli, Subject
 from neurodiffuse_bids import aliases
 from neurodiffuse_bids import split as rules
@@ -30,6 +30,7 @@ from neurodiffuse_bids.responses import Wanted, read_responses
 from neurodiffuse_bids.series import NoBetasError, is_alike
 from neurodiffuse_bids.sidecars import Sidecars, read_json
 from neurodiffuse_bids.stimuli import Pictures
+from neurodiffuse_bids.units import about_units, basis
 
 MASKS = ("nsdgeneral", "visual", "visualcortex", "VC", "brain", "mask")
 """What is decoded from unless told otherwise: the first of these that a subject has, else all."""
@@ -104,8 +105,8 @@ class BidsDataset(Dataset):
         What to do when copies of one picture, files of the same content, are in training and in
         test: ``warn``; move them all to the test set (``together``); ``refuse``.
     standardise
-        ``run``: z-score each voxel within each file of betas, over all of the trials in use,
-        training and test, for runs in different units.
+        ``run``: z-score each voxel within each file of betas, for runs in different units, by
+        the file's training trials; by its test trials where it has less than two others.
     cache_dir
         Where the index of file names is kept; empty: ``$XDG_CACHE_HOME/neurodiffuse/bids`` or
         ``~/.cache/neurodiffuse/bids``.
@@ -194,13 +195,16 @@ class BidsDataset(Dataset):
         100 MB of an image are held at once.
         """
         sidecars, about = Sidecars(self._root()), self._open(label)
+        done = 0
         for part in about.responses:
             files = [file.path for file in part.series.files]
             rows = [row.volume for row in part.rows]
+            sides = about.subject.trials.split[done : done + len(rows)]
+            done += len(rows)
             if rows:
                 grid = about.subject.grid
                 found = volumes.responses(files, rows, grid, voxels, sidecars.factor)
-                yield standardised(found, files[0]) if self.standardise else found
+                yield standardised(found, basis(sides), files[0]) if self.standardise else found
 
     def fingerprint(self, label: str) -> str:
         """Return a digest of the trials and of the names and sizes of the files of betas."""
@@ -305,7 +309,11 @@ class BidsDataset(Dataset):
             if not len(trials):
                 raise DataError(f"{who}: no trial has a stimulus and a side of the split.")
             sidecars = Sidecars(root)
-            remarks = (*remarks, *about_split, *self._about_spread(kept, sidecars))
+            remarks = (
+                *remarks,
+                *about_split,
+                *about_units(kept, trials.split, sidecars, self.standardise),
+            )
             about = Subject(label, grid, trials, rois, mask, anatomy, first["task"], remarks)
             self._opened[label] = _Open(about, kept, regions, Reader(grid), tables, legends)
         return self._opened[label]
@@ -408,22 +416,6 @@ class BidsDataset(Dataset):
         for path in self._tables[label]:
             note_read(path)
         return frozenset(row.stimulus for part in parts for row in part.rows)
-
-    def _about_spread(self, parts: Sequence[Responses], sidecars: Sidecars) -> tuple[Remark, ...]:
-        """Return a warning when the numbers of some runs are far larger than those of others."""
-        if self.standardise:
-            text = "betas: z-scored within each run over all its trials (standardise = run)"
-            return (Remark(text),)
-        spreads = {}
-        for part in parts:
-            paths = [file.path for file in part.series.files]
-            rows = [row.volume for row in part.rows]
-            spreads[paths[0].name] = spread_of_files(paths, rows, sidecars.factor)
-        return remark_on_spreads(
-            spreads,
-            "Correct ScaleFactor in the JSON file of integers, or z-score the trials of each run: "
-            "--set datasets.bids.standardise=run.",
-        )
 
     # --- places -------------------------------------------------------------------------------
 

@@ -326,10 +326,21 @@ def test_runs_in_other_units_are_told_and_can_be_standardised(empty):
     got = np.vstack(list(scored.betas("01", coded.ALL)))
     for numbers, part in zip(RUNS, (got[:4], got[4:]), strict=True):
         x = np.array(numbers, float)
-        z = (x - x.mean()) / x.std(ddof=1)
+        train = x[x % 2 == 0]
+        z = (x - train.mean()) / train.std(ddof=1)
         expected = z[:, None] * np.sign(coded.PATTERN.ravel())
         np.testing.assert_allclose(part, expected, rtol=1e-3, atol=1e-4)
     assert scored.fingerprint("01") != data.fingerprint("01")
+
+
+def test_a_run_of_test_trials_is_standardised_by_them_and_that_is_told(empty):
+    coded.plain(empty, ((2, 4, 6), (3, 5, 7)))
+    data = opened(empty, standardise="run")
+    assert "warning: betas: z-scored by run (standardise = run), and 1 of 2" in coded.remarks(data)
+    assert "task-look_run-02" in coded.remarks(data)
+    got = np.vstack(list(data.betas("01", coded.ALL)))
+    expected = np.array([-1, 0, 1])[:, None] * np.sign(coded.PATTERN.ravel())
+    np.testing.assert_allclose(got, np.vstack([expected, expected]), rtol=1e-3, atol=1e-4)
 
 
 def test_standardising_one_trial_is_refused(empty):
