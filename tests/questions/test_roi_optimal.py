@@ -517,3 +517,19 @@ def test_command_refuses_a_subject_that_the_run_has_not(registry, run):
         registry, "--run", str(run.path), "--roi", "V1", "--reference-as", "colours=vdvae"
     )
     assert "Did you mean 'colour'" in str(result.exception)
+
+
+def test_a_region_that_has_other_voxels_by_now_is_another_answer(run, monkeypatch):
+    import toy
+
+    first = roi_optimal(run, question("FFA1", "V1"))
+    assert roi_optimal(run, question("FFA1", "V1")) == first
+    real = toy.Toy.roi
+    monkeypatch.setattr(
+        toy.Toy, "roi", lambda self, s, n: np.roll(real(self, s, n), 3 * (n == "FFA1"))
+    )
+    second = roi_optimal(run, question("FFA1", "V1"))
+    assert second != first
+    one, two = (next(f.glob("sub-01/**/FFA1/*.png")).read_bytes() for f in (first, second))
+    assert one != two
+    assert roi_optimal(run, question("FFA1", "V1")) == second

@@ -14,10 +14,11 @@ import toy
 from PIL import Image
 
 from neurodiffuse import builtin, pipeline, plan_text
-from neurodiffuse.config import resolve
+from neurodiffuse.config import resolve, vary
 from neurodiffuse.errors import RunError
 from neurodiffuse.plan import plan_of
 from neurodiffuse.plugins import Registry
+from neurodiffuse.questions.branches import branch, grow
 from neurodiffuse.run import Run, changes, hashing, inputs, opened
 from neurodiffuse_bids import hooks
 
@@ -387,6 +388,25 @@ def test_a_run_from_before_notes_goes_on_and_is_checked_as_it_was(study, decode)
     moved = study.folder / "elsewhere"
     shutil.copytree(study.root, moved)
     refused(decode, "dataset_options.root", "--from mask", root=str(moved))
+
+
+def test_a_branch_is_computed_again_when_its_own_region_changed(study, decode):
+    run = decode(until="score")
+
+    def voxels() -> int:
+        config = vary(run.registry, run.config, ["mask.select=V1"])
+        fresh = pipeline.reopen(run.path, run.registry, quiet=True)
+        own = branch(
+            fresh, "narrow", ("mask", "fit", "predict", "generate", "score"), config=config
+        )
+        grow(own)
+        return len(np.load(own.folder("fit", "01") / "voxels0.npy"))
+
+    assert voxels() == (study.labels == 1).sum()
+    study.labels[0] = 1
+    study.image(f"{ANAT}seg-areas_dseg.nii", study.labels.astype(np.int16))
+    assert voxels() == (study.labels == 1).sum() > np.prod(SHAPE) // 4
+    decode(until="score")  # the run itself does not read it
 
 
 # --- while it computes -----------------------------------------------------------------------
