@@ -17,6 +17,7 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.score import choice, folders
+from neurodiffuse.readers.pictures import read_picture
 from neurodiffuse.types import Images
 from neurodiffuse.work import installed
 
@@ -108,7 +109,7 @@ def memory_needed(found: folders.Pairs, ready: Sequence[choice.Chosen], machine:
     them.
     """
     n = len(found.names)
-    seen, made = (folders.picture(files[0]).shape[:2] for files in (found.seen, found.made))
+    seen, made = (read_picture(files[0]).shape[:2] for files in (found.seen, found.made))
     both = scores.pictures(n, seen) + scores.pictures(n, made)
     most = max(scores.of_pictures(one.metric, n, seen, made) for one in ready)
     held = both + max(most, scores.page(n, seen, made))
