@@ -23,7 +23,7 @@ LONGEST = 2**15 - 1
 def mask_image(voxels: np.ndarray, grid: Grid) -> Nifti1Image:
     """Return a mask, bool (grid.size,), as an image of zeros and ones (uint8, millimetres).
 
-    A grid that is too long for NIfTI-1, such as the vertices of a surface, becomes NIfTI-2.
+    Without a place in the world, qform and sform have code 0. A grid that is too long for NIfTI-1, such as the vertices of a surface, becomes NIfTI-2.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def mask_image(voxels: np.ndarray, grid: Grid) -> Nifti1Image:
     kind = Nifti1Image if max(grid.shape) <= LONGEST else Nifti2Image
     image = kind(_on(voxels, grid).astype(np.uint8).reshape(grid.shape), grid.affine)
     image.header.set_xyzt_units("mm")
-    return image
+    return _without_place(image) if not grid.placed else image
 
 
 def to_image(values: np.ndarray, voxels: np.ndarray, grid: Grid) -> Nifti1Image:
@@ -75,6 +75,13 @@ def to_image(values: np.ndarray, voxels: np.ndarray, grid: Grid) -> Nifti1Image:
     masker = NiftiMasker(mask_image(voxels, grid)).fit()
     image = masker.inverse_transform(np.asarray(values, dtype=np.float32))
     image.header.set_xyzt_units("mm")  # the masker forgets the units of its mask
+    return _without_place(image) if not grid.placed else image
+
+
+def _without_place(image: Nifti1Image) -> Nifti1Image:
+    """Return an image whose header says that it is not known where its voxels lie."""
+    image.set_qform(None, 0)
+    image.set_sform(None, 0)
     return image
 
 

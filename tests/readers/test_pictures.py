@@ -115,7 +115,9 @@ GIVEN: dict[str, tuple[Callable[[Path], object], np.ndarray]] = {
     ),
     "pages.tif": (lambda p: IMAGE.save(p, save_all=True, append_images=[OTHER]), SEEN),
     "cmyk.tif": (
-        lambda p: Image.merge("CMYK", [*Image.fromarray(255 - SEEN).split(), Image.new("L", (SIDE, SIDE))]).save(p),
+        lambda p: Image.merge(
+            "CMYK", [*Image.fromarray(255 - SEEN).split(), Image.new("L", (SIDE, SIDE))]
+        ).save(p),
         SEEN,
     ),
 }  # fmt: skip

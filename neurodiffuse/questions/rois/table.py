@@ -55,7 +55,7 @@ def inside(dataset: Dataset, about: Subject, expression: str, where: str) -> np.
     ConfigError
         If it cannot be read or names an unknown region; ``where`` is the option it came from.
     """
-    known = [roi.name for roi in about.rois]
+    known = [*(roi.name for roi in about.rois), *about.absent]
     try:
         parsed = rois.parse(expression, known=known)
         return rois.evaluate(parsed, lambda n: dataset.roi(about.label, n), about.grid.size)
@@ -150,6 +150,8 @@ def describe(
         lines.append(f"not in the mask: {listing(absent, most=12)}")
     if left_out:
         lines.append(f"and {left_out:,} more in detail: --all lists them")
+    kinds = ("warning", "note", "left out")
+    lines += [r.words for r in sorted(about.remarks, key=lambda r: kinds.index(r.kind))]
     return "\n".join(lines)
 
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers import volumes
+from neurodiffuse.readers.grids import why_unplaced
 from neurodiffuse.readers.pictures import ImageFiles
-from neurodiffuse.types import Dataset, Stimuli, Subject
+from neurodiffuse.readers.remarks import Remarks
+from neurodiffuse.types import Dataset, Grid, Stimuli, Subject
 from neurodiffuse_bids import aliases
 from neurodiffuse_bids import split as rules
 from neurodiffuse_bids.events import TABLES, Responses, Row, Tables, trials_of
+from neurodiffuse_bids.finding import Finder
+from neurodiffuse_bids.grids import betas_grid
 from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
 from neurodiffuse_bids.places import cache_folder, root_folder
-from neurodiffuse_bids.regions import Reader, Region, find_anatomy, find_regions
-from neurodiffuse_bids.series import find_series, is_alike
+from neurodiffuse_bids.regions import Reader, Region, find_anatomy
+from neurodiffuse_bids.series import find_series, is_alike, on_surfaces
 from neurodiffuse_bids.sidecars import Sidecars, read_json
 from neurodiffuse_bids.stimuli import Pictures, bare
 
@@ -37,6 +41,7 @@ class _Open:
     subject: Subject
     responses: tuple[Responses, ...]
     regions: Mapping[str, Region]
+    absent: Mapping[str, str]
     reader: Reader = field(compare=False)
 
 
@@ -67,6 +72,15 @@ class BidsDataset(Dataset):
         Where the images and captions are, unless in ``stimuli/`` and ``stimuli/captions.tsv``.
     events_dir
         Another BIDS data set to take the events from: the raw one, for instance.
+    affine_from
+        An image whose place in the world is that of all images of its shape that have none: with
+        sform and qform code 0, or the identity as affine. Their voxels must be in its order.
+    resample
+        Bring masks, segmentations and maps that are in the betas' space and on another grid to
+        the betas' grid, each voxel from the nearest one. Betas are never resampled.
+    lookup
+        A table of names for the labels of segmentations that have none of their own: a
+        ``FreeSurferColorLUT.txt``, or a .tsv with ``index`` and ``name``.
     alias_file
         A TOML file or a table with names for unions of regions.
     cache_dir
@@ -90,6 +104,9 @@ class BidsDataset(Dataset):
         stimuli_dir: str = "",
         captions_file: str = "",
         events_dir: str = "",
+        affine_from: str = "",
+        resample: bool = False,
+        lookup: str = "",
         alias_file: str = "",
         cache_dir: str = "",
     ) -> None:
@@ -112,6 +129,9 @@ class BidsDataset(Dataset):
         self.stimuli_dir = stimuli_dir
         self.captions_file = captions_file
         self.events_dir = events_dir
+        self.affine_from = affine_from
+        self.resample = resample
+        self.lookup = lookup
         self.alias_file = alias_file
         self.cache_dir = cache_dir
         self._opened: dict[str, _Open] = {}
@@ -142,11 +162,12 @@ class BidsDataset(Dataset):
         100 MB of an image are held at once.
         """
         sidecars, about = Sidecars(self._root()), self._open(label)
+        target = about.reader.target
         for part in about.responses:
             files = [file.path for file in part.series.files]
             rows = [row.volume for row in part.rows]
             if rows:
-                yield volumes.responses(files, rows, about.subject.grid, voxels, sidecars.factor)
+                yield volumes.responses(files, rows, target, voxels, sidecars.factor)
 
     def fingerprint(self, label: str) -> str:
         """Return a digest of the trials and of the names and sizes of the files of betas."""
@@ -159,6 +180,11 @@ class BidsDataset(Dataset):
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
         subject = self._open(label)
+        if name in subject.absent:
+            raise DataError(
+                f"sub-{label}: the region {name!r} is of a file that was left out. "
+                f"{subject.absent[name]}"
+            )
         if name not in subject.regions:
             raise MissingDataError(
                 f"sub-{label}: no region {name!r}.{near(name, subject.regions)} "
@@ -203,24 +229,42 @@ class BidsDataset(Dataset):
             files = self._files(label, root)
             responses = self._responses(label, files)
             first = responses[0].series.files[0]
-            grid = replace(responses[0].grid, space=first["space"])
-            for part in responses:
-                volumes.check_grid(part.series.files[0].path, part.grid, grid, first.path)
+            remarks = Remarks(root)
+            grid = betas_grid(responses, self._template(), remarks)
+            target = volumes.Target(grid, self._template(), self.resample)
             rows = [row for part in responses for row in part.rows]
             trials, kept = trials_of(responses, self._sides(label, rows))
+            for file in on_surfaces(files, self.betas_filter or {}):
+                remarks.add(file.path, "betas on a surface are not read, volumes are", "left out")
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and not is_alike(f, first)]
-            regions = find_regions(others, first, grid, Sidecars(root), self.regions_filter or {})
+            reader = Reader(target)
+            lookup = Path(self.lookup).expanduser().absolute() if self.lookup else None
+            finder = Finder(others, first, reader, Sidecars(root), remarks, lookup)
+            found = finder.regions(self.regions_filter or {})
+            lost = {name: found.absent[name] for name in found.absent if name in found.claimed}
+            lost |= aliases.lost_unions(lost)
             source = Path(self.alias_file).expanduser() if self.alias_file else None
             own = aliases.read_aliases(source) if source else {}
-            regions = aliases.with_aliases(regions, own, source)
-            mask = next((m for m in MASKS if m in regions), "all")
+            regions = aliases.with_aliases(found.found, own, source, lost)
+            absent = {n: why for n, why in (found.absent | lost).items() if n not in regions}
+            mask = next((m for m in MASKS if m in regions or m in lost), "all")
             rois = tuple(region.roi for region in regions.values())
-            anatomy = find_anatomy(files, first)
+            anatomy = find_anatomy(files, first, grid, remarks)
             if not len(trials):
                 raise DataError(f"{who}: no trial has a stimulus and a side of the split.")
-            about = Subject(label, grid, trials, rois, mask, anatomy, first["task"])
-            self._opened[label] = _Open(about, kept, regions, Reader(grid))
+            about = Subject(
+                label,
+                grid,
+                trials,
+                rois,
+                mask,
+                anatomy,
+                first["task"],
+                remarks.all(),
+                tuple(absent),
+            )
+            self._opened[label] = _Open(about, kept, regions, absent, reader)
         return self._opened[label]
 
     def _files(self, label: str, root: Path) -> tuple[BidsFile, ...]:
@@ -247,7 +291,7 @@ class BidsDataset(Dataset):
         reader = Tables(self.stimulus_column, self._stimuli())
         out = []
         for series in found:
-            grid, count = volumes.grid_of(series.files[0].path)
+            grid, count = volumes.grid_of(series.files[0].path, template=self._template())
             if len(series.files) > 1:  # the headers of the others are read with their data
                 count = len(series.files)
             out.append(Responses(series, grid, reader.rows(series, tables, count)))
@@ -302,6 +346,18 @@ class BidsDataset(Dataset):
 
     def _cache(self) -> Path:
         return cache_folder(self.cache_dir)
+
+    def _template(self) -> Grid | None:
+        """Return the grid of the image that gives a place to others, if the user named one."""
+        if not self.affine_from:
+            return None
+        path = Path(self.affine_from).expanduser().absolute()
+        grid, _ = volumes.grid_of(path)
+        if not grid.placed:
+            raise DataError(
+                f"{volumes.AFFINE_FROM}: {path} has no place either, {why_unplaced(grid)}."
+            )
+        return grid
 
     def _stimuli(self) -> Pictures:
         if self._pictures is None:
