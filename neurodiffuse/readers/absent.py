@@ -1,8 +1,7 @@
-"""Files whose content is not on this machine: DataLad's, git-annex's and Git LFS's places for it."""
+"""Files whose content is not on this machine: links and pointers of DataLad and Git LFS."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 _POINTERS = {
@@ -15,7 +14,7 @@ _POINTERS = {
 def why_absent(path: Path) -> str:
     """Return why a file has no content here and what fetches it; empty where it has."""
     if path.is_symlink() and not path.exists():
-        target = os.readlink(path)
+        target = str(path.readlink())
         how = f"datalad get {path}" if "annex" in Path(target).parts or ".git" in target else ""
         return (
             f"the link leads nowhere (to {target}). "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from nibabel.affines import voxel_sizes
@@ -83,7 +84,9 @@ def align(own: Grid, grid: Grid) -> Alignment | None:
     voxels = float(np.abs(apart).max())
     mm = float(np.linalg.norm(apart @ grid.affine[:3, :3].T, axis=1).max())
     entries = np.abs(own.affine[:3, :3] - grid.affine[:3, :3] @ turn).max()
-    is_rounded = entries <= ROUNDING and voxels < ROUNDED
+    origin = grid.affine[:3, :3] @ offset + grid.affine[:3, 3]
+    shift = np.abs(own.affine[:3, 3] - origin).max() / (1 + offset.sum())
+    is_rounded = max(entries, shift) <= ROUNDING and voxels < ROUNDED
     return Alignment(axes, flipped, mm, voxels, voxels < TOLERANCE or bool(is_rounded))
 
 
@@ -125,11 +128,19 @@ def _placed_apart(own: Grid, grid: Grid) -> list[str]:
     return parts
 
 
+def on_grid(image: Any, grid: Grid) -> Any:
+    """Return an image made on a grid; without a place where the grid has none."""
+    if not grid.placed:
+        image.set_qform(None, 0)
+        image.set_sform(None, 0)
+    return image
+
+
 def why_unplaced(grid: Grid) -> str:
     """Return how a header without a place says so."""
     if np.array_equal(grid.affine, np.eye(4)):
-        return "its affine is the identity"
-    return "its header has sform and qform code 0"
+        return "the affine is the identity"
+    return "sform and qform code are 0"
 
 
 def times(shape: Shape) -> str:

@@ -107,7 +107,8 @@ def _is_grey16(image: Image.Image) -> bool:
     """Return whether the file holds 16-bit grey, which Pillow opens as ``I;16`` or ``I``."""
     if image.mode.startswith("I;16"):
         return True
-    stored = image.tile[0][3] if image.mode == "I" and image.tile else ""
+    tiles = getattr(image, "tile", ())
+    stored = tiles[0][3] if image.mode == "I" and tiles else ""
     return str(stored[0] if isinstance(stored, tuple) else stored) in ("I;16", "I;16B", "I;16L")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,9 @@ from neurodiffuse.types import Grid
 
 CHUNK = 96 * 2**20
 """Bytes of a 4D file that are held at once, as float64."""
+
+BETWEEN = 1e-6
+"""Voxels by which a place between two voxels may be missed in rounding."""
 
 VOLUMES = (".nii", ".nii.gz", ".mgz", ".mgh")
 """The ends of the names of volumes that are read."""
@@ -101,21 +103,17 @@ def values(path: Path, target: Target) -> np.ndarray:
 
 
 def _nearest(data: np.ndarray, own: Grid, grid: Grid, outside: float) -> np.ndarray:
-    """Return for each voxel of a grid the value of the nearest one of an image."""
-    from nilearn.image import resample_img
+    """Return for each voxel of a grid the value of the voxel of an image that it lies in.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nilearn remarks on NaN, which stay as they are
-        image = resample_img(
-            nib.Nifti1Image(data, own.affine, dtype=data.dtype),
-            target_affine=grid.affine,
-            target_shape=grid.shape,
-            interpolation="nearest",
-            fill_value=outside,
-            force_resample=True,
-            copy_header=True,
-        )
-    return np.asarray(image.dataobj).astype(data.dtype, copy=False).ravel()
+    Where it lies between two, as when voxels are halved, it takes the later one.
+    """
+    way = np.linalg.inv(own.affine) @ grid.affine
+    index = np.indices(grid.shape).reshape(3, -1)
+    at = np.floor(way[:3, :3] @ index + way[:3, 3:] + 0.5 + BETWEEN).astype(np.int64)
+    inside = ((at >= 0) & (at < np.array(data.shape)[:, None])).all(axis=0)
+    out = np.full(grid.size, outside, data.dtype)
+    out[inside] = data[tuple(at[:, inside])]
+    return out
 
 
 def responses(
@@ -176,8 +174,8 @@ def check_grid(path: Path, own: Grid, grid: Grid, first: Path) -> Alignment:
     if way is None or not way.is_same:
         unplaced = own.placed != grid.placed
         remedy = (
-            f"If their voxels are in the same order, give both one place: --set {AFFINE_FROM}=FILE, "
-            "an image of this shape that has it."
+            "If their voxels are in the same order, give both one place: --set "
+            f"{AFFINE_FROM}=FILE, an image of this shape that has it."
             if unplaced
             else "All betas of a subject share one grid, and are not resampled here: write those "
             "of this file again on the others' grid, with the tool that made them."

@@ -102,7 +102,7 @@ class Run:
 
         about = self.subject(subject)
         known = [roi.name for roi in about.rois]
-        parsed = rois.parse(expression, known=[*known, *about.absent])
+        parsed = rois.parse_for(about, expression)
         voxels = rois.evaluate(
             parsed, lambda name: self.dataset.roi(subject, name), about.grid.size
         )

@@ -25,7 +25,7 @@ from neurodiffuse.report.model import (
     SubjectReport,
 )
 from neurodiffuse.report.saved import SavedPictures
-from neurodiffuse.run import Run
+from neurodiffuse.run import Run, remarks_of
 from neurodiffuse.store import labels, load_array, load_voxels, seed_of
 from neurodiffuse.types import Card, Subject
 
@@ -298,7 +298,7 @@ def _remarks(run: Run) -> list[tuple[str, str]]:
     found = [
         (remark.kind, f"sub-{label}: {remark.words}")
         for label in run.config.subjects
-        for remark in run.subject(label).remarks
+        for remark in remarks_of(run, label)
     ]
     return list(dict.fromkeys(found))
 

@@ -77,7 +77,7 @@ GIVEN: dict[str, tuple[Callable[[Path], object], np.ndarray]] = {
     ),
     "palette.png": (palette, TABLE[INDEX]),
     "clear_palette.png": (lambda p: palette(p, transparency=2), on_white(INDEX == 2, TABLE[INDEX])),
-    "alpha.png": (lambda p: Image.fromarray(np.dstack([SEEN, ALPHA])).save(p), on_white(CLEAR, SEEN)),
+    "alpha.png": (Image.fromarray(np.dstack([SEEN, ALPHA])).save, on_white(CLEAR, SEEN)),
     "grey_alpha.png": (
         lambda p: Image.fromarray(np.dstack([GREY[..., 0], ALPHA]), "LA").save(p),
         on_white(CLEAR, GREY),

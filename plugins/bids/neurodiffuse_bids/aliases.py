@@ -65,13 +65,12 @@ def read_aliases(path: Path) -> dict[str, tuple[str, ...]]:
 
 def lost_unions(lost: Mapping[str, str]) -> dict[str, str]:
     """Return the built-in names that have a lost member, with the reason why it was left out."""
-    out = {}
-    for name, wanted in BUILT_IN.items():
-        members = {_loose(w) for w in wanted}
-        out |= {name: why for member, why in lost.items() if _loose(member) in members}
-    for name, family in FAMILIES.items():
-        start = f"{_loose(family)}."
-        out |= {name: why for member, why in lost.items() if _loose(member).startswith(start)}
+    out: dict[str, str] = {}
+    for member, why in lost.items():
+        plain = _loose(member)
+        names = [n for n, wanted in BUILT_IN.items() if plain in map(_loose, wanted)]
+        names += [n for n, family in FAMILIES.items() if plain.startswith(f"{_loose(family)}.")]
+        out |= dict.fromkeys(names, why)
     return out
 
 

@@ -181,10 +181,7 @@ class BidsDataset(Dataset):
         """Return a region as bool or a map as float32, (grid.size,)."""
         subject = self._open(label)
         if name in subject.absent:
-            raise DataError(
-                f"sub-{label}: the region {name!r} is of a file that was left out. "
-                f"{subject.absent[name]}"
-            )
+            raise DataError(f"sub-{label}: no region {name!r}: {subject.absent[name]}")
         if name not in subject.regions:
             raise MissingDataError(
                 f"sub-{label}: no region {name!r}.{near(name, subject.regions)} "
@@ -247,7 +244,7 @@ class BidsDataset(Dataset):
             source = Path(self.alias_file).expanduser() if self.alias_file else None
             own = aliases.read_aliases(source) if source else {}
             regions = aliases.with_aliases(found.found, own, source, lost)
-            absent = {n: why for n, why in (found.absent | lost).items() if n not in regions}
+            absent = {n: why for n, why in {**found.absent, **lost}.items() if n not in regions}
             mask = next((m for m in MASKS if m in regions or m in lost), "all")
             rois = tuple(region.roi for region in regions.values())
             anatomy = find_anatomy(files, first, grid, remarks)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.readers import volumes
+from neurodiffuse.readers.freesurfer import SEGMENTATIONS
 from neurodiffuse.readers.grids import NOTED, Alignment, align, difference
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.volumes import AFFINE_FROM, VOLUMES
@@ -132,7 +133,7 @@ class Finder:
 
     def _elsewhere(self, file: BidsFile) -> str:
         """Return why a file is not in the betas' space, empty where it is or may be."""
-        if file["extension"] not in VOLUMES:
+        if file["extension"] not in VOLUMES and file.path.name not in SEGMENTATIONS:
             return f"surface data ({file['extension']}) are not read, volumes are"
         if file["task"] and self.betas["task"] and file["task"] != self.betas["task"]:
             return f"of another task than the betas: {file['task']}"

@@ -98,9 +98,9 @@ def not_read(files: Sequence[BidsFile]) -> str:
     kind = "GIFTI" if files[0]["extension"].endswith(".gii") else "CIFTI"
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""
     return (
-        f"{files[0].path}{more}: betas on a surface ({kind}, {files[0]['extension']}) are not read. "
-        "Volumes are, NIfTI or .mgz: take the volumes of the same pipeline (space-T1w, or MNI), "
-        "or estimate the betas in the volume."
+        f"{files[0].path}{more}: betas on a surface ({kind}, {files[0]['extension']}) are not "
+        "read. Volumes are, NIfTI or .mgz: take the volumes of the same pipeline (space-T1w, or "
+        "MNI), or estimate the betas in the volume."
     )
 
 
