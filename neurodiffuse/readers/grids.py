@@ -92,20 +92,16 @@ def align(own: Grid, grid: Grid) -> Alignment | None:
 
 def difference(own: Grid, grid: Grid, what: str = "the betas") -> str:
     """Return in words what differs between a file's grid and ``what`` has."""
-    if not (own.placed and grid.placed) and own.placed != grid.placed:
-        who, other = ("it", what) if grid.placed else (what, "it")
-        has, had = ("has", "have") if grid.placed else ("have", "has")
-        said = f"{who} {has} no place ({why_unplaced(own if grid.placed else grid)}) while {other} "
-        said += f"{had} one"
-        if tuple(own.shape) != tuple(grid.shape):
-            said += f", and its shape is {times(own.shape)} where {what} have {times(grid.shape)}"
-        return said
     parts = []
     if tuple(own.shape) != tuple(grid.shape):
         parts.append(f"shape {times(own.shape)} where {what} have {times(grid.shape)}")
     if own.placed and grid.placed:
         parts += _placed_apart(own, grid)
-    return ", ".join(parts) or "nothing that can be told"
+    elif not parts and own.placed:
+        parts.append(f"{what} have no place ({why_unplaced(grid)}) while it has one")
+    elif not parts and grid.placed:
+        parts.append(f"it has no place ({why_unplaced(own)}) while {what} have one")
+    return ", ".join(parts)
 
 
 def _placed_apart(own: Grid, grid: Grid) -> list[str]:
@@ -114,7 +110,7 @@ def _placed_apart(own: Grid, grid: Grid) -> list[str]:
     if sorted(sizes[0]) != sorted(sizes[1]):
         mine, other = (" × ".join(f"{s:g}" for s in size) for size in sizes)
         parts.append(f"voxels of {mine} mm where {other} mm are needed")
-    codes = ["".join(aff2axcodes(g.affine)) for g in (own, grid)]
+    codes = axes_of(own), axes_of(grid)
     if codes[0] != codes[1]:
         parts.append(f"axes that run to {codes[0]} where {codes[1]} is needed")
     angle = _angle(own.affine, grid.affine)
@@ -141,6 +137,11 @@ def why_unplaced(grid: Grid) -> str:
     if np.array_equal(grid.affine, np.eye(4)):
         return "the affine is the identity"
     return "sform and qform code are 0"
+
+
+def axes_of(grid: Grid) -> str:
+    """Return where the axes run to, ``RAS``; empty without a place."""
+    return "".join(aff2axcodes(grid.affine)) if grid.placed else ""
 
 
 def times(shape: Shape) -> str:
