@@ -213,7 +213,7 @@ class Finder:
             return f"{said}; --set {RESAMPLE}=true takes the nearest voxels"
         if own.shape != grid.shape:
             return said
-        source = self.betas.path if grid.placed else file.path
+        source = self.betas.path if grid.placed else "FILE"
         return (
             f"{said}; if their voxels are in the same order, --set {AFFINE_FROM}={source} gives "
             "both one place"
@@ -221,7 +221,8 @@ class Finder:
 
     def _leave_out(self, file: BidsFile, why: str) -> None:
         self.remarks.add(file.path, why, "left out")
-        line = f"{file.path}: was left out: {why.rstrip('.')}."
+        told = why.rstrip(".").replace(f"{AFFINE_FROM}=FILE", f"{AFFINE_FROM}={file.path}")
+        line = f"{file.path}: was left out: {told}."
         side, family = HEMISPHERES.get(file["hemisphere"], ""), self._family(file)
         for name in self._names(file):
             self._away.append(_Away(name, family, side, self._claims(file), line))

@@ -175,8 +175,8 @@ def grid_of(
         if way is None:
             raise WrongFileError(
                 f"{session.path}: is on another grid than {sessions[0].path.name}: "
-                f"{difference(own, grid, 'the others')}. One of them is another subject's, or in another "
-                "space."
+                f"{difference(own, grid, 'the others')}. One of them is another subject's, or in "
+                "another space."
             )
         if count != planned:
             raise WrongFileError(
