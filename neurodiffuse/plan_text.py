@@ -132,7 +132,9 @@ def _changes(run: Run, start_from: str) -> list[str]:
 def _remarks(run: Run) -> list[str]:
     """Return a line for each remark on the input, warnings first."""
     order = ("warning", "note", "left out")
-    said = [(r, label) for label in run.config.subjects for r in run.subject(label).remarks]
+    from neurodiffuse.run import remarks_of
+
+    said = [(r, label) for label in run.config.subjects for r in remarks_of(run, label)]
     said.sort(key=lambda pair: order.index(pair[0].kind))
     lines = (
         f"{'remark' if r.kind == 'note' else r.kind:<10} sub-{label}: {r.text}" for r, label in said

@@ -5,25 +5,61 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.freesurfer.mghformat import MGHImage
+from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.wrapstruct import WrapStructError
 
-from neurodiffuse.errors import DataError
-from neurodiffuse.types import Grid, Shape
+from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.readers.absent import why_absent
+from neurodiffuse.readers.grids import Alignment, align, difference
+from neurodiffuse.types import Grid
 
 CHUNK = 96 * 2**20
 """Bytes of a 4D file that are held at once, as float64."""
 
-AFFINE_TOLERANCE = 1e-3
-"""Millimetres by which two affines may differ and be the same grid."""
+BETWEEN = 1e-6
+"""Voxels by which a place between two voxels may be missed in rounding."""
+
+VOLUMES = (".nii", ".nii.gz", ".mgz", ".mgh")
+"""The ends of the names of volumes that are read."""
+
+AFFINE_FROM = "datasets.bids.affine_from"
+"""The option that says where files without a place lie."""
 
 
-def grid_of(path: Path, space: str = "") -> tuple[Grid, int]:
-    """Return the grid of an image and its number of volumes, from the header alone."""
+@dataclass(frozen=True)
+class Target:
+    """The grid that files are brought to, and what may be done for it.
+
+    ``template`` is the grid that files of its shape have which do not say where they lie.
+    Regions on another grid are resampled to the nearest voxel where ``resample`` is set.
+    """
+
+    grid: Grid
+    template: Grid | None = None
+    resample: bool = False
+
+
+def grid_of(path: Path, space: str = "", template: Grid | None = None) -> tuple[Grid, int]:
+    """Return the grid of an image and its number of volumes, from the header alone.
+
+    An affine that is the identity, or that no code of the header vouches for, is no place: it is
+    replaced by the template's where the shapes agree.
+
+    Raises
+    ------
+    MissingDataError
+        If there is no such file, or its content was not fetched.
+    DataError
+        If it is damaged, no volume, or holds something else than one real number per voxel.
+    """
     image = _open(path)
     shape = tuple(int(n) for n in image.shape)
     if len(shape) == 5 and shape[3] == 1:
@@ -32,44 +68,58 @@ def grid_of(path: Path, space: str = "") -> tuple[Grid, int]:
         raise DataError(
             f"{path}: has shape {shape}; a volume (x, y, z) or a series of them is read."
         )
-    return Grid(shape[:3], np.asarray(image.affine, float), space), (*shape, 1)[3]
+    grid = Grid(shape[:3], np.asarray(image.affine, float), space, _is_placed(image))
+    if not grid.placed and template is not None and template.shape == grid.shape:
+        grid = replace(template, space=space)
+    return grid, (*shape, 1)[3]
 
 
-def same_grid(one: Grid, two: Grid) -> bool:
-    """Return whether two grids have the same shape and, to a micrometre, the same affine."""
-    same_shape = tuple(one.shape) == tuple(two.shape)
-    return same_shape and bool(np.allclose(one.affine, two.affine, atol=AFFINE_TOLERANCE, rtol=0))
+def read(path: Path, target: Target, dtype: Any = None, outside: float = 0) -> np.ndarray:
+    """Return the first volume of an image on the target's grid, (grid.size,), C order.
+
+    Voxels beyond the edge of an image that is resampled become ``outside``.
+
+    Raises
+    ------
+    DataError
+        If it is on another grid and may not be resampled, or is damaged.
+    """
+    own, _ = grid_of(path, template=target.template)
+    way = align(own, target.grid)
+    with _said_clearly(path):
+        image = _open(path)
+        data = np.asarray(image.dataobj, dtype=dtype)
+        data = data.reshape(*data.shape[:3], -1)[..., 0]
+        if way is not None and way.is_same:
+            return way.apply(data).ravel()
+        if target.resample and own.placed and target.grid.placed:
+            return _nearest(data, own, target.grid, outside)
+    raise DataError(f"{path}: is on another grid: {difference(own, target.grid)}.")
 
 
-def difference(one: Grid, two: Grid) -> str:
-    """Return in words how two grids differ."""
-    if tuple(one.shape) != tuple(two.shape):
-        return f"shape {_times(one.shape)} where {_times(two.shape)} is needed"
-    apart = float(np.abs(one.affine - two.affine).max())
-    return f"the shape agrees, the affine differs by up to {apart:.3g} mm"
-
-
-def values(path: Path) -> np.ndarray:
+def values(path: Path, target: Target) -> np.ndarray:
     """Return the first volume of an image as float32 (grid.size,), C order."""
-    with _said_clearly(path):
-        data = np.asarray(_open(path).dataobj, dtype=np.float32)
-    return data.reshape(*data.shape[:3], -1)[..., 0].ravel()
+    return read(path, target, np.float32, outside=np.nan)
 
 
-def labels(path: Path) -> np.ndarray:
-    """Return a segmentation as int32 (grid.size,), C order; what is not a whole number is 0."""
-    with _said_clearly(path):
-        data = np.asarray(_open(path).dataobj)
-    data = data.reshape(*data.shape[:3], -1)[..., 0].ravel()
-    if data.dtype.kind == "f":
-        data = np.where(np.isfinite(data) & (data == np.rint(data)), data, 0)
-    return data.astype(np.int32)
+def _nearest(data: np.ndarray, own: Grid, grid: Grid, outside: float) -> np.ndarray:
+    """Return for each voxel of a grid the value of the voxel of an image that it lies in.
+
+    Where it lies between two, as when voxels are halved, it takes the later one.
+    """
+    way = np.linalg.inv(own.affine) @ grid.affine
+    index = np.indices(grid.shape).reshape(3, -1)
+    at = np.floor(way[:3, :3] @ index + way[:3, 3:] + 0.5 + BETWEEN).astype(np.int64)
+    inside = ((at >= 0) & (at < np.array(data.shape)[:, None])).all(axis=0)
+    out = np.full(grid.size, outside, data.dtype)
+    out[inside] = data[tuple(at[:, inside])]
+    return out
 
 
 def responses(
     files: Sequence[Path],
     rows: Sequence[int],
-    grid: Grid,
+    target: Target,
     voxels: np.ndarray,
     factor: Callable[[Path], float],
 ) -> np.ndarray:
@@ -81,8 +131,9 @@ def responses(
         One 4D file, or many 3D files: together they hold the volumes.
     rows
         The volumes that are wanted, ascending.
-    grid
-        The grid that every file must have.
+    target
+        The grid that every file must have; axes that are permuted or flipped are put in its
+        order. Betas are never resampled.
     voxels
         bool (grid.size,).
     factor
@@ -93,16 +144,17 @@ def responses(
     float32 (len(rows), n_voxels), voxels in C order of the grid.
     """
     out = np.empty((len(rows), int(voxels.sum())), np.float32)
-    inside = voxels.reshape(grid.shape)
+    inside = voxels.reshape(target.grid.shape)
     place = {row: k for k, row in enumerate(rows)}
     volume = 0
     for path in files:
-        own, count = grid_of(path)
-        check_grid(path, own, grid, files[0])
+        own, count = grid_of(path, template=target.template)
+        way = check_grid(path, own, target.grid, files[0])
         if count != 1 and len(files) > 1:
             raise DataError(f"{path}: has {count} volumes where a single trial's one is expected.")
         times = factor(path)
         for block in _volumes(path):
+            block = way.apply(block)
             for k in range(block.shape[3]):
                 if volume in place:
                     out[place[volume]] = block[..., k][inside] * times
@@ -110,22 +162,59 @@ def responses(
     return out
 
 
-def check_grid(path: Path, own: Grid, grid: Grid, first: Path) -> None:
-    """Refuse betas with another grid than the subject's, which is that of ``first``."""
-    if not same_grid(own, grid):
-        raise DataError(
-            f"{path}: is on another grid than {first}: {difference(own, grid)}. All betas of a "
-            "subject share one grid: resample whichever of the two is wrong."
+def check_grid(path: Path, own: Grid, grid: Grid, first: Path) -> Alignment:
+    """Return how betas lie on the subject's grid, which is that of ``first``.
+
+    Raises
+    ------
+    DataError
+        If they are on another grid: betas are not resampled.
+    """
+    way = align(own, grid)
+    if way is None or not way.is_same:
+        unplaced = own.placed != grid.placed
+        remedy = (
+            "If their voxels are in the same order, give both one place: --set "
+            f"{AFFINE_FROM}=FILE, an image of this shape that has it."
+            if unplaced
+            else "All betas of a subject share one grid, and are not resampled here: write those "
+            "of this file again on the others' grid, with the tool that made them."
         )
+        raise DataError(
+            f"{path}: is on another grid than {first}: {difference(own, grid, 'the others')}. "
+            f"{remedy}"
+        )
+    return way
 
 
-def _times(shape: Shape) -> str:
-    return " × ".join(str(n) for n in shape)
+def _is_placed(image: Any) -> bool:
+    """Return whether the header says where the volume lies, and not just how it is stored."""
+    header = image.header
+    if np.array_equal(image.affine, np.eye(4)):
+        return False
+    if isinstance(image, MGHImage):
+        return bool(header["goodRASFlag"] == 1)
+    if isinstance(header, nib.Nifti1Header):
+        return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+    return True
 
 
 def _open(path: Path) -> Any:
     with _said_clearly(path):
-        return nib.load(path, keep_file_open=True)
+        image = nib.load(path, keep_file_open=True)
+        if not isinstance(image, SpatialImage):
+            raise DataError(f"{path}: is no volume but {type(image).__name__}.")
+        kind = image.get_data_dtype()
+        if kind.kind == "c":
+            raise DataError(
+                f"{path}: holds complex numbers ({kind}). Is their magnitude meant or their real "
+                "part? Write the one that is meant into a file of real numbers."
+            )
+        if kind.kind not in "iufb":
+            raise DataError(
+                f"{path}: holds colours or records ({kind}) where one number per voxel is needed."
+            )
+        return image
 
 
 def _volumes(path: Path) -> Iterator[np.ndarray]:
@@ -149,7 +238,17 @@ def _said_clearly(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        zlib.error,
+        ImageFileError,
+        HeaderDataError,
+        WrapStructError,
+    ) as error:
+        if missing := why_absent(path):
+            raise MissingDataError(f"{path}: {missing}") from error
         text = " ".join(str(error).split())
         raise DataError(
             f"{path}: is not an image, or one that is damaged or cut off ({text})."

@@ -66,8 +66,11 @@ def image_of(values: np.ndarray, grid: Grid) -> Any:
     """
     import nibabel as nib
 
+    from neurodiffuse.readers.grids import on_grid
+
     if not grid.is_surface:
-        return nib.Nifti1Image(values.astype(np.float32).reshape(grid.shape), grid.affine)
+        image = nib.Nifti1Image(values.astype(np.float32).reshape(grid.shape), grid.affine)
+        return on_grid(image, grid)
     return cortex.cortex_image(values) if cortex.on_fsaverage(grid) else None
 
 

@@ -29,7 +29,7 @@ Together = Callable[[np.ndarray], np.ndarray]
 
 def on_template(grid: Grid) -> bool:
     """Whether the grid is in MNI space, where template, glass brain and fsaverage hold."""
-    return grid.space.startswith(TEMPLATE)
+    return grid.placed and grid.space.startswith(TEMPLATE)
 
 
 def why_not(grid: Grid) -> str:
@@ -38,6 +38,8 @@ def why_not(grid: Grid) -> str:
         return ""
     if grid.is_surface:
         return too_coarse(grid)
+    if not grid.placed:
+        return "No surface and no glass brain: the files do not say where their voxels lie."
     space = f"the space {grid.space!r}" if grid.space else "an unnamed space"
     return (
         f"No surface and no glass brain: the data are in {space}, the subject's own volume, "

@@ -36,6 +36,7 @@ from neurodiffuse.rois.expression import (
     evaluate,
     names,
 )
+from neurodiffuse.rois.known import parse_for
 from neurodiffuse.rois.parser import parse
 from neurodiffuse.rois.volume import Extent, describe, empty, mask_image, to_image
 
@@ -54,5 +55,6 @@ __all__ = [
     "mask_image",
     "names",
     "parse",
+    "parse_for",
     "to_image",
 ]

@@ -23,7 +23,8 @@ LONGEST = 2**15 - 1
 def mask_image(voxels: np.ndarray, grid: Grid) -> Nifti1Image:
     """Return a mask, bool (grid.size,), as an image of zeros and ones (uint8, millimetres).
 
-    A grid that is too long for NIfTI-1, such as the vertices of a surface, becomes NIfTI-2.
+    A grid that is too long for NIfTI-1, such as the vertices of a surface, becomes NIfTI-2. One
+    without a place in the world has qform and sform code 0.
 
     Raises
     ------
@@ -32,10 +33,12 @@ def mask_image(voxels: np.ndarray, grid: Grid) -> Nifti1Image:
     """
     from nibabel import Nifti1Image, Nifti2Image
 
+    from neurodiffuse.readers.grids import on_grid
+
     kind = Nifti1Image if max(grid.shape) <= LONGEST else Nifti2Image
     image = kind(_on(voxels, grid).astype(np.uint8).reshape(grid.shape), grid.affine)
     image.header.set_xyzt_units("mm")
-    return image
+    return on_grid(image, grid)
 
 
 def to_image(values: np.ndarray, voxels: np.ndarray, grid: Grid) -> Nifti1Image:
@@ -72,10 +75,12 @@ def to_image(values: np.ndarray, voxels: np.ndarray, grid: Grid) -> Nifti1Image:
         )
     from nilearn.maskers import NiftiMasker  # takes a second, which parsing need not wait for
 
+    from neurodiffuse.readers.grids import on_grid
+
     masker = NiftiMasker(mask_image(voxels, grid)).fit()
     image = masker.inverse_transform(np.asarray(values, dtype=np.float32))
     image.header.set_xyzt_units("mm")  # the masker forgets the units of its mask
-    return image
+    return on_grid(image, grid)
 
 
 def _on(voxels: np.ndarray, grid: Grid) -> np.ndarray:

@@ -107,7 +107,7 @@ class Run:
         about = self.subject(subject)
         known = [roi.name for roi in about.rois]
         try:
-            parsed = rois.parse(expression, known=known)
+            parsed = rois.parse_for(about, expression)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         voxels = rois.evaluate(

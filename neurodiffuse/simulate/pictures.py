@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
 from neurodiffuse.progress import progress
+from neurodiffuse.readers.pictures import PICTURES, read_picture
 from neurodiffuse.simulate.draws import Draw, stream
 from neurodiffuse.simulate.regions import LABELS, strengths
 from neurodiffuse.simulate.scenes import Combinations, Scene, scene
@@ -22,8 +23,6 @@ SCENE_SEED = 20_000
 
 BLOCK = 100_000
 """Scene numbers: the test set begins at 0, the training set of subject k at k times this."""
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 _SCENIC = ("grass", "beach", "night", "sunset", "room")
 _LABEL_OF = {"house": "place", "person": "body", "apple": "food", "car": "vehicle", "cat": "animal"}
@@ -161,11 +160,11 @@ def from_folder(
     DataError
         If an image or the caption file cannot be read.
     """
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name[0] != ".")
     if not files:
         raise MissingDataError(
             f"--images {folder}: there is no image; it needs files ending in "
-            f"{listing(sorted(SUFFIXES))}."
+            f"{listing(sorted(PICTURES))}."
         )
     sets = subjects if own_train else 1
     train = (len(files) - test) // sets if train is None else train
@@ -230,11 +229,7 @@ def _captions(path: Path | None, files: Iterable[Path]) -> dict[str, tuple[str, 
 
 
 def _photograph(path: Path, size: int) -> np.ndarray:
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError, SyntaxError) as error:
-        raise DataError(f"{path}: this image cannot be read ({error}).") from None
+    picture = Image.fromarray(read_picture(path))
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     square = picture.crop((left, top, left + side, top + side))

@@ -21,6 +21,9 @@ class Grid:
     that shape. ``affine`` (4, 4) maps voxel indices to millimetres. ``space`` is the BIDS space
     label (``T1w``, ``MNI152NLin2009cAsym``, ``func1pt8mm`` …), empty when unknown.
 
+    A grid is not ``placed`` where the files do not say where in the world it lies: the affine
+    is then made up, and only the order of the voxels holds.
+
     Vertices of a surface are a grid of shape (n, 1, 1) in the space ``fsaverage``: those of the
     left hemisphere, then those of the right.
     """
@@ -28,6 +31,7 @@ class Grid:
     shape: Shape
     affine: np.ndarray
     space: str = ""
+    placed: bool = True
 
     @property
     def size(self) -> int:
@@ -118,6 +122,7 @@ class Subject:
     ``mask`` is the ROI expression that is decoded from unless the recipe or ``--mask`` names
     another one. ``anatomy`` is an image on the same world space as the grid to draw maps on.
     ``remarks`` say how what was unclear in the input was understood, and what was left out.
+    ``absent`` are regions of files that were left out: `Dataset.roi` raises the reason.
     """
 
     label: str
@@ -128,6 +133,7 @@ class Subject:
     anatomy: Path | None = None
     task: str = ""
     remarks: tuple[Remark, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

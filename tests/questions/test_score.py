@@ -69,10 +69,6 @@ def nowhere(folder_):
     (folder_ / "img7.png").symlink_to(folder_ / "gone.png")
 
 
-def sixteen_bits():
-    return png(9, 9, 16)
-
-
 def enormous():
     return png(30_000, 30_000, 8)
 
@@ -218,17 +214,19 @@ def test_other_counts_are_told(call, seen, tmp_path):
 @pytest.mark.parametrize(
     ("break_it", "says"),
     [
-        (lambda d: (d / "img7.png").write_bytes(b""), "img7.png: 0 bytes"),
+        (lambda d: (d / "img7.png").write_bytes(b""), "img7.png: .*0 bytes"),
         (lambda d: (d / "img7.png").write_bytes((d / "img6.png").read_bytes()[:900]), "img7.png"),
         (lambda d: (d / "img7.jpg").write_bytes(b"x"), "more than one picture is called img7"),
         (
-            lambda d: Image.fromarray(np.zeros((9, 9), np.uint16)).save(d / "img7.png"),
-            "more than 8 bits",
+            lambda d: (
+                (d / "img7.png").unlink(),
+                Image.fromarray(np.zeros((9, 9), np.float32)).save(d / "img7.tif"),
+            ),
+            "img7.tif: is a picture of a kind that is not read",
         ),
-        (lambda d: (d / "img7.png").write_bytes(sixteen_bits()), "more than 8 bits"),
         (lambda d: Image.fromarray(pictures(1)[0]).save(d / "a\tb.png"), r"table can hold.*'.t'"),
-        (nowhere, "img7.png: 0 bytes"),
-        (lambda d: (d / "img7.png").write_bytes(enormous()), "img7.png: .*bomb"),
+        (nowhere, "img7.png: the link leads nowhere"),
+        (lambda d: (d / "img7.png").write_bytes(enormous()), "img7.png: is a huge image"),
         (lambda d: (d / os.fsdecode(b"\xff.png")).write_bytes(b""), r"can hold.*udcff"),
     ],
 )

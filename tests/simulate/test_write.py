@@ -313,7 +313,7 @@ def test_bad_photographs_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read as JSON"):
         plan(good)
     (folder / "p-00.jpg").write_bytes((folder / "p-00.jpg").read_bytes()[:200])
-    with pytest.raises(DataError, match=r"p-00\.jpg: this image cannot be read"):
+    with pytest.raises(DataError, match=r"p-00\.jpg: the image is cut off or damaged"):
         plan(Settings(images=folder, test=2))
 
 

@@ -16,7 +16,8 @@ from neurodiffuse.machine import Machine
 from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.arms import Arm
 from neurodiffuse.questions.branches import branch, check_finished, grow
-from neurodiffuse.questions.score.folders import listed, named, picture
+from neurodiffuse.questions.score.folders import listed, named
+from neurodiffuse.readers.pictures import read_picture
 from neurodiffuse.run import Run, changes
 from neurodiffuse.store import labels, save_image
 
@@ -161,7 +162,7 @@ def _take_over(run: Run, subject: str, files: dict[str, list[Path]]) -> None:
         place = folder / "decoded" / stage
         place.mkdir(parents=True)
         for name, file in zip(names, files[subject], strict=True):
-            values = picture(file)
+            values = read_picture(file)
             size = size or values.shape
             if values.shape != size:
                 raise DataError(

@@ -55,9 +55,8 @@ def inside(dataset: Dataset, about: Subject, expression: str, where: str) -> np.
     ConfigError
         If it cannot be read or names an unknown region; ``where`` is the option it came from.
     """
-    known = [roi.name for roi in about.rois]
     try:
-        parsed = rois.parse(expression, known=known)
+        parsed = rois.parse_for(about, expression)
         return rois.evaluate(parsed, lambda n: dataset.roi(about.label, n), about.grid.size)
     except ConfigError as error:
         raise ConfigError(f"{where} {expression!r}, sub-{about.label}: {error}") from error
@@ -86,9 +85,10 @@ def regions(
             for text in expressions
         ]
     if not about.rois:
+        lost = [remark.words for remark in about.remarks if remark.kind == "left out"]
         raise DataError(
             f"sub-{about.label}: the data set has no region of this subject; its mask is "
-            f"{about.mask!r}. Add segmentations or masks to the data set."
+            f"{about.mask!r}. {'; '.join(lost) or 'Add segmentations or masks to the data set'}."
         )
     listed = [roi for roi in about.rois if detail or not roi.detail]
     return [_region(roi, dataset.roi(about.label, roi.name), mask) for roi in listed]
@@ -150,6 +150,8 @@ def describe(
         lines.append(f"not in the mask: {listing(absent, most=12)}")
     if left_out:
         lines.append(f"and {left_out:,} more in detail: --all lists them")
+    kinds = ("warning", "note", "left out")
+    lines += [r.words for r in sorted(about.remarks, key=lambda r: kinds.index(r.kind))]
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ from neurodiffuse.metrics.sizes import Pictures, Size, at_size, own_side, unresi
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.score import choice, folders
+from neurodiffuse.readers.pictures import read_picture
 from neurodiffuse.types import Images
 from neurodiffuse.work import installed
 
@@ -140,7 +141,7 @@ def memory_needed(
     them.
     """
     n = len(found.names)
-    seen, made = (folders.picture(files[0]).shape[:2] for files in (found.seen, found.made))
+    seen, made = (read_picture(files[0]).shape[:2] for files in (found.seen, found.made))
     both = scores.pictures(n, seen) + scores.pictures(n, made)
     at = (size, size) if size else made
     sized = 0 if all(one.own_size for one in ready) else 2 * scores.pictures(n, at)

@@ -10,26 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
 from neurodiffuse.metrics.sizes import Pictures
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-"""Kinds of pictures with 8 bits a colour or fewer."""
-
-DEEP = ";16"
-"""Pillow's word for 16 bits a colour in a file that it would read as 8."""
-
-UNREADABLE = (
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-    OSError,
-    SyntaxError,
-    ValueError,
-)
-"""What Pillow raises of damaged files."""
+from neurodiffuse.readers.pictures import PICTURES, read_picture
 
 ORDER = "If they belong together in their natural order, write --pair-by order."
 
@@ -97,14 +81,14 @@ def read(files: Sequence[Path]) -> Pictures:
     Raises
     ------
     DataError
-        If a file is damaged or no picture of 8 bits a colour.
+        If a file is damaged or not a picture that is read.
     """
-    first = picture(files[0])
+    first = read_picture(files[0])
     values = np.empty((len(files), *first.shape), np.uint8)
     for k, file in enumerate(files):
-        one = first if k == 0 else picture(file)
+        one = first if k == 0 else read_picture(file)
         if one.shape != first.shape:
-            return [*values[:k], one, *(picture(other) for other in files[k + 1 :])]
+            return [*values[:k], one, *(read_picture(other) for other in files[k + 1 :])]
         values[k] = one
     return values
 
@@ -161,41 +145,9 @@ def named(files: Sequence[Path], folder: Path) -> dict[str, Path]:
     return {name_of(p): p for p in files}
 
 
-def picture(path: Path) -> np.ndarray:
-    """Return a picture of 8 bits a colour, uint8 (height, width, 3), upright and on white.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged or no such picture.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in MODES or DEEP in str(image.tile):
-                raise DataError(f"{path}: has more than 8 bits a colour. Save it as 8-bit RGB.")
-            upright = ImageOps.exif_transpose(image)
-            if upright.has_transparency_data:
-                white = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(white, upright.convert("RGBA"))
-            return np.asarray(upright.convert("RGB"))
-    except UNREADABLE as error:
-        if isinstance(error, DataError):
-            raise
-        why = (
-            ""
-            if isinstance(error, UnidentifiedImageError)
-            else f" ({' '.join(str(error).split())})"
-        )
-        size = path.stat().st_size if path.exists() else 0  # a link to nowhere has none
-        raise DataError(
-            f"{path}: {size:,} bytes that cannot be read as a picture{why}. "
-            "Replace the file or leave the image out."
-        ) from error
-
-
 def listed(folder: Path) -> list[Path]:
     """Return the pictures of a folder in natural order; other files are left alone."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name[0] != "."]
     return sorted(found, key=lambda p: (natural(p.name), p.name))
 
 
@@ -206,6 +158,6 @@ def _listed(flag: str, folder: Path) -> list[Path]:
     found = listed(folder)
     if not found:
         raise MissingDataError(
-            f"{flag}: {folder} holds no picture. Looked for: {', '.join(SUFFIXES)}."
+            f"{flag}: {folder} holds no picture. Looked for: {', '.join(PICTURES)}."
         )
     return found

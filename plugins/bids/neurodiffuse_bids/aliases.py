@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
@@ -63,10 +63,26 @@ def read_aliases(path: Path) -> dict[str, tuple[str, ...]]:
     return out
 
 
+def lost_unions(lost: Mapping[str, str]) -> dict[str, str]:
+    """Return the built-in names that have a lost member, with the reason why it was left out."""
+    out: dict[str, str] = {}
+    for member, why in lost.items():
+        plain = _loose(member)
+        names = [n for n, wanted in BUILT_IN.items() if plain in map(_loose, wanted)]
+        names += [n for n, family in FAMILIES.items() if plain.startswith(f"{_loose(family)}.")]
+        out |= dict.fromkeys(names, why)
+    return out
+
+
 def with_aliases(
-    regions: Mapping[str, Region], own: Mapping[str, Sequence[str]], source: Path | None
+    regions: Mapping[str, Region],
+    own: Mapping[str, Sequence[str]],
+    source: Path | None,
+    lost: Collection[str] = (),
 ) -> dict[str, Region]:
     """Return the regions with the user's names, which go first, and the built-in ones.
+
+    Those in ``lost`` are not made of the members that are left.
 
     Raises
     ------
@@ -80,11 +96,11 @@ def with_aliases(
     named.update(made)
     for name, family in FAMILIES.items():
         members = [r for r in regions.values() if _of(r, family)]
-        if members and not _find(name, named):
+        if members and name not in lost and not _find(name, named):
             named[name] = _union(name, members, f"all of {family}")
     for name, wanted in BUILT_IN.items():
         members = [r for r in (_find(w, named) for w in wanted) if r]
-        if members and not _find(name, named):
+        if members and name not in lost and not _find(name, named):
             named[name] = _union(name, members, "+".join(m.roi.name for m in members))
     return named
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,20 +14,24 @@ import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers import volumes
+from neurodiffuse.readers.grids import why_unplaced
 from neurodiffuse.readers.noting import files_read_by, note_read
 from neurodiffuse.readers.pictures import ImageFiles
+from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.spread import standardised
-from neurodiffuse.types import Dataset, Remark, Stimuli, Subject
+from neurodiffuse.types import Dataset, Grid, Remark, Stimuli, Subject
 from neurodiffuse_bids import aliases
 from neurodiffuse_bids import split as rules
 from neurodiffuse_bids.choice import RowFilter
 from neurodiffuse_bids.events import Responses, Row, trials_of
+from neurodiffuse_bids.finding import Finder
+from neurodiffuse_bids.grids import betas_grid
 from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
 from neurodiffuse_bids.inputs import files_of_region
 from neurodiffuse_bids.places import cache_folder, root_folder, subject_folder
-from neurodiffuse_bids.regions import Reader, Region, find_anatomy, find_regions
+from neurodiffuse_bids.regions import Reader, Region, find_anatomy
 from neurodiffuse_bids.responses import Wanted, read_responses
-from neurodiffuse_bids.series import NoBetasError, is_alike
+from neurodiffuse_bids.series import NoBetasError, is_alike, on_surfaces
 from neurodiffuse_bids.sidecars import Sidecars, read_json
 from neurodiffuse_bids.stimuli import Pictures
 from neurodiffuse_bids.units import about_units, basis
@@ -53,6 +57,7 @@ class _Open:
     subject: Subject
     responses: tuple[Responses, ...]
     regions: Mapping[str, Region]
+    absent: Mapping[str, str]
     reader: Reader = field(compare=False)
     tables: tuple[Path, ...] = ()
     legends: tuple[Path, ...] = ()
@@ -85,6 +90,15 @@ class BidsDataset(Dataset):
         Where the images and captions are, unless in ``stimuli/`` and ``stimuli/captions.tsv``.
     events_dir
         Another BIDS data set to take the events from: the raw one, for instance.
+    affine_from
+        An image whose place in the world is that of all images of its shape that have none: with
+        sform and qform code 0, or the identity as affine. Their voxels must be in its order.
+    resample
+        Bring masks, segmentations and maps that are in the betas' space and on another grid to
+        the betas' grid, each voxel from the nearest one. Betas are never resampled.
+    lookup
+        A table of names for the labels of segmentations that have none of their own: a
+        ``FreeSurferColorLUT.txt``, or a .tsv with ``index`` and ``name``.
     alias_file
         A TOML file or a table with names for unions of regions.
     order
@@ -128,6 +142,9 @@ class BidsDataset(Dataset):
         stimuli_dir: str = "",
         captions_file: str = "",
         events_dir: str = "",
+        affine_from: str = "",
+        resample: bool = False,
+        lookup: str = "",
         alias_file: str = "",
         order: Literal["", "file", "onset"] = "",
         sessions: list[str] | None = None,
@@ -157,6 +174,9 @@ class BidsDataset(Dataset):
         self.stimuli_dir = stimuli_dir
         self.captions_file = captions_file
         self.events_dir = events_dir
+        self.affine_from = affine_from
+        self.resample = resample
+        self.lookup = lookup
         self.alias_file = alias_file
         self.duplicates = duplicates
         self.standardise = standardise
@@ -195,15 +215,14 @@ class BidsDataset(Dataset):
         100 MB of an image are held at once.
         """
         sidecars, about = Sidecars(self._root()), self._open(label)
-        done = 0
+        target, done = about.reader.target, 0
         for part in about.responses:
             files = [file.path for file in part.series.files]
             rows = [row.volume for row in part.rows]
             sides = about.subject.trials.split[done : done + len(rows)]
             done += len(rows)
             if rows:
-                grid = about.subject.grid
-                found = volumes.responses(files, rows, grid, voxels, sidecars.factor)
+                found = volumes.responses(files, rows, target, voxels, sidecars.factor)
                 yield standardised(found, basis(sides), files[0]) if self.standardise else found
 
     def fingerprint(self, label: str) -> str:
@@ -224,7 +243,7 @@ class BidsDataset(Dataset):
         events = [table for table in self._tables[label] if table not in pictures.tables()]
         anatomy = about.subject.anatomy
         return {
-            "responses": (*betas, *beside, *events),
+            "responses": (*betas, *beside, *events, *self._given(self.affine_from)),
             "trials": tuple(t for t in (*about.tables, *pictures.tables()) if t not in events),
             "captions": pictures.caption_tables(),
             "report": (self._root() / "dataset_description.json", *([anatomy] if anatomy else [])),
@@ -234,11 +253,19 @@ class BidsDataset(Dataset):
         """Return the images of a region, the tables that name its labels, the file of aliases."""
         about = self._open(label)
         named = Path(self.alias_file).expanduser() if self.alias_file else None
-        return files_of_region(about.regions[name], about.legends, named)
+        files = files_of_region(about.regions[name], about.legends, named)
+        return (*files, *self._given(self.lookup))
+
+    @staticmethod
+    def _given(option: str) -> tuple[Path, ...]:
+        """Return the file that an option names, if it does."""
+        return (Path(option).expanduser().absolute(),) if option else ()
 
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
         subject = self._open(label)
+        if name in subject.absent:
+            raise DataError(f"sub-{label}: no region {name!r}: {subject.absent[name]}")
         if name not in subject.regions:
             raise MissingDataError(
                 f"sub-{label}: no region {name!r}.{near(name, subject.regions)} "
@@ -289,33 +316,48 @@ class BidsDataset(Dataset):
             files = self._files(label, root)
             responses, remarks = self._responses(label)
             first = responses[0].series.files[0]
-            grid = replace(responses[0].grid, space=first["space"])
-            for part in responses:
-                volumes.check_grid(part.series.files[0].path, part.grid, grid, first.path)
+            told = Remarks(root)
+            grid = betas_grid(responses, self._template(), told)
+            target = volumes.Target(grid, self._template(), self.resample)
             rows = [row for part in responses for row in part.rows]
             (sides, about_split), tables = files_read_by(self._sides, label, rows)
             trials, kept = trials_of(responses, sides)
+            for file in on_surfaces(files, self.betas_filter or {}):
+                told.add(file.path, "betas on a surface are not read, volumes are", "left out")
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and not is_alike(f, first)]
-            regions, legends = files_read_by(
-                find_regions, others, first, grid, Sidecars(root), self.regions_filter or {}
-            )
+            reader, sidecars = Reader(target), Sidecars(root)
+            lookup = Path(self.lookup).expanduser().absolute() if self.lookup else None
+            finder = Finder(others, first, reader, sidecars, told, lookup)
+            found, legends = files_read_by(finder.regions, self.regions_filter or {})
+            lost = {name: found.absent[name] for name in found.absent if name in found.claimed}
+            lost |= aliases.lost_unions(lost)
             source = Path(self.alias_file).expanduser() if self.alias_file else None
             own = aliases.read_aliases(source) if source else {}
-            regions = aliases.with_aliases(regions, own, source)
-            mask = next((m for m in MASKS if m in regions), "all")
+            regions = aliases.with_aliases(found.found, own, source, lost)
+            absent = {n: why for n, why in {**found.absent, **lost}.items() if n not in regions}
+            mask = next((m for m in MASKS if m in regions or m in lost), "all")
             rois = tuple(region.roi for region in regions.values())
-            anatomy = find_anatomy(files, first)
+            anatomy = find_anatomy(files, first, grid, told)
             if not len(trials):
                 raise DataError(f"{who}: no trial has a stimulus and a side of the split.")
-            sidecars = Sidecars(root)
-            remarks = (
-                *remarks,
-                *about_split,
-                *about_units(kept, trials.split, sidecars, self.standardise),
+            about = Subject(
+                label,
+                grid,
+                trials,
+                rois,
+                mask,
+                anatomy,
+                first["task"],
+                (
+                    *remarks,
+                    *about_split,
+                    *about_units(kept, trials.split, sidecars, self.standardise),
+                    *told.all(),
+                ),
+                tuple(absent),
             )
-            about = Subject(label, grid, trials, rois, mask, anatomy, first["task"], remarks)
-            self._opened[label] = _Open(about, kept, regions, Reader(grid), tables, legends)
+            self._opened[label] = _Open(about, kept, regions, absent, reader, tables, legends)
         return self._opened[label]
 
     def _files(self, label: str, root: Path) -> tuple[BidsFile, ...]:
@@ -350,6 +392,7 @@ class BidsDataset(Dataset):
                 self.trials_filter,
                 self.exclude,
                 self.missing,
+                self._template(),
             )
             self._read[label], self._tables[label] = files_read_by(
                 read_responses, label, files, tables, wanted, self._stimuli(), (root, raw)
@@ -424,6 +467,18 @@ class BidsDataset(Dataset):
 
     def _cache(self) -> Path:
         return cache_folder(self.cache_dir)
+
+    def _template(self) -> Grid | None:
+        """Return the grid of the image that gives a place to others, if the user named one."""
+        if not self.affine_from:
+            return None
+        path = Path(self.affine_from).expanduser().absolute()
+        grid, _ = volumes.grid_of(path)
+        if not grid.placed:
+            raise DataError(
+                f"{volumes.AFFINE_FROM}: {path} has no place either, {why_unplaced(grid)}."
+            )
+        return grid
 
     def _stimuli(self) -> Pictures:
         if self._pictures is None:

@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.volumes import VOLUMES
 from neurodiffuse_bids.identity import same
 
 ENTITIES = Path(__file__).with_name("entities.json")
 """The entities that are told apart, in the form of a pybids configuration."""
 
-READ = (".nii", ".nii.gz", ".tsv")
-"""The extensions that are indexed."""
+READ = (*VOLUMES, ".gii", ".tsv")
+"""How the names end that are indexed: also of surface data, which are told and not read."""
 
 _LEFT_OUT = ("figures", "log", "logs")
 
@@ -134,7 +135,7 @@ def _layout(root: Path, label: str, database: Path | None) -> Any:
     subject = re.escape(f"sub-{label}")
     left_out = [
         re.compile(rf"^/(?!{subject}(?:/|$))(?![^/]*\.tsv$)."),
-        re.compile(r"\.(?!nii$|gz$|tsv$)[^./]+$"),
+        re.compile(r"\.(?!(?:nii|gz|mgz|mgh|gii|tsv)$)[^./]+$"),
         re.compile(rf"^/{subject}/(?:.*/)?(?:{'|'.join(_LEFT_OUT)})(?:/|$)"),
     ]
     with warnings.catch_warnings():
@@ -161,5 +162,5 @@ def _query(layout: Any) -> tuple[BidsFile, ...]:
         found.setdefault(path, {})[entity] = str(value)
     session.close()
     files = (BidsFile(Path(path), entities) for path, entities in found.items())
-    kept = (file for file in files if file["extension"] in READ)
+    kept = (file for file in files if file.path.name.endswith(READ))
     return tuple(sorted(kept, key=lambda file: (file.order(), str(file.path))))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from neurodiffuse.errors import MissingDataError, listing
 from neurodiffuse.readers import volumes
 from neurodiffuse.readers.tables import read_table
-from neurodiffuse.types import Remark
+from neurodiffuse.types import Grid, Remark
 from neurodiffuse_bids.choice import Choice, RowFilter
 from neurodiffuse_bids.events import Responses, Tables
 from neurodiffuse_bids.identity import index, is_absent, whole
@@ -23,7 +23,10 @@ from neurodiffuse_bids.tables import TABLES
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which betas and trials count: options of the data set, by the same names."""
+    """Which betas and trials count: options of the data set, by the same names.
+
+    ``template`` is the place of files that have none.
+    """
 
     betas_filter: Mapping[str, Any] = field(default_factory=dict)
     space: str = ""
@@ -34,6 +37,7 @@ class Wanted:
     trials_filter: RowFilter | None = None
     exclude: RowFilter | None = None
     missing: Literal["error", "skip"] = "error"
+    template: Grid | None = None
 
 
 def read_responses(
@@ -87,7 +91,7 @@ def read_responses(
     reader = Tables(trials, sessions, wanted.stimulus_column, wanted.order, choice)
     parts = []
     for one in here:
-        grid, count = volumes.grid_of(one.files[0].path)
+        grid, count = volumes.grid_of(one.files[0].path, template=wanted.template)
         if len(one.files) > 1:  # the headers of the others are read with their data
             count = len(one.files)
         parts.append(Responses(one, grid, reader.rows(one, count)))

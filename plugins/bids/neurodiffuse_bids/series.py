@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
+from neurodiffuse.readers.volumes import VOLUMES
 from neurodiffuse_bids.identity import index
 from neurodiffuse_bids.index import BidsFile, natural
 
@@ -69,11 +70,13 @@ def find_series(
     DataError
         If there are several kinds, such as two spaces.
     """
-    images = [f for f in files if f["extension"] in (".nii", ".nii.gz") and f["subject"]]
+    images = [f for f in files if f["extension"] in VOLUMES and f["subject"]]
     chosen = [f for f in images if f.fits(wanted)] if wanted else _called_betas(images)
     limits = {key: value for key, value in (("space", space), ("task", task)) if value}
     fitting = [f for f in chosen if f.fits(limits)]
     if not fitting:
+        if not chosen and (surfaces := on_surfaces(files, wanted)):
+            raise DataError(not_read(surfaces))
         raise NoBetasError(_none(chosen, wanted, limits, who))
     kinds: dict[str, list[BidsFile]] = {}
     for file in fitting:
@@ -85,6 +88,25 @@ def find_series(
             "in a recipe."
         )
     return _series(fitting)
+
+
+def on_surfaces(files: Sequence[BidsFile], wanted: Mapping[str, Any]) -> list[BidsFile]:
+    """Return the files that would be betas by their names and are no volumes."""
+    others = [
+        f for f in files if f["extension"] not in (*VOLUMES, ".tsv", ".surf.gii") and f["subject"]
+    ]
+    return [f for f in others if f.fits(wanted)] if wanted else _called_betas(others)
+
+
+def not_read(files: Sequence[BidsFile]) -> str:
+    """Return that betas are in a format which is not read, and the way round."""
+    kind = "GIFTI" if files[0]["extension"].endswith(".gii") else "CIFTI"
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return (
+        f"{files[0].path}{more}: betas on a surface ({kind}, {files[0]['extension']}) are not "
+        "read. Volumes are, NIfTI or .mgz: take the volumes of the same pipeline (space-T1w, or "
+        "MNI), or estimate the betas in the volume."
+    )
 
 
 def is_alike(file: BidsFile, betas: BidsFile) -> bool:

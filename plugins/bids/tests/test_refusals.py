@@ -102,25 +102,31 @@ def test_betas_that_are_cut_off(tree):
 
 def test_betas_of_another_grid(tree):
     tree.betas(f"{RUN}{BETAS}", 4, (4, 4, 3))
-    shapes = "shape 5 × 4 × 3 where 4 × 4 × 3 is needed"
+    shapes = "shape 5 × 4 × 3 where the others have 4 × 4 × 3"
     says(DataError, "is on another grid than", shapes, tree=tree)
 
 
 @pytest.mark.parametrize(
-    "name", ["label-nsdgeneral_mask", "seg-flocfaces_dseg", "stat-size_statmap"]
+    ("name", "region"),
+    [
+        ("label-nsdgeneral_mask", "nsdgeneral"),
+        ("seg-flocfaces_dseg", "FFA"),
+        ("stat-size_statmap", "size"),
+    ],
 )
-def test_regions_of_another_grid(tree, name):
+def test_regions_of_another_grid(tree, name, region):
+    """They stop nothing until somebody asks for one; then the reason is told."""
     wrong = f"sub-01/anat/sub-01_space-T1w_{name}.nii.gz"
     tree.image(wrong, np.ones((6, 4, 3), np.uint8))
-    says(
-        DataError,
-        wrong,
-        "another grid than the betas",
-        "shape 6 × 4 × 3 where 5 × 4 × 3",
-        tree=tree,
-    )
+    about = BidsDataset(str(tree.root)).subject("01")
+    assert region not in [roi.name for roi in about.rois]
+    assert region in about.absent
+    shapes = "shape 6 × 4 × 3 where the betas have 5 × 4 × 3"
+    assert [r.kind for r in about.remarks if wrong in r.text and shapes in r.text] == ["left out"]
+    says(DataError, wrong, shapes, tree=tree, do=lambda d: d.roi("01", region))
     tree.image(wrong, np.ones(SHAPE, np.uint8), np.diag([3.0, 3, 3, 1]))
-    says(DataError, wrong, "the affine differs by up to 1 mm", tree=tree)
+    size = "voxels of 3 × 3 × 3 mm where 2 × 2 × 2.5 mm are needed"
+    says(DataError, wrong, size, "resample=true", tree=tree, do=lambda d: d.roi("01", region))
 
 
 def test_images(tree):
@@ -130,8 +136,8 @@ def test_images(tree):
     says(DataError, str(path), "cut off", tree=tree, do=image_of("stim-a"))
     path.write_bytes(b"hello")
     says(DataError, f"{path}: is not an image", tree=tree, do=image_of("stim-a"))
-    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(path)
-    says(DataError, f"{path}: has more than 8 bits", tree=tree, do=image_of("stim-a"))
+    Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(path, "TIFF")
+    says(DataError, f"{path}: is a picture of a kind", tree=tree, do=image_of("stim-a"))
     path.unlink()
     says(MissingDataError, PICTURE, tree=tree, do=opened(image_of("stim-a")))
     says(MissingDataError, "no image for the stimulus stim-aa", tree=tree, do=image_of("stim-aa"))

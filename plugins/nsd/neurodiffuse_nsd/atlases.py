@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from neurodiffuse.errors import DataError
+from neurodiffuse.readers.freesurfer import read_colours
 from neurodiffuse_nsd.tree import WrongFileError
 
 LABELS: dict[str, tuple[str, ...]] = {
@@ -60,19 +62,7 @@ def read_ctab(path: Path) -> dict[int, str]:
     DataError
         If a line is something else.
     """
-    names: dict[int, str] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongFileError(f"{path}: cannot be read as a table of labels ({error}).") from error
-    for number, line in enumerate(lines, start=1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        if len(words) < 2 or not words[0].isdigit():
-            raise WrongFileError(
-                f"{path}: line {number} is {line.strip()!r}; a number and a name are needed."
-            )
-        if int(words[0]) > 0:
-            names[int(words[0])] = words[1]
-    return names
+        return read_colours(path)
+    except DataError as error:
+        raise WrongFileError(str(error)) from error

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.readers.grids import Alignment
+from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.spread import remark_on_spreads
 from neurodiffuse.types import Dataset, Remark, Stimuli, Subject, Trials
 from neurodiffuse_nsd import captions as words
@@ -43,6 +45,7 @@ class _Open:
 
     subject: Subject
     sessions: tuple[Session, ...]
+    ways: tuple[Alignment, ...]
     counts: tuple[int, ...]
     regions: Mapping[str, Region]
     reader: Reader = field(compare=False)
@@ -127,7 +130,7 @@ class NsdDataset(Dataset):
         """
         about = self._open(label)
         with self._remedy(label):
-            yield from sessions.read(about.sessions, voxels, about.counts, self.workers)
+            yield from sessions.read(about.sessions, about.ways, voxels, about.counts, self.workers)
 
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
@@ -227,9 +230,10 @@ class NsdDataset(Dataset):
             planned=plan.sessions,
         )
         times = tuple(plan.trials_in(session.number) for session in found)
-        grid = sessions.grid_of(found, self.space, times)
+        remarks = Remarks(tree.root)
+        grid, ways = sessions.grid_of(found, self.space, times, remarks)
         trials = self._trials(label, len(found))
-        regions = find_regions(tree, label, grid, self.version)
+        regions = find_regions(tree, label, grid, self.version, remarks)
         if self.mask == MASK and MASK not in regions:
             raise self._no_mask(label)
         about = Subject(
@@ -240,10 +244,14 @@ class NsdDataset(Dataset):
             self.mask,
             self._anatomy(label),
             "nsdcore",
-            (*self._remarks(), *remark_on_spreads(sessions.spreads_of(found), UNITS)),
+            (
+                *self._remarks(),
+                *remark_on_spreads(sessions.spreads_of(found), UNITS),
+                *remarks.all(),
+            ),
         )
         reader = Reader(grid, _spread(trials))
-        return _Open(about, found, times, regions, reader)
+        return _Open(about, found, ways, times, regions, reader)
 
     def _remarks(self) -> tuple[Remark, ...]:
         files = words.find_captions(self._tree(), self.captions)

@@ -34,6 +34,7 @@ class Header:
     shape: Shape
     volumes: int
     affine: np.ndarray
+    placed: bool
     dtype: np.dtype
     start: int
     slope: float
@@ -93,6 +94,8 @@ def read_header(path: Path) -> Header:
             shape=dimensions[:3],
             volumes=dimensions[3] if len(dimensions) == 4 else 1,
             affine=header.get_best_affine(),
+            placed=bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+            and not np.array_equal(header.get_best_affine(), np.eye(4)),
             dtype=header.get_data_dtype(),
             start=int(header["vox_offset"]),
             slope=slope if np.isfinite(slope) else 0.0,

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.types import Grid, Roi
 from neurodiffuse_nsd.atlases import FAMILIES, LABELS, QUALIFIED, UNIONS, read_ctab
 from neurodiffuse_nsd.sheets import OUTSIDE, Sheet, surfaces_of, volumes_in
@@ -78,7 +79,9 @@ def noise_ceiling(ncsnr: np.ndarray, spread: float) -> np.ndarray:
     return (100 * square / (square + np.float32(spread))).astype(np.float32)
 
 
-def find_regions(tree: Tree, subject: str, grid: Grid, version: str) -> dict[str, Region]:
+def find_regions(
+    tree: Tree, subject: str, grid: Grid, version: str, remarks: Remarks
+) -> dict[str, Region]:
     """Return a subject's regions by name, then the maps.
 
     Raises
@@ -88,14 +91,14 @@ def find_regions(tree: Tree, subject: str, grid: Grid, version: str) -> dict[str
     """
     sheets = list(_sheets(tree, subject, grid))
     for sheet in sheets:
-        sheet.check(grid)
+        sheet.check(grid, remarks)
     regions: dict[str, Region] = {}
     whole = [sheet for sheet in sheets if not sheet.side]
     for sheet in sorted(whole, key=lambda s: (_rank(s.name), s.name)):
         _add_atlas(regions, sheet, _names(tree, subject, sheet, grid))
     _add_unions(regions)
     _add_sides(regions, [sheet for sheet in sheets if sheet.side])
-    for name, region in _maps(tree, subject, grid, version):
+    for name, region in _maps(tree, subject, grid, version, remarks):
         regions.setdefault(name, region)
     root = tree.root
     return {name: _from_root(region, root) for name, region in regions.items()}
@@ -169,7 +172,9 @@ def _add_sides(regions: dict[str, Region], sheets: Iterable[Sheet]) -> None:
         regions.setdefault(sheet.side, Region(roi, sheet, what="cortex"))
 
 
-def _maps(tree: Tree, subject: str, grid: Grid, version: str) -> Iterator[tuple[str, Region]]:
+def _maps(
+    tree: Tree, subject: str, grid: Grid, version: str, remarks: Remarks
+) -> Iterator[tuple[str, Region]]:
     folder = tree.volumes(subject, grid.space)
     betas = tree.betas(subject, grid.space, version)
     if grid.space == "fsaverage":
@@ -185,7 +190,7 @@ def _maps(tree: Tree, subject: str, grid: Grid, version: str) -> Iterator[tuple[
         ]
         signal = list(volumes_in(betas, "ncsnr"))
     for name, sheet in [*found, *((s.name, s) for s in signal)]:
-        sheet.check(grid)
+        sheet.check(grid, remarks)
         yield name, _map(name, sheet, "map")
     for name, sheet in found:
         if name == "prf_eccentricity":

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 
 from neurodiffuse.errors import MissingDataError
+from neurodiffuse.readers.grids import NOTED, Alignment, align, axes_of, difference
+from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.spread import VOLUMES, spread_of_files
 from neurodiffuse.types import Grid, Shape
 from neurodiffuse_nsd import hdf5, nifti, surface
@@ -26,6 +28,9 @@ SUFFIXES = {"hdf5": ".hdf5", "nifti": ".nii.gz"}
 
 IN_FLIGHT = 512 * 2**20
 """Bytes of masked betas that wait to be taken, at most, when sessions are read in parallel."""
+
+APART = 30
+"""How many times larger than the first session's betas no session's are, in one unit."""
 
 PUBLISHED = {"01": 40, "02": 40, "03": 32, "04": 30, "05": 40, "06": 32, "07": 40, "08": 30}
 """Sessions of each subject (NSD Data Manual, technical notes)."""
@@ -62,9 +67,27 @@ class Session:
             return centred(shape, VOXEL[space])
         return np.eye(4) if len(self.paths) == 2 else self._header.affine
 
-    def betas(self, voxels: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield percent signal change, float32 (k, n_voxels), for some trials at a time."""
-        if len(self.paths) == 2:
+    def grid(self, space: str) -> Grid:
+        """Return the grid, from headers alone; HDF5 has NSD's, without a header to say so."""
+        shape, _ = self.shape()
+        flat = self.path.suffix == ".hdf5" or len(self.paths) == 2
+        return Grid(shape, self.affine(shape, space), space, flat or self._header.placed)
+
+    def betas(self, voxels: np.ndarray, way: Alignment) -> Iterator[np.ndarray]:
+        """Yield percent signal change, float32 (k, n_voxels), for some trials at a time.
+
+        ``voxels`` and the columns are in the order of the subject's grid, on which the session
+        lies as ``way`` says.
+        """
+        if not way.is_plain:
+            shape, _ = self.shape()
+            places = way.apply(np.arange(voxels.size).reshape(shape)).ravel()[voxels]
+            own = np.zeros(voxels.size, bool)
+            own[places] = True
+            columns = np.searchsorted(np.flatnonzero(own), places)
+            for block in self.betas(own, Alignment()):
+                yield block[:, columns]
+        elif len(self.paths) == 2:
             yield from surface.masked((self.paths[0], self.paths[1]), voxels)
         elif self.path.suffix == ".hdf5":
             hdf5.check_integers(self.path)
@@ -151,8 +174,13 @@ def _name(number: int, space: str, form: Format) -> str:
     return f"betas_session{number:02d}{SUFFIXES['hdf5' if form == 'hdf5' else 'nifti']}"
 
 
-def grid_of(sessions: Sequence[Session], space: str, trials: Sequence[int]) -> Grid:
-    """Return the grid that all sessions share; headers alone are read.
+def grid_of(
+    sessions: Sequence[Session], space: str, trials: Sequence[int], remarks: Remarks
+) -> tuple[Grid, tuple[Alignment, ...]]:
+    """Return the first session's grid, and how each session lies on it; headers alone are read.
+
+    Axes that are permuted or flipped are put in order. Where sessions of one shape say that they
+    lie elsewhere, NSD's voxels are taken for the same all the same, and it is told.
 
     Raises
     ------
@@ -160,21 +188,49 @@ def grid_of(sessions: Sequence[Session], space: str, trials: Sequence[int]) -> G
         If a session is on another grid than the first, or has another number of trials than
         the design.
     """
-    first = sessions[0]
-    shape, _ = first.shape()
+    grid = sessions[0].grid(space)
+    ways = []
     for session, planned in zip(sessions, trials, strict=True):
-        own, count = session.shape()
-        if own != shape:
+        own, (_, count) = session.grid(space), session.shape()
+        way = place_on(own, grid, session.path, remarks, "the first session")
+        if way is None:
             raise WrongFileError(
-                f"{session.path}: has the grid {_times(own)} where {first.path.name} has "
-                f"{_times(shape)}. One of them is another subject's, or in another space."
+                f"{session.path}: is on another grid than {sessions[0].path.name}: "
+                f"{difference(own, grid, 'the others')}. One of them is another subject's, or in "
+                "another space."
             )
         if count != planned:
             raise WrongFileError(
                 f"{session.path}: has {count} trials where nsd_expdesign.mat plans {planned}. "
                 "The file is damaged, or not a session of NSD."
             )
-    return Grid(shape, first.affine(shape, space), space)
+        ways.append(way)
+    return grid, tuple(ways)
+
+
+def place_on(
+    own: Grid, grid: Grid, path: Path, remarks: Remarks, what: str = "the betas"
+) -> Alignment | None:
+    """Return how a file's voxels lie on a grid, None if its shape does not fit; tell a difference.
+
+    Files of NSD that have the shape of the betas are on their grid: one that says otherwise is
+    read voxel by voxel, in the order that its axes say.
+    """
+    way = align(own, grid)
+    if way is None:
+        if tuple(own.shape) != tuple(grid.shape) or axes_of(own) != axes_of(grid):
+            return None
+        way = Alignment(is_same=False)
+    if not way.is_plain:
+        remarks.add(path, f"its axes are put in the order of {what}")
+    if not way.is_same or way.mm > NOTED:
+        remarks.add(
+            path,
+            f"says that it lies elsewhere than {what} ({difference(own, grid, what)}); the shape "
+            "agrees, and its voxels are taken for the same",
+            "warning" if own.placed and grid.placed and not way.is_same else "note",
+        )
+    return way
 
 
 def centred(shape: Shape, size: float) -> np.ndarray:
@@ -185,7 +241,11 @@ def centred(shape: Shape, size: float) -> np.ndarray:
 
 
 def read(
-    sessions: Sequence[Session], voxels: np.ndarray, trials: Sequence[int], workers: int = 0
+    sessions: Sequence[Session],
+    ways: Sequence[Alignment],
+    voxels: np.ndarray,
+    trials: Sequence[int],
+    workers: int = 0,
 ) -> Iterator[np.ndarray]:
     """Yield the betas of all sessions in order, float32 (k, n_voxels).
 
@@ -194,8 +254,8 @@ def read(
 
     Parameters
     ----------
-    sessions, voxels
-        What to read: bool (grid.size,).
+    sessions, ways, voxels
+        What to read: sessions, how each lies on the grid, bool (grid.size,).
     trials
         How many trials each session has, to know what will wait in memory.
     workers
@@ -208,33 +268,69 @@ def read(
     """
     waiting = 4 * int(voxels.sum()) * max(trials, default=0)
     room = IN_FLIGHT // max(waiting, 1) - 1
-    threads = min(workers or _cores(), room, len(sessions))
+    threads, units = min(workers or _cores(), room, len(sessions)), _Units()
     if threads < 2 or sessions[0].path.name.endswith((".hdf5", ".mgh")):
-        for session in sessions:
-            yield from session.betas(voxels)
+        for session, way in zip(sessions, ways, strict=True):
+            total, count = 0.0, 0
+            for block in session.betas(voxels, way):
+                total, count = total + _squares(block), count + block.size
+                yield block
+            units.check(session, total, count)
         return
-    rest = iter(sessions)
+    rest = zip(sessions, ways, strict=True)
     with ThreadPoolExecutor(threads) as pool:
-        pending: deque[Future[list[np.ndarray]]] = deque()
+        pending: deque[tuple[Session, Future[tuple[list[np.ndarray], float]]]] = deque()
         try:
-            for session in rest:
-                pending.append(pool.submit(_whole, session, voxels))
+            for session, way in rest:
+                pending.append((session, pool.submit(_whole, session, way, voxels)))
                 if len(pending) > threads:
-                    yield from pending.popleft().result()
+                    yield from _checked(*pending.popleft(), units)
             while pending:
-                yield from pending.popleft().result()
+                yield from _checked(*pending.popleft(), units)
         finally:
-            for future in pending:
+            for _, future in pending:
                 future.cancel()
 
 
-def _whole(session: Session, voxels: np.ndarray) -> list[np.ndarray]:
-    return list(session.betas(voxels))
+@dataclass
+class _Units:
+    """Compares what sessions spread, in percent, with the first of them."""
+
+    first: Session | None = None
+    spread: float = 0.0
+
+    def check(self, session: Session, squares: float, count: int) -> None:
+        """Refuse a session whose numbers are in another unit than the first one's."""
+        spread = float(np.sqrt(squares / max(count, 1)))
+        if self.first is None or not self.spread:
+            self.first, self.spread = session, spread
+        elif spread and not 1 / APART < spread / self.spread < APART:
+            raise WrongFileError(
+                f"{session.path}: its betas are {spread / self.spread:.3g} times as large as those "
+                f"of {self.first.path.name}: one holds percent signal change, the other something "
+                f"else, such as percent times {nifti.SCALE} as floats. Write both in percent."
+            )
+
+
+def _checked(
+    session: Session, future: Future[tuple[list[np.ndarray], float]], units: _Units
+) -> Iterator[np.ndarray]:
+    blocks, squares = future.result()
+    units.check(session, squares, sum(block.size for block in blocks))
+    yield from blocks
+
+
+def _whole(session: Session, way: Alignment, voxels: np.ndarray) -> tuple[list[np.ndarray], float]:
+    blocks = list(session.betas(voxels, way))
+    return blocks, sum(_squares(block) for block in blocks)
+
+
+def _squares(block: np.ndarray) -> float:
+    """Return the sum of the squares of a block's finite values."""
+    flat = block.ravel()
+    total = float(np.dot(flat, flat))
+    return total if np.isfinite(total) else float(np.nansum(np.square(flat, dtype=np.float64)))
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _times(shape: Shape) -> str:
-    return " x ".join(str(n) for n in shape)

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
+from neurodiffuse.readers.grids import Alignment, difference
+from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.types import Grid
 from neurodiffuse_nsd import nifti, surface
+from neurodiffuse_nsd.sessions import place_on
 from neurodiffuse_nsd.tree import HEMISPHERES, Tree, WrongFileError
 
 OUTSIDE = -1
@@ -51,32 +53,33 @@ class Sheet:
         """Return a map as float32 (grid.size,)."""
         return self._stored(grid, outside=np.nan).astype(np.float32)
 
-    def check(self, grid: Grid) -> None:
-        """Refuse a volume on another grid; only the header is read.
+    def check(self, grid: Grid, remarks: Remarks) -> None:
+        """Refuse a volume on another grid, and tell one that lies elsewhere; of headers alone.
 
         Raises
         ------
         DataError
-            If the shape or the direction of the axes differs.
+            If the shape or the directions of the axes do not fit.
         """
-        if self.ways or self.path.suffix in (".mgh", ".mgz"):
-            return
-        header = nifti.read_header(self.path)
-        if header.shape != tuple(grid.shape):
+        if not self.ways and self.path.suffix not in (".mgh", ".mgz"):
+            self._way(nifti.read_header(self.path), grid, remarks)
+
+    def _way(self, header: nifti.Header, grid: Grid, remarks: Remarks) -> Alignment:
+        """Return how a volume lies on the betas' grid."""
+        own = Grid(header.shape, header.affine, grid.space, header.placed)
+        way = place_on(own, grid, self.path, remarks)
+        if way is None:
             raise WrongFileError(
-                f"{self.path}: has the grid {_times(header.shape)} where the betas have "
-                f"{_times(grid.shape)}. It is another subject's, or in another space."
+                f"{self.path}: is on another grid than the betas: {difference(own, grid)}. It is "
+                "another subject's, or in another space."
             )
-        ways = ["".join(nib.aff2axcodes(affine)) for affine in (header.affine, grid.affine)]
-        if ways[0] != ways[1]:
-            raise WrongFileError(
-                f"{self.path}: its axes run to {ways[0]} where those of the betas run to "
-                f"{ways[1]}, so its voxels are in another order."
-            )
+        return way
 
     def _stored(self, grid: Grid, outside: float) -> np.ndarray:
         if self.path.suffix not in (".mgh", ".mgz"):
-            return nifti.volume(self.path)[0]
+            stored, header = nifti.volume(self.path)
+            way = self._way(header, grid, Remarks(self.path.parent))
+            return way.apply(stored.reshape(header.shape)).ravel()
         halves = [self._half(k, grid, outside) for k in range(2)]
         return np.concatenate(halves)
 
@@ -135,7 +138,3 @@ def surfaces_of(tree: Tree, subject: str, names: Iterable[str]) -> Iterator[Shee
                 for k, side in enumerate(HEMISPHERES):
                     yield Sheet(name, side, pair[k : k + 1], needed[k : k + 1])
                 break
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(n) for n in shape)

@@ -100,7 +100,7 @@ def test_a_session_of_another_shape(small):
     nib.Nifti1Image(np.zeros((7, 6, 4, 14), np.int16), np.eye(4)).to_filename(path)
     with pytest.raises(DataError) as error:
         data_of(small, format="nifti").subject("01")
-    told(error, str(path), "7 x 6 x 4", "7 x 6 x 5", FETCH)
+    told(error, str(path), "shape 7 × 6 × 4", "7 × 6 × 5", FETCH)
 
 
 def test_a_session_with_too_few_trials(small):
@@ -187,16 +187,28 @@ def test_a_region_on_another_grid(small):
     nib.Nifti1Image(np.zeros((7, 6, 6), np.int16), np.eye(4)).to_filename(path)
     with pytest.raises(DataError) as error:
         data_of(small).subject("01")
-    told(error, str(path), "7 x 6 x 6", FETCH)
+    told(error, str(path), "shape 7 × 6 × 6", FETCH)
 
 
-def test_a_region_with_its_axes_turned(small):
+def test_axes_that_do_not_fit_the_shape(small):
     path = find(small, "roi/floc-faces.nii.gz")
-    flipped = nib.load(path).affine @ np.diag([-1, 1, 1, 1])
-    nib.Nifti1Image(np.zeros((7, 6, 5), np.int16), flipped).to_filename(path)
+    turned = nib.load(path).affine[:, [1, 0, 2, 3]]
+    nib.Nifti1Image(np.zeros((7, 6, 5), np.int16), turned).to_filename(path)
     with pytest.raises(DataError) as error:
         data_of(small).subject("01")
-    told(error, str(path), "LAS", "RAS")
+    told(error, str(path), "axes that run to ARS where RAS is needed")
+
+
+def test_a_session_in_another_unit(small):
+    path = find(small, "betas_session02.nii.gz")
+    floats = small.betas[1, 2].astype(np.float32)  # percent times 300, and nothing says so
+    nib.Nifti1Image(floats, nib.load(path).affine).to_filename(path)
+    for workers in (1, 2):
+        with pytest.raises(DataError) as error:
+            read(small, format="nifti", workers=workers)
+        told(error, str(path), "times as large as those of", "betas_session01.nii.gz", "in percent")
+    nib.Nifti1Image(floats / 300, nib.load(path).affine).to_filename(path)
+    read(small, format="nifti")
 
 
 def test_no_mask(small):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from neurodiffuse.errors import MissingDataError
+from neurodiffuse.readers.pictures import ImageFiles
 from neurodiffuse.types import Dataset, Grid, Roi, Stimuli, Subject, Trials
 
 COLUMNS = ("betas", "stimulus", "split", "affine")
@@ -59,9 +59,8 @@ class Folders(Dataset):
 
     def stimuli(self, ids: Sequence[str]) -> Stimuli:
         """Return the pictures, each read when it is asked for; this data set has no captions."""
-        return Stimuli(
-            tuple(ids), _Pictures(Path(self.root) / "stimuli", tuple(ids)), ((),) * len(ids)
-        )
+        files = [Path(self.root) / "stimuli" / f"{stimulus}.png" for stimulus in ids]
+        return Stimuli(tuple(ids), ImageFiles(files), ((),) * len(ids))
 
     def fingerprint(self, label: str) -> str:
         """Return a text that changes when the subject's file does."""
@@ -77,21 +76,3 @@ class Folders(Dataset):
 
     def _file(self, label: str) -> Path:
         return Path(self.root) / f"sub-{label}.npz"
-
-
-class _Pictures(Sequence):  # type: ignore[type-arg]
-    """Pictures that are read one by one; a run watches the files in ``paths``."""
-
-    def __init__(self, folder: Path, ids: tuple[str, ...]) -> None:
-        self.paths = tuple(folder / f"{image}.png" for image in ids)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        if isinstance(index, slice):
-            return [self[k] for k in range(len(self))[index]]
-        path = self.paths[index]
-        if not path.exists():
-            raise MissingDataError(f"there is no picture {path}.")
-        return np.asarray(Image.open(path).convert("RGB"))

@@ -1,0 +1,39 @@
+"""What is to be told of a run's input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from neurodiffuse.run.folder import Run
+from neurodiffuse.types import Remark
+
+
+def remarks_of(run: Run, label: str) -> tuple[Remark, ...]:
+    """Return the data set's remarks on a subject, and those on the regions that the recipe names.
+
+    A region without a voxel is normal, since not every subject has every patch; a union with it
+    is then less than it says.
+    """
+    return (*run.subject(label).remarks, *_empty(run, label))
+
+
+def _empty(run: Run, label: str) -> Iterator[Remark]:
+    """Yield a warning for each region of an expression that has no voxel of the subject."""
+    from neurodiffuse import rois
+
+    about = run.subject(label)
+    for where, expression in _expressions(run, label):
+        for name in rois.names(rois.parse_for(about, expression)):
+            values = run.dataset.roi(label, name)
+            if values.dtype == bool and not values.any():
+                yield Remark(f"{where} {expression!r}: {name} has no voxel.", "warning")
+
+
+def _expressions(run: Run, label: str) -> Iterator[tuple[str, str]]:
+    """Yield every region expression of a run with the setting that it stands in."""
+    yield "mask.select", run.config.mask.select or run.subject(label).mask
+    for feature, part in run.config.features.items():
+        if part.roi:
+            yield f"features.{feature}.roi", part.roi
+        for band in part.bands:
+            yield f"features.{feature}.bands", band

@@ -1,0 +1,79 @@
+"""What the plan and `rois` tell of a subject's input, and what a lost region says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from toy import Toy
+
+from neurodiffuse.errors import ConfigError, DataError
+from neurodiffuse.plan import plan_of
+from neurodiffuse.plan_text import describe
+from neurodiffuse.questions.rois.ask import listing
+from neurodiffuse.run import remarks_of
+from neurodiffuse.types import Remark
+
+LEFT = Remark("sub-01_label-V7_mask.nii.gz (on another grid)", "left out")
+
+
+@pytest.fixture
+def losing(monkeypatch):
+    """A data set that left a file of the region V7 out."""
+    plain, roi = Toy.subject, Toy.roi
+
+    def subject(self, label):
+        about = plain(self, label)
+        remarks = (LEFT, Remark("something was understood"), Remark("look out", "warning"))
+        return dataclasses.replace(about, remarks=remarks, absent=("V7",))
+
+    def region(self, label, name):
+        if name == "V7":
+            raise DataError("sub-01: no region 'V7': FILE was left out: on another grid.")
+        return roi(self, label, name)
+
+    monkeypatch.setattr(Toy, "subject", subject)
+    monkeypatch.setattr(Toy, "roi", region)
+
+
+def lines(run) -> list[str]:
+    text = describe(run, plan_of(run)).splitlines()
+    return [line for line in text if line.split()[0] in ("warning", "remark", "left")]
+
+
+def test_a_region_of_an_expression_without_a_voxel_is_told_in_the_plan(make_run):
+    run = make_run(mask="V1+nothing")
+    assert lines(run) == ["warning    sub-01: mask.select 'V1+nothing': nothing has no voxel."]
+    assert not [line for line in lines(make_run(mask="V1+FFA1")) if "voxel" in line]
+
+
+def test_a_map_or_a_whole_difference_is_no_empty_region(make_run):
+    run = make_run(mask="left - V1 & ecc>3")
+    assert remarks_of(run, "01") == ()
+
+
+def test_plan_and_listing_end_with_what_was_left_out(losing, make_run):
+    assert lines(make_run()) == [
+        "warning    sub-01: look out",
+        "remark     sub-01: something was understood",
+        f"left out   sub-01: {LEFT.text}",
+    ]
+    assert str(listing(Toy(), "01")).splitlines()[-3:] == [
+        "warning: look out",
+        "something was understood",
+        f"left out: {LEFT.text}",
+    ]
+
+
+def test_a_lost_region_stops_only_who_asks_for_it(losing, make_run):
+    assert np.any(make_run().select("01", "V1"))
+    with pytest.raises(DataError, match="no region 'V7': FILE was left out"):
+        make_run().select("01", "V1+V7")
+    with pytest.raises(DataError, match="no region 'V7': FILE was left out"):
+        listing(Toy(), "01", expressions=["V7"])
+
+
+def test_an_unknown_region_may_be_in_a_file_that_was_left_out(losing, make_run):
+    with pytest.raises(ConfigError, match=r"V77.*Left out: sub-01_label-V7_mask"):
+        make_run().select("01", "V77")
