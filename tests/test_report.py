@@ -599,3 +599,41 @@ def test_mean_over_subjects_with_its_standard_error():
     assert wording.mean_and_sem([0.2, 0.3, 0.4]) == "0.300 ± 0.058"
     assert wording.mean_and_sem([0.25]) == "0.250"
     assert wording.mean_and_sem([float("nan")]) == "–"
+
+
+def test_bold_is_what_the_corrected_test_says_and_is_explained():
+    data = report()
+    (one,) = data.subjects
+    clear = tuple(dataclasses.replace(s, p=0.03, corrected=0.03) for s in one.scores)
+    unclear = tuple(dataclasses.replace(s, p=0.03, corrected=0.06) for s in one.scores)
+    for rows, bold in ((clear, 4), (unclear, 0)):
+        page = build(report(dataclasses.replace(one, scores=rows)))
+        assert page.count("<strong>") == bold
+        assert "Bold: better than chance" in page
+    assert "p = 0.030 (Holm: 0.060)" in page
+    assert "do not match what was seen clearly better than chance" in page
+
+
+def test_tests_of_earlier_stages_are_called_uncorrected():
+    (one,) = report().subjects
+    rows = tuple(
+        dataclasses.replace(s, corrected=s.p if s.stage == "recon" else None) for s in one.scores
+    )
+    page = build(report(dataclasses.replace(one, scores=rows)))
+    assert page.count("p = 0.005, uncorrected") == 2
+
+
+@pytest.mark.parametrize(("mean", "told"), [(0.5, True), (0.99, False)])
+def test_a_ceiling_that_is_exceeded_is_remarked(mean, told):
+    (one,) = report().subjects
+    ceiling = tuple(dataclasses.replace(s, mean=mean) for s in one.oracle_scores)
+    page = build(report(dataclasses.replace(one, oracle_scores=ceiling)))
+    assert ("of what was decoded exceeds it" in page) is told
+    assert "Ceiling (true latents): what the same generators make" in page
+
+
+def test_p_values_in_words():
+    assert wording.p_value(0.004, 0.012) == "p = 0.004 (Holm: 0.012)"
+    assert wording.p_value(0.0001, 0.0002) == "p < 0.001 (Holm: < 0.001)"
+    assert wording.p_value(0.2, 0.2) == wording.p_value(0.2) == "p = 0.20"
+    assert wording.p_value(None, None) == ""
