@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from neurodiffuse import pipeline
+from neurodiffuse.config import STEPS
 from neurodiffuse.errors import DataError, RunError
 from neurodiffuse.run import opened, stored_config
 
@@ -58,6 +59,49 @@ def test_latents_that_a_killed_process_left_half_done_are_made_anew(make_run, de
         pipeline.execute(run, until="encode")
     assert not list(run.path.rglob("stale.npy"))
     assert run.latents("01", "colour").name == name
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_going_back_to_a_step_removes_what_rests_on_it_and_nothing_else(decoded, step):
+    asked = (
+        "average",
+        "ablate/one",
+        "controls",
+        "compare",
+        "roi-optimal",
+        "weights-V1",
+        "branches",
+    )
+    for name in (*asked, "steps/sub-average"):
+        (decoded.path / name).mkdir(parents=True)
+        (decoded.path / name / "page.html").touch()
+    (decoded.folder(step, "01").with_name(f"{step}.partial")).mkdir()
+    decoded.remove_from(step)
+    done = STEPS[: STEPS.index(step)]
+    assert {p.name for p in (decoded.path / "steps" / "sub-01").iterdir()} == set(done)
+    left = {p.name for p in decoded.path.iterdir()} - {"logs", ".lock", "config.toml"}
+    expected = {"steps"} | ({"latents"} if "encode" in done else set())
+    assert left & {
+        "steps",
+        "latents",
+        "report.html",
+        "sub-01",
+        *(n.split("/")[0] for n in asked),
+    } == (expected)
+    assert not (decoded.path / "steps" / "sub-average").exists()
+
+
+def test_subjects_do_not_share_what_is_their_own(make_run):
+    both = make_run(out="both/run", subjects=("01", "02"))
+    alone = make_run(out="alone/run", subjects=("02",))
+    for run in (both, alone):
+        with opened(run):
+            pipeline.execute(run, until="score")
+    for step in ("mask", "fit", "predict", "generate", "score"):
+        assert both.folder(step, "01") != both.folder(step, "02")
+        one, two = (files(run.folder(step, "02")) for run in (both, alone))
+        assert one == two
+        assert one != files(both.folder(step, "01"))
 
 
 def test_second_process_is_refused(make_run):

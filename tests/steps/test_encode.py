@@ -137,6 +137,13 @@ def test_other_captions_encode_anew(encoded, monkeypatch):
     assert one.latents("01", "colour").name == two.latents("01", "colour").name
 
 
+def test_an_encoder_learns_from_the_training_images_alone(encoded, monkeypatch):
+    learned = []
+    monkeypatch.setattr(toy.Colour, "fit", lambda self, stimuli: learned.append(stimuli.ids))
+    run = encoded("run")
+    assert learned == [tuple(sorted(run.subject("01").trials.images("train")))]
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("image", ["i7", "i1000"])  # of the training images and of the test images
 def test_latents_that_are_not_finite_are_refused_and_not_kept(encoded, monkeypatch, wrong, image):

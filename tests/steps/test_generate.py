@@ -120,6 +120,39 @@ def test_what_the_recipe_withholds_is_not_given(tmp_path, monkeypatch):
     assert all((made["whole"][one] != made[n][one]).any() for n in ("text", "colour", "init"))
 
 
+def test_a_stage_reads_the_feature_that_the_recipe_names(make_run, monkeypatch):
+    """Its generator asks for ``colour`` and is given the latents and the state of another one."""
+    given, kept = {}, toy.Paint.generate
+
+    def generate(self, latents, *, init, seeds):
+        given.setdefault("init" if init is not None else "none", []).append(latents["colour"])
+        return kept(self, latents, init=init, seeds=seeds)
+
+    monkeypatch.setattr(toy.Paint, "generate", generate)
+    run = make_run(
+        "features.other.encoder=colour",
+        "features.other.alpha=3000",
+        "stages.recon.features.colour=other",
+        "score.oracle=false",
+    )
+    painted(run)
+    for stage, feature in (("none", "colour"), ("init", "other")):
+        (latents,) = given[stage]
+        file = LatentFile.open(run.folder("predict", "01") / f"{feature}.npy")
+        np.testing.assert_array_equal(latents.values, file.of(latents.ids).values)
+    assert (given["none"][0].values != given["init"][0].values).any()
+
+
+def test_the_oracle_is_painted_from_true_latents(make_run):
+    made = painted(make_run("stages.recon.grain=0", "datasets.toy.noise=50"))
+    for image in ("i1000", "i1007"):
+        colour = np.random.default_rng([7, int(image[1:])]).uniform(0, 1, 3)
+        name = Path("oracle", "first", f"{image}.png")
+        assert np.abs(made[name] / 255 - colour).max() < 0.01
+        decoded = made[Path("decoded", "first", f"{image}.png")]
+        assert np.abs(decoded / 255 - colour).max() > 0.05
+
+
 @pytest.mark.parametrize("source", ["decoded", "oracle"])
 def test_any_picture_that_is_missing_is_painted_again(make_run, monkeypatch, source):
     """Which batch lacks one is found in the order in which batches are painted."""

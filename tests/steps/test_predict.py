@@ -206,6 +206,25 @@ def test_predicted_and_true_latents_lie_in_one_order(make_run, settings):
             np.testing.assert_allclose(made.values, expected, atol=2e-3)
 
 
+def test_features_of_different_regions_are_predicted_from_their_own(make_run):
+    """As many voxels and the same type of arithmetic do not make them the same."""
+    run = make_run(
+        "features.colour.roi=V1",
+        "features.other.encoder=colour",
+        "features.other.roi=left-V1-FFA1",
+        "features.other.alpha=1",
+        "predict.rescale=none",
+        "datasets.toy.noise=2.0",
+    )
+    predicted(run)
+    x, y, new, _ = problem(run)
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    for feature, inside in (("colour", slice(0, 20)), ("other", slice(30, 60))):
+        expected = Ridge(1.0).fit(x[:, inside], y).predict(new[:, inside])
+        found = LatentFile.open(run.folder("predict", "01") / f"{feature}.npy").of(ids).values
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 def test_test_rescaling_is_the_published_one(make_run):
     run = make_run("predict.rescale=test", "features.colour.alpha=3")
     found = predicted(run)
