@@ -32,7 +32,7 @@ class VersatileDiffusion(Generator):
     Parameters
     ----------
     weights
-        Own weights: a folder of shi-labs/versatile-diffusion, the original
+        Own weights: a folder of shi-labs/versatile-diffusion, an original
         ``vd-four-flow….pth`` (``kl-f8.pth`` beside it) or its folder, or a compact file; empty
         for the fetched ``versatile-diffusion``.
     clip
