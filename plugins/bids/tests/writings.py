@@ -151,12 +151,15 @@ def writings(draw: st.DrawFn, **fixed: object) -> Writing:
     ).map(tuple)
     say["axes"] = pick("axes", turned)
     say["codes"] = pick("codes", several("both", "sform", "qform"))
-    say["naming"] = pick("naming", some("both", "id", "file", "numbers", "numbers only", "table"))
+    say["naming"] = pick(
+        "naming", some("both", "id", "file", "numbers", "numbers only", "table", "case")
+    )
     say["folder"] = pick("folder", some("", "faces", "faces/of men"))
     by_file = say["naming"] in ("both", "file", "numbers", "table")
+    plain_name = by_file or say["naming"] == "case"
     say["accent"] = pick("accent", some("", "NFC", "NFD") if by_file else some(""))
     spelt = several("", "./", "stimuli/", "extra/../", "//", "NFC", "NFD")
-    say["spellings"] = pick("spellings", spelt if by_file else some(("",)))
+    say["spellings"] = pick("spellings", spelt if plain_name else some(("",)))
     say["picture"] = pick("picture", some(".png", ".bmp", ".tif", ".webp", "turned .png"))
     say["raw_stimuli"] = pick("raw_stimuli", st.booleans())
     say["links"] = pick("links", st.frozensets(some("stimuli", "betas", "regions", "root")))
@@ -164,7 +167,9 @@ def writings(draw: st.DrawFn, **fixed: object) -> Writing:
     say["shuffled"] = pick("shuffled", st.booleans())
     order = some("onset") if say["shuffled"] else some("", "file", "onset")
     say["order"] = pick("order", order)
-    say["blanks"] = pick("blanks", some("", "with volumes", "without volumes"))
+    say["blanks"] = pick(
+        "blanks", some("", "with volumes", "without volumes", "filtered", "excluded")
+    )
     say["text"] = pick("text", some("unix", "windows", "mark", "no end"))
     say["regions"] = pick("regions", some("mask", "dseg", "hemi"))
     say["region_numbers"] = pick(
@@ -194,6 +199,10 @@ def write(home: Path, writing: Writing) -> Written:
     _write_beside(out)
     if w.order:
         out.options["order"] = w.order
+    if w.blanks == "filtered":
+        out.options["trials_filter"] = {"trial_type": ["image"]}
+    elif w.blanks == "excluded":
+        out.options["exclude"] = {"trial_type": ["catch"]}
     for what, files in (("betas", out.betas), ("regions", out.regions.values())):
         if what in w.links:
             for path in files:
@@ -299,10 +308,11 @@ def _places(w: Writing) -> list[tuple[str, list[int]]]:
     """Return the stem of each file of betas and the trials that it holds."""
     cells = [(s, r) for s in range(2) for r in range(RUNS)]
     volumes = {
-        cell: [k for k in _rows(w, *cell) if k >= 0 or w.blanks == "with volumes"] for cell in cells
+        cell: [k for k in _rows(w, *cell) if k >= 0 or w.blanks != "without volumes"]
+        for cell in cells
     }
     if w.level == "subject":
-        return [(_stem(w), sum(volumes.values(), []))]
+        return [(_stem(w), [k for some in volumes.values() for k in some])]
     if w.level == "session":
         return [(_stem(w, s), volumes[s, 0] + volumes[s, 1]) for s in range(2)]
     return [(_stem(w, s, r, w.padded[0]), volumes[s, r]) for s, r in cells]
@@ -378,22 +388,33 @@ def _row(w: Writing, trial: int, place: int, session: int, run: int) -> dict[str
         number = w.first_run + run
         row |= {"run": f"{number:02d}" if w.padded[1] else str(number)}
         row |= {"session": w.sessions[session]} if w.level == "subject" else {}
-    if trial < 0:
-        row["trial_type"] = "blank"
-    shown = SHOWN[trial] if trial >= 0 else -1
-    if w.naming != "file":
-        row["stim_id"] = stim_id(w, shown, as_float=run % 2 > 0) if trial >= 0 else "n/a"
-    if w.naming in ("both", "file", "numbers"):
-        spelling = w.spellings[trial % len(w.spellings)]
-        row["stim_file"] = spell(file_of(w, shown), spelling) if trial >= 0 else "n/a"
+    if trial < 0:  # a blank, or a picture that was only shown to keep the subject awake
+        catch = w.blanks in ("filtered", "excluded")
+        row["trial_type"] = "catch" if catch else "blank"
+        row |= {"stim_id": "99" if catch else "n/a"} if _has_id(w) else {}
+        row |= {"stim_file": "catch/9.png" if catch else "n/a"} if _has_file(w) else {}
+        return row | ({"split": "n/a"} if w.split == "column" else {})
+    shown = SHOWN[trial]
+    if _has_id(w):
+        row["stim_id"] = stim_id(w, shown, as_float=run % 2 > 0)
+    if _has_file(w):
+        row["stim_file"] = spell(file_of(w, shown), w.spellings[trial % len(w.spellings)])
     if w.split == "column":
-        row["split"] = ("test" if shown in TEST else "train") if trial >= 0 else "n/a"
+        row["split"] = _side(shown)
     return row
+
+
+def _has_id(w: Writing) -> bool:
+    return w.naming not in ("file", "case")
+
+
+def _has_file(w: Writing) -> bool:
+    return w.naming in ("both", "file", "numbers", "case")
 
 
 def stim_id(w: Writing, picture: int, as_float: bool = False) -> str:
     """Return the id of a picture; an empty one is named by its file alone."""
-    if w.naming == "file":
+    if not _has_id(w):
         return file_of(w, picture)
     if w.naming.startswith("numbers"):
         return f"{picture + 1}.0" if as_float else f"{picture + 1}"
@@ -407,6 +428,8 @@ def file_of(w: Writing, picture: int) -> str:
         name = f"stim-{picture + 1:04d}_image{ending}"
     elif w.naming == "numbers only":
         name = f"{picture + 1}{ending}"
+    elif w.naming == "case":  # names that differ by case alone are two pictures
+        name = f"{'pP'[picture % 2]}{picture // 2:03d}{ending}"
     else:
         name = f"{'café_' if w.accent else 'p'}{picture + 1:03d}{ending}"
     name = unicodedata.normalize(w.accent, name) if w.accent else name
