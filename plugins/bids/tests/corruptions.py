@@ -53,6 +53,8 @@ class Corruption:
         What the writing must be like.
     gone
         Regions that may rightly be left out.
+    changed
+        Regions whose voxels are rightly others.
     trusted
         Whether all numbers are those of the study when the program goes on.
     mend
@@ -67,6 +69,7 @@ class Corruption:
     ends: Literal["refused", "told", "either"] = "refused"
     fixed: Mapping[str, object] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
     trusted: bool = True
     mend: Callable[[Written], dict[str, object]] | None = None
     without: tuple[int, ...] = ()
@@ -513,7 +516,7 @@ def a_mask_with_a_rounded_affine(out):
     return redo(out.regions["hV4"], _mask(out), affine)
 
 
-@corruption("no voxel|empty|all zero|only zero", ends="either", **MASKS)
+@corruption("no voxel", ends="either", changed=("hV4",), **MASKS)
 def a_mask_without_voxels(out):
     return redo(out.regions["hV4"], np.zeros(SHAPE, np.uint8))
 
