@@ -175,6 +175,17 @@ def test_a_changed_file_is_read_again(root):
     )
 
 
+def test_a_file_that_was_written_again_with_its_old_time_is_read_again(root):
+    masked(run_of(root, "one"))
+    path = root / "01-0.npy"
+    before = path.stat()
+    np.save(path, np.load(path) + 1)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    masked(run_of(root, "two"))
+    assert len(READ) == 2
+
+
 def test_what_a_killed_process_left_is_not_used(root, tmp_path):
     run = run_of(root, "one")
     key = prepared.key_of(run, run.subject("01"), run.select("01", "left"))
