@@ -187,11 +187,13 @@ def _identified(
 def _with_pictures(
     parts: Sequence[Responses], pictures: Pictures
 ) -> tuple[list[Responses], list[Remark]]:
-    """Return the responses without trials whose picture is not there."""
+    """Return the responses without trials whose picture is not there; refuse to leave out all."""
     ids = dict.fromkeys(row.stimulus for part in parts for row in part.rows)
     absent = set(pictures.absent(ids))
     if not absent:
         return list(parts), []
+    if len(absent) == len(ids):
+        pictures.paths(list(ids))  # says that none is there, and where they were looked for
     kept = [
         replace(part, rows=tuple(row for row in part.rows if row.stimulus not in absent))
         for part in parts

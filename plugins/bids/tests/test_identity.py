@@ -407,3 +407,6 @@ def test_missing_pictures_are_told_at_once(empty):
     skipping = opened(empty, missing="skip")
     assert coded.seen(skipping) == [2, 5, 2, 5, 6]
     assert "warning: stimuli: 3 trials of 2 pictures that are not there" in coded.remarks(skipping)
+    shutil.rmtree(empty.root / "stimuli")
+    with pytest.raises(MissingDataError, match="5 of 5 stimuli have no picture"):
+        opened(empty, missing="skip").subject("01")

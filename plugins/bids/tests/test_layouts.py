@@ -150,7 +150,7 @@ def test_a_session_file_takes_the_events_of_its_runs_in_order(empty):
     empty.table(f"{stem}_run-2_events.tsv", HEADER, event("b"), event("a"))
     empty.table(f"{stem}_run-1_events.tsv", HEADER, event("a"))
     empty.table("sub-01/ses-2/func/sub-01_ses-2_task-look_run-1_events.tsv", HEADER, event("z"))
-    data = BidsDataset(str(empty.root), missing="skip")
+    data = BidsDataset(str(empty.root), sessions=["1"])  # ses-2 has no betas
     trials = data.subject("01").trials
     assert trials.stimulus == ("stim-a", "stim-b", "stim-a", "stim-c")
     assert trials.run == ("1", "2", "2", "10")
