@@ -43,7 +43,7 @@ def test_images_are_found_by_id(tmp_path):
     found = LatentFile.open(tmp_path / "x.npy").of(["d", "b"])
     assert found.ids == ("d", "b")
     np.testing.assert_array_equal(found.values, values[[3, 1]])
-    with pytest.raises(RunError, match=r"x\.npy: has no row for image 'e', nor for 1 other"):
+    with pytest.raises(RunError, match=r"x\.npy: has no row for 2 of 3 images, the first 'e'"):
         file.places(["a", "e", "f"])
 
 

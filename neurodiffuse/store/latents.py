@@ -98,8 +98,8 @@ class LatentFile:
         absent = [image for image in images if image not in row]
         if absent:
             raise RunError(
-                f"{self.path}: has no row for image {absent[0]!r}, nor for {len(absent) - 1} "
-                "others of the images that are asked of it. Decode again into another --out."
+                f"{self.path}: has no row for {len(absent)} of {len(images)} images, the first "
+                f"{absent[0]!r}. Decode again into another --out."
             )
         return np.array([row[image] for image in images], np.intp)
 
