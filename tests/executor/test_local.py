@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from collections import Counter
 
@@ -32,10 +33,23 @@ def test_results_belong_to_their_tasks(two):
         assert dict(executor.run(Square("else"), tasks[:2])) == {0: (0, "else"), 1: (1, "else")}
 
 
-def test_a_cluster_without_dask_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(PluginError, match=r"pip install 'neurodiffuse\[dask\]'"):
-        list(read_executor("dask:tcp://nobody:1").run(Square(), [(1,)]))
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("dask:tcp://nobody:1", "distributed"),
+        ("local:2", "distributed"),
+        ("local:2", "cryptography"),
+        ("slurm:none.toml", "dask_jobqueue"),
+        ("slurm:none.toml", "cryptography"),
+    ],
+)
+def test_without_dask_it_is_said_what_to_install(monkeypatch, text, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(PluginError, match=r"pip install 'neurodiffuse\[dask\]'") as told:
+        read_executor(text)
+    assert "\n" not in str(told.value)
+    assert "local needs nothing" in str(told.value)
+    assert dict(read_executor("local").run(Square(), [(1,)])) == {0: (1, "")}
 
 
 def test_an_error_arrives_as_it_was_raised(two):
@@ -48,7 +62,9 @@ def test_a_worker_that_is_killed_costs_its_task_alone(two, tmp_path, capsys):
     found = dict(two.run(Mortal(tmp_path), [(k,) for k in range(6)]))
     assert found == {k: k for k in range(6)}
     begun = Counter(p.name.split("-")[0] for p in tmp_path.iterdir())
-    assert begun == {"2": 2, **{str(k): 1 for k in (0, 1, 3, 4, 5)}}
+    assert begun.pop("2") == 2
+    # what a worker had finished and not told yet may be done again with it
+    assert sum(begun.values()) <= 6
     assert "a worker process was lost" in capsys.readouterr().err
 
 
@@ -169,7 +185,8 @@ def test_the_flag_is_read_and_what_it_started_is_ended():
     assert run(command, []).exit_code == 0
     assert run(command, ["--executor", "local:2"], catch_exceptions=False).exit_code == 0
     assert [text for text, _ in found] == ["local", "local:2"]
-    assert all(worker._pool is None for worker in found[1][1]._all)
+    assert found[1][1]._cluster is None
+    assert not multiprocessing.active_children()
     wrong = run(command, ["--executor", "cloud"])
     assert wrong.exit_code == 2
     assert "dask:ADDRESS" in wrong.output
