@@ -67,6 +67,6 @@ def let_in(address: str) -> list[str]:
             with Client(place, security=security, timeout=3) as client:
                 client.run_on_scheduler(os.getpid)
             found.append(name)
-        except (OSError, RuntimeError, TypeError):
+        except (OSError, RuntimeError, TypeError, ValueError):
             continue
     return found

@@ -133,7 +133,9 @@ class Dask(Executor):
             if not quiet:
                 count = len(self._client.scheduler_info(n_workers=-1)["workers"])
                 link = self._client.dashboard_link if self.dashboard else ""
-                said = f"{self}: {count} workers" + (f"; dashboard: {link}" if link else "")
+                said = f"{self}: {count} worker{'' if count == 1 else 's'}" + (
+                    f"; dashboard: {link}" if link else ""
+                )
                 print(said, file=sys.stderr, flush=True)
         return self._client
 
@@ -146,7 +148,12 @@ class Dask(Executor):
             if Path(self.address).is_file():
                 return Client(scheduler_file=self.address, timeout=WAIT)
             return Client(self.address, timeout=WAIT)
-        except (OSError, ValueError) as error:
+        except TypeError as error:  # what Dask makes of tls:// without keys
+            raise RunError(
+                f"--executor {self}: TLS needs keys. Name their files in Dask's settings, "
+                "distributed.comm.tls: ca-file, client.cert and client.key."
+            ) from error
+        except (OSError, RuntimeError, ValueError) as error:
             raise RunError(
                 f"--executor {self}: no Dask scheduler answers there ({_first_line(error)}). Start "
                 "one with `dask scheduler`, or give the path of its scheduler file."

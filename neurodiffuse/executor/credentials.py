@@ -29,6 +29,9 @@ QUIET: dict[str, Any] = {
 """Settings of Dask: no pages, nothing spilled to a disk, no worker given up while it computes, and
 no second task for a worker that is at one."""
 
+PRELOAD = "neurodiffuse.executor.ending"
+"""Module that workers load."""
+
 
 def need_packages(executor: str, *names: str) -> None:
     """Refuse an executor whose packages are not installed, with what to install.

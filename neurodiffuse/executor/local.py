@@ -10,7 +10,7 @@ from typing import Any
 
 from neurodiffuse.errors import RunError
 from neurodiffuse.executor.cluster import Dask
-from neurodiffuse.executor.credentials import QUIET, need_packages, temporary
+from neurodiffuse.executor.credentials import PRELOAD, QUIET, need_packages, temporary
 from neurodiffuse.executor.execute import RETRIES, Executor, Work
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -92,6 +92,7 @@ class Processes(Dask):
                     protocol="tls://",
                     security=temporary(),
                     dashboard_address="127.0.0.1:0",
+                    preload=[PRELOAD],
                     scheduler_kwargs={"dashboard": False},
                     silence_logs=logging.CRITICAL,
                 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from neurodiffuse.errors import ConfigError, RunError
 from neurodiffuse.executor.cluster import Dask
-from neurodiffuse.executor.credentials import QUIET, shared
+from neurodiffuse.executor.credentials import PRELOAD, QUIET, shared
 
 NEEDED = ("jobs", "cores", "memory")
 
@@ -143,6 +143,8 @@ class Slurm(Dask):
                 *_given(given, "job_script_prologue"),
             ],
             "worker_extra_args": [
+                "--preload",
+                PRELOAD,
                 "--no-dashboard",
                 "--dashboard-address",
                 "127.0.0.1:0",

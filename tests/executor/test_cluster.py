@@ -107,6 +107,15 @@ def test_a_scheduler_that_others_reach_is_used_after_a_warning(monkeypatch, caps
         assert ("not encrypted" in said) == (address in far), address
 
 
+def test_tls_without_keys_is_one_line():
+    with (
+        read_executor("dask:tls://127.0.0.1:9") as executor,
+        pytest.raises(RunError, match=r"TLS needs keys.*distributed\.comm\.tls") as told,
+    ):
+        dict(executor.run(Square(), [(1,)], quiet=True))
+    assert "\n" not in str(told.value)
+
+
 def test_a_file_that_is_no_scheduler_file_is_one_line(tmp_path):
     for text in ("", "[]", '{"address": 3'):
         (tmp_path / "s.json").write_text(text)

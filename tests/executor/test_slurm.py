@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -58,7 +59,8 @@ def test_the_job_script_says_what_the_settings_say(config, tmp_path):
 
 
 SBATCH = """#!/bin/sh
-setsid bash "$1" >"$JOBS/log" 2>&1 &
+script=$(mktemp "$JOBS/XXXXXX.sh") && cp "$1" "$script"
+setsid bash "$script" >"$JOBS/log" 2>&1 &
 echo $! >"$JOBS/$!.job"
 echo "Submitted batch job $!"
 """
@@ -127,7 +129,7 @@ def test_a_cluster_lets_in_who_has_its_keys_and_nobody_else(jobs, small, tmp_pat
         pages = [n for n in listening(workers) if not is_tls(*n)]
         assert {place for place, _ in pages} <= {"127.0.0.1"}
         said = capfd.readouterr().err
-        assert "2 workers" in said
+        assert re.search(r"small.toml: [12] worker", said)
         assert "dashboard" not in said
     assert not keys.exists()
     assert await_end(workers)
