@@ -32,7 +32,7 @@ def listening(pids: Iterable[int]) -> list[tuple[str, int]]:
     sockets = set()
     for pid in pids:
         for file in Path(f"/proc/{pid}/fd").iterdir():
-            if file.is_symlink() and (name := os.readlink(file)).startswith("socket:["):
+            if file.is_symlink() and (name := str(file.readlink())).startswith("socket:["):
                 sockets.add(name[8:-1])
     found = []
     for table in ("tcp", "tcp6"):

@@ -112,8 +112,8 @@ class Dask(Executor):
         """Return what is said of a task whose workers were lost; ``worker`` was the last."""
         at = f" ({worker})" if worker else ""
         return RunError(
-            f"{self}: a task has cost {RETRIES + 1} workers; perhaps memory was short{at}. What was "
-            "finished is kept; give workers more memory, or --memory less."
+            f"{self}: a task has cost {RETRIES + 1} workers; perhaps memory was short{at}. What "
+            "was finished is kept; give workers more memory, or --memory less."
         )
 
     def _lost(self, more: str = "") -> RunError:

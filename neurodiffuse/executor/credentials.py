@@ -136,8 +136,8 @@ def warning_of(address: str) -> str:
     if scheme not in ("", "tcp") or _is_loopback(host):
         return ""
     return (
-        f"warning: --executor dask:{address} is not encrypted and asks nobody who they are: whoever "
-        "reaches that port can run programs as you, and read and change what is sent. "
+        f"warning: --executor dask:{address} is not encrypted and asks nobody who they are: "
+        "whoever reaches that port can run programs as you, and read and change what is sent. "
         "tls:// is safe; docs/how-to/scale.md says how."
     )
 
