@@ -20,6 +20,7 @@ import pluggy
 
 from neurodiffuse import hookspecs
 from neurodiffuse.errors import PluginError, listing, near
+from neurodiffuse.names import wrong_with
 from neurodiffuse.types import Broken, Card, Model, Section
 
 GROUP = "neurodiffuse"
@@ -225,6 +226,8 @@ def _registrar(cards: list[Card], role: str, distribution: str, version: str) ->
         licence: str = "",
         optional: tuple[str, ...] = (),
     ) -> None:
+        if wrong := wrong_with(name):
+            raise PluginError(f"{role}: {wrong}")
         if ":" not in target:
             raise PluginError(
                 f"{role} {name!r}: the target {target!r} needs the form 'module:name'"

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 
 from neurodiffuse.config.sections import FeatureConfig, LeaveOut
 from neurodiffuse.errors import PluginError, listing
+from neurodiffuse.names import wrong_with
 from neurodiffuse.options import check_options, check_value
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card
@@ -48,6 +49,9 @@ def read_entry(
 ) -> Any:
     """Return a section that names a plugin as its dataclass, None where it cannot be read."""
     where, role = f"{table}.{key}", _ROLE[table]
+    if wrong := wrong_with(key):
+        problems.append(f"{table}: {wrong}")
+        return None
     if not isinstance(given, dict):
         problems.append(f"{where}: expected a section, found {given!r}.")
         return None

@@ -11,6 +11,7 @@ from neurodiffuse.config.recipe import read_recipe, read_settings, set_in, to_in
 from neurodiffuse.config.sections import SECTIONS, TABLES, Config
 from neurodiffuse.config.wiring import check_wiring
 from neurodiffuse.errors import ConfigError, listing, near
+from neurodiffuse.names import wrong_with
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card
 
@@ -53,8 +54,10 @@ def resolve(
         With every problem found.
     """
     table = read_recipe(registry, recipe)
-    table.setdefault("name", Path(recipe).stem)
     problems: list[str] = []
+    if "name" in table and (wrong := wrong_with(table["name"])):
+        problems.append(f"{recipe}: name: {wrong}")
+    table.setdefault("name", Path(recipe).stem)
     for setting in settings:
         set_in(table, setting, problems)
     if mask:
