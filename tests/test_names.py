@@ -47,7 +47,7 @@ def test_a_recipe_is_refused(registry, tmp_path, table, name):
 def test_a_recipe_calls_itself_by_a_name(registry, tmp_path):
     recipe = tmp_path / "my recipe.toml"
     recipe.write_text("extends = 'toy'\nname = '../../../x'\n")
-    with pytest.raises(ConfigError, match="name: .*cannot be a name"):
+    with pytest.raises(ConfigError, match=r"name: .*cannot be a name"):
         resolve(registry, dataset="toy", subjects=("01",), recipe=str(recipe))
 
 
@@ -67,7 +67,7 @@ def test_a_subject_of_a_data_set_is_refused(monkeypatch):
     data = toy.Toy()
     monkeypatch.setattr(data, "subjects", lambda: ["01", "../../x"])
     assert pipeline.match_subjects(["1"], data) == ("01",)
-    with pytest.raises(DataError, match="label: .*cannot be a name"):
+    with pytest.raises(DataError, match=r"label: .*cannot be a name"):
         pipeline.match_subjects(["../../x"], data)
 
 
