@@ -18,12 +18,14 @@ from neurodiffuse.flags import common
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Dataset
+from neurodiffuse.watcher import watched
 
 
 @cache
 def registry() -> Registry:
     """Return what is installed, looked up once."""
-    return Registry.installed()
+    with watched() as note:
+        return Registry.installed(note)
 
 
 class Commands(click.Group):
@@ -34,7 +36,8 @@ class Commands(click.Group):
     def _with_plugins(self) -> None:
         if not self._complete:
             self._complete = True
-            registry().commands(self)
+            with watched() as note:
+                registry().commands(self, note)
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -65,6 +68,8 @@ class Commands(click.Group):
 def cli(context: click.Context, quiet: bool, debug: bool) -> None:
     """Reconstruct what a person saw from fMRI, and ask the same model what each region is for."""
     context.obj = {"quiet": quiet, "debug": debug, "registry": registry()}
+    for warning in registry().warnings:
+        click.echo(f"neurodiffuse: warning: {warning}", err=True)
 
 
 @cli.command()

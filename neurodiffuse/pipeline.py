@@ -18,6 +18,7 @@ from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import DataError, MissingDataError, RunError, listing, near
 from neurodiffuse.files import said_clearly
 from neurodiffuse.machine import Machine
+from neurodiffuse.names import wrong_with
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress, say
@@ -67,6 +68,8 @@ def match_subjects(wanted: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
             raise MissingDataError(
                 f"--sub {word!r}: no such subject.{near(label, known)} Subjects: {listing(known)}."
             )
+        if wrong := wrong_with(same[0]):
+            raise DataError(f"--dataset: a subject's label: {wrong}")
         found.append(same[0])
     return tuple(dict.fromkeys(found))
 

@@ -2,7 +2,8 @@
 
 The only module that imports pluggy, beside ``hookspecs``. Entry points of the group
 ``neurodiffuse`` are loaded one by one: a broken plugin is listed with its error and everything
-else works. What the core ships enters by the same door.
+else works. What the core ships enters by the same door, first; nobody takes its names, and where it
+cannot be loaded nothing else is.
 """
 
 from __future__ import annotations
@@ -20,9 +21,16 @@ import pluggy
 
 from neurodiffuse import hookspecs
 from neurodiffuse.errors import PluginError, listing, near
+from neurodiffuse.names import wrong_with
 from neurodiffuse.types import Broken, Card, Model, Section
+from neurodiffuse.watcher import Note
 
 GROUP = "neurodiffuse"
+OWN = "neurodiffuse.builtin"
+"""The module of what the core ships."""
+
+REPAIR = "Install it again: pip install --force-reinstall neurodiffuse"
+
 ROLES = ("dataset", "encoder", "generator", "metric", "recipe", "layout", "algebra")
 
 
@@ -40,17 +48,35 @@ class Registry:
         self._cards: dict[tuple[str, str], Card] = {}
         self._clashes: dict[tuple[str, str], tuple[Card, Card]] = {}
         self._models: dict[str, list[tuple[Model, str]]] = {}
+        self._distributions: dict[str, str] = {}
+        self._own: set[tuple[str, str]] = set()
         self.broken: list[Broken] = []
+        self.warnings: list[str] = []
+        """What users should know before a command is run: who wanted the name of another."""
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         for name, plugin in plugins:
             self.add(name, plugin)
 
     @classmethod
-    def installed(cls) -> Registry:
-        """Return the registry of everything that is installed in this environment."""
+    def installed(cls, note: Note | None = None) -> Registry:
+        """Return the registry of everything that is installed in this environment.
+
+        ``note`` is told which plugin is loaded; see `neurodiffuse.watcher`.
+
+        Raises
+        ------
+        PluginError
+            If what the core itself ships cannot be loaded, or loading is interrupted.
+        """
         registry = cls()
-        for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name != "builtin", p.name)):
+        points = sorted(entry_points(group=GROUP), key=lambda p: (p.value != OWN, p.name))
+        if not points or points[0].value != OWN:
+            raise PluginError(f"neurodiffuse itself is not installed as a whole. {REPAIR}")
+        for point in points:
+            dist = point.dist.name if point.dist else ""
+            if note:
+                note(_gone(point.name, dist, "loaded"))
             registry._load(point)
         return registry
 
@@ -59,16 +85,15 @@ class Registry:
         version = point.dist.version if point.dist else ""
         try:
             plugin = point.load()
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # a stranger's import may raise anything; it is listed
-            self._break(point.name, dist, f"{type(error).__name__}: {error}")
+        except BaseException as error:  # a stranger's import may raise anything; it is listed
+            self._fail(point.name, dist, error, own=point.value == OWN)
             return
         self.add(point.name, plugin, distribution=dist, version=version)
 
     def add(self, name: str, plugin: Any, *, distribution: str = "", version: str = "") -> None:
         """Register one plugin; a plugin that cannot be registered is put among ``broken``."""
+        own = getattr(plugin, "__name__", "") == OWN
+        self._distributions[name] = distribution
         contract = getattr(plugin, "CONTRACT", hookspecs.CONTRACT)
         if contract != hookspecs.CONTRACT:
             self._break(
@@ -87,15 +112,17 @@ class Registry:
                 register = _registrar(cards, role, distribution, version)
                 self._hook_of(plugin, f"register_{role}s")(register=register)
             self._hook_of(plugin, "register_models")(register=_model_registrar(models))
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # as above: whatever a plugin does wrong is its own
+        except BaseException as error:  # as above: whatever a plugin does wrong is its own
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
-            self._break(name, distribution, f"{type(error).__name__}: {error}")
+            self._fail(name, distribution, error, own=own)
             return
         for card in cards:
+            if own:
+                self._own.add((card.role, card.name))
+            elif (card.role, card.name) in self._own:
+                self._warn(name, distribution, f"{card.role} {card.name!r}")
+                continue
             self._file(card)
         for model in models:
             self._models.setdefault(model.name, []).append((model, distribution or name))
@@ -112,6 +139,24 @@ class Registry:
                 raise PluginError(
                     f"unknown hook {name!r}.{near(name, known)} Hooks: {listing(known)}"
                 )
+
+    def _fail(self, name: str, distribution: str, error: BaseException, *, own: bool) -> None:
+        """List a plugin that failed; what the core ships, and an interruption, end the command."""
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        if own:
+            raise PluginError(f"neurodiffuse itself cannot be loaded ({said}). {REPAIR}") from error
+        if isinstance(error, KeyboardInterrupt):
+            raise PluginError(
+                f"interrupted while {_named(name, distribution)} was loaded. If nobody pressed "
+                f"Ctrl-C, {_uninstall(distribution)}."
+            ) from error
+        self._break(name, distribution, said)
+
+    def _warn(self, name: str, distribution: str, what: str) -> None:
+        """Note a plugin that wants a name that is taken: it is told, and its offer left out."""
+        said = f"offers a {what}, which is there already and is kept"
+        self._break(name, distribution, said)
+        self.warnings.append(f"{_named(name, distribution)} {said}.")
 
     def _break(self, point: str, distribution: str, error: str) -> None:
         self.broken.append(Broken(point, distribution, " ".join(error.split())))
@@ -190,26 +235,69 @@ class Registry:
         package, _, path = card.target.partition(":")
         return files(package).joinpath(path).read_text(encoding="utf-8")
 
-    def commands(self, cli: Any) -> None:
-        """Let every plugin add its commands; one that fails is put among ``broken``."""
-        self._call_each("register_commands", cli=cli)
+    def commands(self, cli: Any, note: Note | None = None) -> None:
+        """Let every plugin add its commands; one that fails is put among ``broken``.
+
+        A command that is there stays: a plugin that replaces or removes one is told in
+        ``warnings``.
+        """
+        for name, plugin in self._manager.list_name_plugin():
+            before = commands_of(cli)
+            if note:
+                note(_gone(name, self._distributions[name], "asked for its commands"))
+            self._call(name, plugin, "register_commands", cli=cli)
+            after = commands_of(cli)
+            for path, command in before.items():
+                if after.get(path) is not command:
+                    group = before[path[:-1]] if len(path) > 1 else cli
+                    group.commands[path[-1]] = command
+                    self._warn(name, self._distributions[name], f"command {' '.join(path)!r}")
 
     def sections(self, run: Any) -> list[Section]:
         """Return what plugins add to a report; one that fails is put among ``broken``."""
-        found = self._call_each("report_sections", run=run)
+        found: list[Any] = []
+        for name, plugin in self._manager.list_name_plugin():
+            found += self._call(name, plugin, "report_sections", run=run)
         return [section for sections in found for section in sections or ()]
 
-    def _call_each(self, hook: str, **arguments: Any) -> list[Any]:
-        results: list[Any] = []
-        for name, plugin in self._manager.list_name_plugin():
-            try:
-                results += self._hook_of(plugin, hook)(**arguments)
-            except (
-                Exception,
-                SystemExit,
-            ) as error:  # a stranger's code may raise anything; it is listed
-                self._break(name, "", f"{hook}: {type(error).__name__}: {error}")
+    def _call(self, name: str, plugin: Any, hook: str, **arguments: Any) -> list[Any]:
+        """Return what a plugin's hook returns, nothing if it fails."""
+        try:
+            results: list[Any] = self._hook_of(plugin, hook)(**arguments)
+        except BaseException as error:  # a stranger's code may raise anything; it is listed
+            if isinstance(error, KeyboardInterrupt) and hook == "report_sections":
+                raise  # that takes long enough for a person to interrupt
+            self._fail(
+                name, self._distributions[name], error, own=getattr(plugin, "__name__", "") == OWN
+            )
+            return []
         return results
+
+
+def commands_of(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Return the commands of a group and of the groups in it, by the words that call them."""
+    found = {}
+    for name, command in group.commands.items():
+        found[(*path, name)] = command
+        if hasattr(command, "commands"):
+            found |= commands_of(command, (*path, name))
+    return found
+
+
+def _named(name: str, distribution: str) -> str:
+    return f"the plugin {name!r}" + (f" of {distribution}" if distribution else "")
+
+
+def _uninstall(distribution: str) -> str:
+    return f"uninstall it: pip uninstall {distribution}" if distribution else "uninstall it"
+
+
+def _gone(name: str, distribution: str, when: str) -> str:
+    """Return what to say if the process ends while a plugin is at something."""
+    return (
+        f"the process ended while {_named(name, distribution)} was {when}. If nobody killed it, "
+        f"{_uninstall(distribution)}."
+    )
 
 
 def _registrar(cards: list[Card], role: str, distribution: str, version: str) -> Any:
@@ -226,6 +314,8 @@ def _registrar(cards: list[Card], role: str, distribution: str, version: str) ->
         licence: str = "",
         optional: tuple[str, ...] = (),
     ) -> None:
+        if said := wrong_with(name):
+            raise PluginError(f"{role}: {said}")
         if ":" not in target:
             raise PluginError(
                 f"{role} {name!r}: the target {target!r} needs the form 'module:name'"

@@ -47,3 +47,14 @@ class Mortal:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.05)
         return number
+
+
+class Lasting:
+    """Takes longer than any test; leaves a file with the process that is at it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, task):
+        (self.folder / f"worker-{os.getpid()}").touch()
+        time.sleep(600)

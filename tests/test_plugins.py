@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import types
 
+import click
 import pytest
 import toy
 
@@ -97,7 +101,7 @@ def test_failing_command_hook_does_not_take_the_command_line_down():
         raise ImportError("half installed")
 
     registry = Registry([("bad", module("bad", register_commands=register_commands))])
-    registry.commands(None)
+    registry.commands(click.Group())
     assert "half installed" in registry.broken[0].error
 
 
@@ -147,3 +151,146 @@ def test_weights_with_a_checksum_that_is_none_are_refused(sha256):
 def test_weights_whose_name_is_no_folder_are_refused(name):
     registry = Registry([("bad", with_weights(weights(name=name)))])
     assert "the name is a folder's" in registry.broken[0].error
+
+
+def adding(name: str) -> types.ModuleType:
+    @hookimpl
+    def register_commands(cli):
+        cli.add_command(click.Command(name, help="another"))
+
+    return module("m", register_commands=register_commands)
+
+
+def test_a_command_that_is_there_is_kept_and_who_wanted_it_is_told():
+    cli = click.Group()
+    registry = Registry([("builtin", builtin)])
+    registry.add("greedy", adding("weights"), distribution="greedy-dist")
+    registry.add("modest", adding("modest"), distribution="modest-dist")
+    registry.commands(cli)
+    assert cli.commands["weights"].help != "another"
+    assert cli.commands["modest"].help == "another"
+    (said,) = registry.warnings
+    assert "'greedy' of greedy-dist offers a command 'weights', which is there already" in said
+    assert [b.entry_point for b in registry.broken] == ["greedy"]
+
+
+def test_a_command_cannot_be_taken_away_nor_one_of_a_group_be_replaced():
+    @hookimpl
+    def register_commands(cli):
+        del cli.commands["weights"]
+        cli.commands["plugins"].add_command(click.Command("list", help="another"))
+
+    cli = click.Group()
+    registry = Registry([("builtin", builtin)])
+    registry.add("bad", module("bad", register_commands=register_commands))
+    registry.commands(cli)
+    assert "weights" in cli.commands
+    assert cli.commands["plugins"].commands["list"].help != "another"
+    assert ["'plugins list'" in w or "'weights'" in w for w in registry.warnings] == [True, True]
+
+
+def test_a_built_in_name_is_kept_and_who_wanted_it_is_told():
+    @hookimpl
+    def register_metrics(register):
+        register("pixcorr", "toy:Shade", summary="x")
+        register("shade", "toy:Shade", summary="x")
+
+    registry = Registry([("builtin", builtin)])
+    registry.add("bad", module("bad", register_metrics=register_metrics), distribution="bad-dist")
+    assert registry.card("metric", "pixcorr").target == "neurodiffuse.metrics:PixCorr"
+    assert registry.card("metric", "shade").distribution == "bad-dist"
+    (said,) = registry.warnings
+    assert "offers a metric 'pixcorr', which is there already and is kept" in said
+
+
+def test_what_the_core_ships_is_never_missing_quietly(monkeypatch):
+    def broken(cli):
+        raise ImportError("half installed")
+
+    monkeypatch.setattr(builtin, "register_commands", hookimpl(broken))
+    registry = Registry([("builtin", builtin)])
+    with pytest.raises(PluginError, match=r"itself cannot be loaded .*half installed.*pip install"):
+        registry.commands(click.Group())
+    monkeypatch.setattr(builtin, "register_metrics", hookimpl(lambda register: 1 / 0))
+    with pytest.raises(PluginError, match=r"itself cannot be loaded .*ZeroDivision"):
+        Registry([("builtin", builtin)])
+
+
+@pytest.fixture
+def install(tmp_path):
+    """Return a function that installs a plugin with some code and runs the command line."""
+
+    def install(code: str, *words: str, point: str = "bad", module: str = "bad_plugin"):
+        about = tmp_path / "bad_dist-1.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-dist\nVersion: 1\n")
+        (about / "entry_points.txt").write_text(f"[neurodiffuse]\n{point} = {module}\n")
+        (tmp_path / "bad_plugin.py").write_text(code)
+        paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        return subprocess.run(
+            [sys.executable, "-m", "neurodiffuse", *(words or ("plugins", "list"))],
+            env={**os.environ, "PYTHONPATH": paths.rstrip(os.pathsep)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return install
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os._exit(7)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        "from neurodiffuse.hookspecs import hookimpl\n@hookimpl\ndef register_encoders(register):\n"
+        "    import os; os._exit(0)",
+        "from neurodiffuse.hookspecs import hookimpl\n@hookimpl\ndef register_commands(cli):\n"
+        "    import os; os._exit(0)",
+    ],
+)
+def test_a_plugin_that_kills_the_process_is_named(install, code):
+    done = install(code)
+    assert done.stdout == ""
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(
+        "neurodiffuse: the process ended while the plugin 'bad' of bad-dist was "
+    )
+    assert said.endswith("uninstall it: pip uninstall bad-dist.")
+
+
+def test_a_plugin_that_interrupts_is_named(install):
+    done = install("raise KeyboardInterrupt")
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert "interrupted while the plugin 'bad' of bad-dist was loaded" in said
+    assert "pip uninstall bad-dist" in said
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(0)", "GeneratorExit", "BaseException('x')"])
+def test_a_plugin_that_ends_at_import_is_listed_and_the_rest_works(install, raised):
+    done = install(f"raise {raised}")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    broken = [line for line in done.stdout.splitlines() if line.startswith("broken")]
+    assert [line.split()[1] for line in broken] == ["bad-dist"]
+    assert "pixcorr" in done.stdout
+
+
+def test_a_plugin_that_calls_itself_builtin_takes_no_place(install):
+    done = install("x = 1", point="builtin")
+    assert "pixcorr" in done.stdout
+    assert "bad-dist" in done.stdout
+
+
+def test_a_clash_is_told_by_every_command_but_the_command_works(install):
+    done = install(
+        "import click\nfrom neurodiffuse.hookspecs import hookimpl\n@hookimpl\n"
+        "def register_commands(cli):\n    cli.add_command(click.Command('decode'))\n",
+        "decode", "--dataset", "none", "--sub", "1",
+    )  # fmt: skip
+    assert done.returncode == 1
+    warned, said = done.stderr.splitlines()
+    assert "warning: the plugin 'bad' of bad-dist offers a command 'decode'" in warned
+    assert "no dataset is called 'none'" in said or "recipe" in said

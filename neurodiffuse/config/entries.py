@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 
 from neurodiffuse.config.sections import FeatureConfig, LeaveOut
 from neurodiffuse.errors import PluginError, listing, near
+from neurodiffuse.names import wrong_with
 from neurodiffuse.options import check_options, check_value
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card
@@ -61,6 +62,9 @@ def read_entry(
     ``others`` are all sections of the table, to tell which a misspelt one may mean.
     """
     where, role = f"{table}.{key}", _ROLE[table]
+    if wrong := wrong_with(key):
+        problems.append(f"{table}: {wrong}")
+        return None
     if not isinstance(given, dict):
         problems.append(f"{where}: expected a section, found {given!r}.")
         return None

@@ -12,6 +12,7 @@ from neurodiffuse.config.recipe import read_recipe, read_settings, to_install
 from neurodiffuse.config.sections import SECTIONS, TABLES, Config, domain_of
 from neurodiffuse.config.wiring import check_wiring
 from neurodiffuse.errors import ConfigError, listing, near
+from neurodiffuse.names import wrong_with
 from neurodiffuse.options import check_value
 from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card
@@ -64,8 +65,10 @@ def resolve(
         With every problem found.
     """
     table = read_recipe(registry, recipe)
-    table.setdefault("name", Path(recipe).stem)
     problems: list[str] = []
+    if "name" in table and (wrong := wrong_with(table["name"])):
+        problems.append(f"{recipe}: name: {wrong}")
+    table.setdefault("name", Path(recipe).stem)
     settings = tuple(settings)
     lay_over(table, settings, registry, dataset, problems)
     for flag, value, key in (

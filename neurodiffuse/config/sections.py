@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from neurodiffuse.errors import ConfigError
+from neurodiffuse.names import wrong_with
+
 STEPS = ("mask", "encode", "fit", "predict", "generate", "score", "report")
 
 ANY = "any"
@@ -226,7 +229,13 @@ class Config:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Config:
-        """Return the configuration that `to_dict` gave, as a run folder stores it."""
+        """Return the configuration that `to_dict` gave, as a run folder stores it.
+
+        Raises
+        ------
+        ConfigError
+            If something in it that becomes part of a path cannot be a name.
+        """
         values = dict(stored)
         for name, section in SECTIONS.items():
             # a run from before the section existed has its defaults
@@ -237,6 +246,9 @@ class Config:
             values[name] = tuple(stored[name])
         for name in ("domain", "notes"):  # a run from before they existed has none
             values[name] = tuple(stored.get(name, ()))
+        for name in (*values["subjects"], *(key for table in TABLES for key in values[table])):
+            if wrong := wrong_with(name):
+                raise ConfigError(f"config.toml: {wrong}")
         return cls(**values)
 
     def first_difference(

@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.executor.cluster import Dask
+from neurodiffuse.executor.credentials import need_packages
 from neurodiffuse.executor.execute import RETRIES, Executor, Work
 from neurodiffuse.executor.local import InProcess, Processes
 
@@ -29,11 +31,14 @@ def read_executor(text: str) -> Executor:
     ConfigError
         If it is none of these, no address and no file follow ``dask:``, or the file of ``slurm:``
         is not usable.
+    PluginError
+        If it needs Dask, which is not installed.
     """
     kind, colon, rest = text.strip().partition(":")
     if kind == "local" and not colon:
         return InProcess()
     if kind == "local" and re.fullmatch(r"[1-9]\d{0,3}", rest):
+        need_packages(f"local:{rest}", "distributed", "cryptography")
         return Processes(int(rest))
     if kind == "dask" and rest:
         if not (re.search(r"://|:\d+$", rest) or Path(rest).is_file()):
@@ -41,10 +46,10 @@ def read_executor(text: str) -> Executor:
                 f"--executor {text!r}: no scheduler file is called {rest}, and an address looks "
                 "like tcp://HOST:8786."
             )
-        from neurodiffuse.executor.cluster import Dask
-
+        need_packages(f"dask:{rest}", "distributed")
         return Dask(rest)
     if kind == "slurm" and rest:
+        need_packages(f"slurm:{rest}", "distributed", "dask_jobqueue", "cryptography")
         from neurodiffuse.executor.slurm import Slurm
 
         return Slurm.of_file(Path(rest))

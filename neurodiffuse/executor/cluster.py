@@ -1,4 +1,4 @@
-"""Executor on a Dask cluster that is there already."""
+"""Executor on the workers of a Dask scheduler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-from neurodiffuse.errors import PluginError, RunError
+from neurodiffuse.errors import RunError
+from neurodiffuse.executor.credentials import need_packages, warning_of
 from neurodiffuse.executor.execute import RETRIES, Executor, Work
 
 WAIT = 30
@@ -25,8 +26,14 @@ class Dask(Executor):
     Parameters
     ----------
     address
-        Of the scheduler (``tcp://HOST:8786``), or the path of its scheduler file.
+        Of the scheduler (``tls://HOST:8786``), or the path of its scheduler file.
     """
+
+    dashboard = True
+    """Whether the scheduler has a dashboard whose address is said."""
+
+    direct = False
+    """Whether what tasks share goes to the workers without passing the scheduler."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -37,17 +44,16 @@ class Dask(Executor):
     ) -> Iterator[tuple[int, Any]]:
         """Yield results as they are finished; Dask gives a lost worker's tasks to others."""
         left = dict(enumerate(tasks))
-        for _ in range(RETRIES + 1):
+        vain = 0
+        while left and vain <= RETRIES:
+            before = len(left)
             for number, result in self._pass(work, left, quiet):
                 del left[number]
                 yield number, result
-            if not left:
-                return
             # the workers that held the work are gone: it is sent again to those there are now
-        raise RunError(
-            f"{self}: workers were lost {RETRIES + 1} times. What was finished is kept; run the "
-            "same command again."
-        )
+            vain = vain + 1 if len(left) == before else 0
+        if left:
+            raise self._killed()
 
     def close(self) -> None:
         """Leave the cluster."""
@@ -76,11 +82,7 @@ class Dask(Executor):
                     continue
                 yield under_way.pop(future), result
         except KilledWorker as error:
-            raise RunError(
-                f"{self}: a task has cost several workers; perhaps memory was short "
-                f"({error.last_worker.address}). What was finished is kept; give workers more "
-                "memory, or --memory less."
-            ) from error
+            raise self._killed(error.last_worker.address) from error
         except CommClosedError as error:
             raise self._lost() from error
         finally:
@@ -94,7 +96,7 @@ class Dask(Executor):
     ) -> dict[Any, int]:
         """Return the futures of the tasks; what they share is sent to every worker once."""
         try:
-            sent = client.scatter(work, broadcast=True, hash=False)
+            sent = client.scatter(work, broadcast=True, hash=False, direct=self.direct)
             # client.map costs a quarter less a task, but stood still now and then where we tried it
             return {
                 client.submit(_do, sent, task, pure=False): number for number, task in tasks.items()
@@ -106,6 +108,14 @@ class Dask(Executor):
             # without a worker left it is Dask's own time limit; what Dask says tells them apart
             raise self._lost(f", or has no worker left ({_first_line(error)})") from error
 
+    def _killed(self, worker: str = "") -> RunError:
+        """Return what is said of a task whose workers were lost; ``worker`` was the last."""
+        at = f" ({worker})" if worker else ""
+        return RunError(
+            f"{self}: a task has cost {RETRIES + 1} workers; perhaps memory was short{at}. What "
+            "was finished is kept; give workers more memory, or --memory less."
+        )
+
     def _lost(self, more: str = "") -> RunError:
         return RunError(
             f"{self}: the scheduler is gone{more}. What was finished is kept; start it again and "
@@ -114,10 +124,7 @@ class Dask(Executor):
 
     def _connected(self, quiet: bool) -> Any:
         if self._client is None:
-            try:
-                import distributed  # noqa: F401
-            except ImportError as error:
-                raise missing("dask") from error
+            need_packages(str(self), "distributed")
             for name in ("distributed", "distributed.client", "distributed.core"):
                 # what goes wrong is said by us, in one line
                 logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -125,21 +132,28 @@ class Dask(Executor):
             self._await_workers(quiet)
             if not quiet:
                 count = len(self._client.scheduler_info(n_workers=-1)["workers"])
-                print(
-                    f"{self}: {count} workers; dashboard: {self._client.dashboard_link}",
-                    file=sys.stderr,
-                    flush=True,
+                link = self._client.dashboard_link if self.dashboard else ""
+                said = f"{self}: {count} worker{'' if count == 1 else 's'}" + (
+                    f"; dashboard: {link}" if link else ""
                 )
+                print(said, file=sys.stderr, flush=True)
         return self._client
 
     def _connect(self, quiet: bool) -> Any:
         from distributed import Client
 
+        if said := warning_of(self.address):
+            print(said, file=sys.stderr, flush=True)
         try:
             if Path(self.address).is_file():
                 return Client(scheduler_file=self.address, timeout=WAIT)
             return Client(self.address, timeout=WAIT)
-        except (OSError, ValueError) as error:
+        except TypeError as error:  # what Dask makes of tls:// without keys
+            raise RunError(
+                f"--executor {self}: TLS needs keys. Name their files in Dask's settings, "
+                "distributed.comm.tls: ca-file, client.cert and client.key."
+            ) from error
+        except (OSError, RuntimeError, ValueError) as error:
             raise RunError(
                 f"--executor {self}: no Dask scheduler answers there ({_first_line(error)}). Start "
                 "one with `dask scheduler`, or give the path of its scheduler file."
@@ -151,13 +165,6 @@ class Dask(Executor):
             if not quiet:
                 print(f"{self}: waiting for a worker", file=sys.stderr, flush=True)
             self._client.wait_for_workers(1)
-
-
-def missing(package: str) -> PluginError:
-    """Return what to say where Dask is not installed."""
-    return PluginError(
-        f"--executor: {package} is not installed. Install it with: pip install 'neurodiffuse[dask]'"
-    )
 
 
 def _do(work: Work, task: tuple[Any, ...]) -> Any:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import logging
 import os
-import pickle
-import queue
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from neurodiffuse.errors import RunError
+from neurodiffuse.executor.cluster import Dask
+from neurodiffuse.executor.credentials import PRELOAD, QUIET, need_packages, temporary
 from neurodiffuse.executor.execute import RETRIES, Executor, Work
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -35,37 +29,33 @@ class InProcess(Executor):
             yield number, work(task)
 
 
-class Processes(Executor):
+class Processes(Dask):
     """Worker processes of this machine, which share its cores and the memory budget.
 
-    Each is a pool of its own, so that one that is killed costs the task it was at and no other.
+    They are a `distributed.LocalCluster` that listens on the loopback address only, to those who
+    have its keys. A process that is lost is started again, and ends when this one does. As many are
+    started as there are tasks, up to the number of workers.
     """
 
+    direct = True
+
     def __init__(self, workers: int) -> None:
+        super().__init__(f"local:{workers}")
         self.workers = workers
-        self._free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-        self._all = [_Worker(f"--executor local:{workers}", workers) for _ in range(workers)]
-        for worker in self._all:
-            self._free.put(worker)
+        self._cluster: Any = None
+        self._quiet = False
 
     def run(
         self, work: Work, tasks: Sequence[tuple[Any, ...]], *, quiet: bool = False
     ) -> Iterator[tuple[int, Any]]:
-        """Yield results as they are finished; the work waits in a file until a worker reads it."""
-        with tempfile.TemporaryDirectory(prefix="neurodiffuse-") as folder:
-            place = Path(folder) / "work.pickle"
-            with place.open("wb") as file:
-                pickle.dump(work, file, protocol=pickle.HIGHEST_PROTOCOL)
-            threads = ThreadPoolExecutor(self.workers)
-            try:
-                under_way = {
-                    threads.submit(self._one, place, task, quiet): number
-                    for number, task in enumerate(tasks)
-                }
-                for future in as_completed(under_way):
-                    yield under_way[future], future.result()
-            finally:
-                threads.shutdown(cancel_futures=True)
+        """Yield results as they are finished."""
+        self._quiet = quiet
+        client = self._connected(quiet=True)
+        wanted = min(self.workers, max(len(tasks), 1))
+        if wanted > len(self._cluster.workers):
+            self._cluster.scale(wanted)
+            client.wait_for_workers(wanted)
+        yield from super().run(work, tasks, quiet=quiet)
 
     def share(self, memory: int | None) -> int | None:
         """Return an equal part for each worker."""
@@ -73,79 +63,63 @@ class Processes(Executor):
 
     def close(self) -> None:
         """End the worker processes."""
-        for worker in self._all:
-            worker.close()
+        self._quiet = True
+        super().close()
+        if self._cluster is not None:
+            self._cluster.close()
+            self._cluster = None
 
     def __str__(self) -> str:
-        return f"local:{self.workers}"
+        return self.address
 
-    def _one(self, place: Path, task: tuple[Any, ...], quiet: bool) -> Any:
-        worker = self._free.get()
-        try:
-            return worker.call(place, task, quiet)
-        finally:
-            self._free.put(worker)
+    def _connect(self, quiet: bool) -> Any:
+        need_packages(str(self), "distributed", "cryptography")
+        import dask
+        from distributed import Client, LocalCluster, SchedulerPlugin
 
-
-class _Worker:
-    """One process, started when it is needed and again when it was lost."""
-
-    def __init__(self, name: str, workers: int) -> None:
-        self._name, self._workers = name, workers
-        self._pool: ProcessPoolExecutor | None = None
-
-    def call(self, place: Path, task: tuple[Any, ...], quiet: bool) -> Any:
-        for _ in range(RETRIES + 1):
-            if self._pool is None:
-                context = multiprocessing.get_context("spawn")
-                threads = max((os.cpu_count() or 1) // self._workers, 1)
-                self._pool = ProcessPoolExecutor(
-                    1, mp_context=context, initializer=_begin, initargs=(threads,)
-                )
+        threads = max((os.cpu_count() or 1) // self.workers, 1)
+        settings = {
+            "distributed.nanny.pre-spawn-environ": dict.fromkeys(THREADS, threads),
+            "distributed.scheduler.allowed-failures": RETRIES,
+        }
+        with dask.config.set(QUIET | settings):
             try:
-                return self._pool.submit(_do, str(place), task).result()
-            except BrokenProcessPool:
-                self.close()
-                if not quiet:
+                self._cluster = LocalCluster(
+                    n_workers=0,
+                    threads_per_worker=1,
+                    memory_limit=None,
+                    host="127.0.0.1",
+                    protocol="tls://",
+                    security=temporary(),
+                    dashboard_address="127.0.0.1:0",
+                    preload=[PRELOAD],
+                    scheduler_kwargs={"dashboard": False},
+                    silence_logs=logging.CRITICAL,
+                )
+            except (OSError, RuntimeError) as error:
+                raise RunError(f"--executor {self}: cannot be started ({error}).") from error
+
+        executor = self
+
+        class Losses(SchedulerPlugin):
+            """Says that a worker was lost."""
+
+            def remove_worker(self, scheduler: Any, worker: str, **more: Any) -> None:
+                if not executor._quiet:
                     print(
-                        f"{self._name}: a worker process was lost; what it was at is done again",
+                        f"--executor {executor}: a worker process was lost; what it was at is "
+                        "done again",
                         file=sys.stderr,
                     )
-        raise RunError(
-            f"{self._name}: worker processes ended {RETRIES + 1} times at the same task; perhaps "
-            "memory was short. What was finished is kept; give fewer workers, or --memory."
+
+        self._cluster.scheduler.add_plugin(Losses(), name="losses")
+        return Client(self._cluster)
+
+    def _await_workers(self, quiet: bool) -> None:
+        """Wait for nobody: workers are started when it is known how many tasks there are."""
+
+    def _killed(self, worker: str = "") -> RunError:
+        return RunError(
+            f"{self}: worker processes ended {RETRIES + 1} times at the same task; "
+            "perhaps memory was short. What was finished is kept; give fewer workers, or --memory."
         )
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
-
-
-def _begin(threads: int) -> None:
-    """Prepare a worker process: its share of the cores, and an end when its parent ends."""
-    for name in THREADS:  # read by numpy and torch when they are imported
-        os.environ.setdefault(name, str(threads))
-    if "numpy" in sys.modules:
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # a killed client must leave nobody who still writes into its run
-
-
-def _do(place: str, task: tuple[Any, ...]) -> Any:
-    return _work(place)(task)
-
-
-@lru_cache(maxsize=1)
-def _work(place: str) -> Work:
-    """Return the work of a file, which a process reads once."""
-    with Path(place).open("rb") as file:
-        return cast("Work", pickle.load(file))

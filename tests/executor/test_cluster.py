@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,10 +14,10 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from executor_case import files_of
+from executor_case import files_of, let_in
 from executor_chores import Mortal, Square, Trouble
 
-from neurodiffuse.errors import DataError, RunError
+from neurodiffuse.errors import ConfigError, DataError, RunError
 from neurodiffuse.executor import Executor, InProcess, read_executor
 from neurodiffuse.run import opened
 
@@ -83,6 +84,46 @@ def test_results_belong_to_their_tasks(dask, capsys):
     said = capsys.readouterr().err
     assert "2 workers; dashboard: http" in said
     assert dict(dask.run(Square("else"), [(3,)], quiet=True)) == {0: (9, "else")}
+
+
+def test_an_open_scheduler_lets_anybody_in(dask, cluster):
+    """The oracle of the tests that nobody is let in."""
+    address = json.loads(cluster.file.read_text())["address"]
+    assert let_in(address) == ["no TLS"]
+
+
+def test_a_scheduler_that_others_reach_is_used_after_a_warning(monkeypatch, capsys, tmp_path):
+    import distributed
+
+    monkeypatch.setattr(distributed, "Client", lambda *given, **more: exec("raise OSError"))
+    (tmp_path / "s.json").write_text('{"address": "tcp://192.0.2.7:8786"}')
+    near = ("tcp://127.0.0.1:9", "localhost:9", "tcp://[::1]:9", "tls://192.0.2.7:8786")
+    far = ("tcp://192.0.2.7:8786", "192.0.2.7:8786", "tcp://node7:8786", str(tmp_path / "s.json"))
+    for address in (*near, *far):
+        with read_executor(f"dask:{address}") as executor, pytest.raises(RunError):
+            dict(executor.run(Square(), [(1,)], quiet=True))
+        said = capsys.readouterr().err
+        assert said.count("\n") == (address in far), address
+        assert ("not encrypted" in said) == (address in far), address
+
+
+def test_tls_without_keys_is_one_line():
+    with (
+        read_executor("dask:tls://127.0.0.1:9") as executor,
+        pytest.raises(RunError, match=r"TLS needs keys.*distributed\.comm\.tls") as told,
+    ):
+        dict(executor.run(Square(), [(1,)], quiet=True))
+    assert "\n" not in str(told.value)
+
+
+def test_a_file_that_is_no_scheduler_file_is_one_line(tmp_path):
+    for text in ("", "[]", '{"address": 3'):
+        (tmp_path / "s.json").write_text(text)
+        with (
+            read_executor(f"dask:{tmp_path / 's.json'}") as executor,
+            pytest.raises(ConfigError, match="not a scheduler file"),
+        ):
+            dict(executor.run(Square(), [(1,)], quiet=True))
 
 
 def test_an_error_arrives_as_it_was_raised(dask):

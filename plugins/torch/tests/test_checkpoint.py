@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import io
+import json
 import os
+import pickle
 import re
+import struct
+import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -142,3 +149,115 @@ def test_a_prefix_goes_only_when_every_name_has_it():
     kept = collections.OrderedDict([("module.a", one), ("b", one)])
     assert without_prefix(kept, "module.").keys() == {"module.a", "b"}
     assert without_prefix({}, "module.") == {}
+
+
+MADE = "made-by-a-checkpoint"
+
+CODE = f"__import__('os').mkdir({MADE!r})"
+
+
+def named(module: str, name: str, *arguments: str) -> bytes:
+    """Return a pickle that calls a function by its name with texts."""
+    texts = b"".join(b"X" + struct.pack("<I", len(a)) + a.encode() for a in arguments)
+    return b"\x80\x02" + f"c{module}\n{name}\n(".encode() + texts + b"tR."
+
+
+CALLS = {
+    "os.mkdir": named("os", "mkdir", MADE),
+    "posix.system": named("posix", "system", f"mkdir {MADE}"),
+    "subprocess": named("subprocess", "getoutput", f"mkdir {MADE}"),
+    "eval": named("builtins", "eval", CODE),
+    "python 2's eval": named("__builtin__", "eval", CODE),
+    "exec": named("builtins", "exec", CODE),
+    "getattr": named("builtins", "getattr", "os", "mkdir"),
+    "numpy runstring": named("numpy.testing", "runstring", CODE, ""),
+    "numpy f2py": named("numpy.f2py.crackfortran", "myeval", CODE),
+    "numpy.load": named("numpy", "load", "x.npy"),
+    "numpy.memmap": named("numpy", "memmap", "/etc/hostname"),
+    "torch.load": named("torch", "load", "w"),
+    "torch.hub": named("torch.hub", "load", "a/b", "c"),
+    "torch storage of a file": named("torch", "FloatStorage.from_file", "/etc/hostname"),
+    "torch library": named("torch.ops", "load_library", "x.so"),
+    "torch jit": named("torch.jit.unsupported_tensor_ops", "execWrapper", CODE),
+    "a module": named("torch.nn.modules.linear", "Linear"),
+    "dill": named("dill._dill", "_create_code", CODE),
+    "INST": f"\x80\x02(S'mkdir {MADE}'\nios\nsystem\n.".encode("latin1"),
+    "OBJ": f"\x80\x02(cos\nsystem\nS'mkdir {MADE}'\no.".encode("latin1"),
+    "extension": b"\x80\x02\x82\x01.",
+    "persistent": b"\x80\x02Pname\n.",
+    "memo": b"\x80\x02]r\xff\xff\xff\x7fj\xff\xff\xff\x7f.",
+    "long bytes": b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"x.",
+}
+
+
+def save_payload(content: bytes, form: str, path: Path) -> None:
+    """Write a pickle as one of the forms of torch's files."""
+    if form == "pickle":
+        path.write_bytes(content)
+    elif form == "legacy":
+        torch.save({}, path, _use_new_zipfile_serialization=False)
+        with path.open("rb") as file:
+            for _ in range(3):  # a magic number, a version, and what the machine is
+                pickle.load(file)
+            end = file.tell()
+        path.write_bytes(path.read_bytes()[:end] + content)
+    else:
+        good = io.BytesIO()
+        torch.save({"w": torch.ones(2)}, good)
+        with zipfile.ZipFile(good) as source, zipfile.ZipFile(path, "w") as target:
+            for item in source.namelist():
+                data = content if item.endswith("data.pkl") else source.read(item)
+                target.writestr(item, data)
+            if form == "script":  # what makes it an archive of TorchScript
+                target.writestr("archive/constants.pkl", content)
+
+
+@pytest.mark.filterwarnings("ignore:.*(TorchScript archive|pickle protocol 4)")
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("form", ["pickle", "legacy", "zip", "script"])
+def test_payloads_are_refused_and_do_nothing(name, form, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_payload(CALLS[name], form, tmp_path / "w")
+    with pytest.raises(DataError) as caught:
+        read_checkpoint(tmp_path / "w")
+    assert "\n" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["w"]
+
+
+@pytest.mark.parametrize("form", ["legacy", "zip"])
+@pytest.mark.parametrize("name", ["os.mkdir", "posix.system", "eval", "INST", "OBJ"])
+def test_the_payloads_would_run_in_torch(name, form, tmp_path, monkeypatch):
+    """The oracle: torch's other reader runs what is refused here."""
+    monkeypatch.chdir(tmp_path)
+    save_payload(CALLS[name], form, tmp_path / "w")
+    with contextlib.suppress(Exception):  # what is made is no table of tensors
+        torch.load(tmp_path / "w", weights_only=False)
+    assert (tmp_path / MADE).is_dir()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"w": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 8]}},
+        {"w": {"dtype": "F32", "shape": [2**33, 2**33], "data_offsets": [0, 8]}},
+        {"w": {"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}},
+        {"w": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}},
+        {"w": {"dtype": "OBJ", "shape": [2], "data_offsets": [0, 8]}},
+        {
+            "w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+            "v": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+        },
+    ],
+)
+def test_safetensors_that_lie_are_refused(head, tmp_path):
+    text = json.dumps(head).encode()
+    (tmp_path / "w").write_bytes(struct.pack("<Q", len(text)) + text + bytes(8))
+    with pytest.raises(DataError, match="Download it again") as caught:
+        read_checkpoint(tmp_path / "w")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_header_longer_than_the_file_is_refused(tmp_path):
+    (tmp_path / "w").write_bytes(struct.pack("<Q", 2**62) + b'{"w": 1}')
+    with pytest.raises(DataError, match="Download it again"):
+        read_checkpoint(tmp_path / "w")
