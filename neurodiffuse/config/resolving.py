@@ -66,7 +66,7 @@ def resolve(
     """
     table = read_recipe(registry, recipe)
     problems: list[str] = []
-    if "name" in table and (wrong := wrong_with(table["name"])):
+    if isinstance(table.get("name"), str) and (wrong := wrong_with(table["name"])):
         problems.append(f"{recipe}: name: {wrong}")
     table.setdefault("name", Path(recipe).stem)
     settings = tuple(settings)
