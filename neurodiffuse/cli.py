@@ -17,6 +17,7 @@ from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near
 from neurodiffuse.flags import common
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 from neurodiffuse.plugins import Registry
+from neurodiffuse.streams import prepare_streams
 from neurodiffuse.types import Dataset
 from neurodiffuse.watcher import watched
 
@@ -205,8 +206,10 @@ _DAMAGED = (
 def main() -> None:
     """Run the command line; an expected error is one line and exit status 1."""
     debug = "--debug" in sys.argv
+    prepare_streams()
     try:
         cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort as stop:
         if isinstance(stop.__cause__, EOFError):  # click takes any file's end for the keyboard's
             if debug:
@@ -225,6 +228,8 @@ def main() -> None:
             raise
         for line in str(error).splitlines():
             click.echo(f"neurodiffuse: {line}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # who read the output has left
         sys.exit(1)
     except OSError as error:
         if debug or error.filename is None:
