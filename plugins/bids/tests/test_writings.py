@@ -38,6 +38,24 @@ def test_the_plain_writing():
     read(Writing())
 
 
+ONE_TABLE = {"level": "subject", "joined_events": True, "sessions": ("pre", "post")}
+READ_WRONGLY = {
+    "one table, sorted by onset": {**ONE_TABLE, "times": "sessions.tsv", "order": "onset"},
+    "one table, shuffled": {
+        **ONE_TABLE, "times": "scans.tsv", "order": "onset", "shuffled": True,
+    },
+    "one table in its own order": {**ONE_TABLE, "times": "scans.tsv"},
+    "one table, sessions by the option": {**ONE_TABLE, "times": "option"},
+}  # fmt: skip
+"""Writings that were once refused or read out of order, each found by the test below."""
+
+
+@pytest.mark.usefixtures("indexed_once")
+@pytest.mark.parametrize("name", READ_WRONGLY)
+def test_writings_that_were_read_wrongly(name):
+    read(Writing(**READ_WRONGLY[name]))
+
+
 @pytest.mark.usefixtures("indexed_once")
 @EXAMPLES
 @given(writings())
