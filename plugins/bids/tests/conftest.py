@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+
+from neurodiffuse_bids.index import subject_files
 
 SHAPE = (5, 4, 3)
 AFFINE = np.diag([2.0, 2.0, 2.5, 1.0])
@@ -63,6 +66,16 @@ def _no_cache(tmp_path, monkeypatch):
     """Have every index built in memory: no folder can be made below a file, and it is faster."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     (tmp_path / "file").write_text("")
+
+
+@pytest.fixture
+def indexed_once(monkeypatch):
+    """Index each tree once, which takes most of the time of reading a small one.
+
+    The index depends on nothing but the names of files, and trees of these tests do not change
+    after they were read.
+    """
+    monkeypatch.setattr("neurodiffuse_bids.dataset.subject_files", cache(subject_files))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
+from hypothesis import strategies as st
 
 from .writings import (
     AFFINE,
@@ -127,6 +128,7 @@ def moved(by: np.ndarray) -> np.ndarray:
 NIFTI = {"formats": (".nii.gz",)}
 PLAIN = {"numbers": ("float32",), "axes": (0,), "codes": ("both",), "formats": (".nii.gz",)}
 BY_RUN = {"level": "run", "joined_events": False}
+BY_SEVERAL = {"level": st.sampled_from(["run", "session", "trial"])}
 
 
 # --- trials ---------------------------------------------------------------------------------------
@@ -464,7 +466,7 @@ def betas_with_the_identity_as_affine(out):
     return (*(path.name for path in out.betas), "affine_from")
 
 
-@corruption("mm|grid|place|turned|oblique|resample", **NIFTI)
+@corruption("mm|grid|place|turned|oblique|resample", **NIFTI, **BY_SEVERAL)
 def a_run_on_a_turned_grid(out):
     path = out.betas[-1]
     image = nib.load(path)
@@ -473,14 +475,14 @@ def a_run_on_a_turned_grid(out):
     return redo(path, np.asarray(image.dataobj, np.float32), turned)
 
 
-@corruption("shape|grid", **NIFTI)
+@corruption("shape|grid", **NIFTI, **BY_SEVERAL)
 def a_run_of_another_shape(out):
     path = out.betas[-1]
     image = nib.load(path)
     return redo(path, np.asarray(image.dataobj, np.float32)[:-1], image.affine)
 
 
-@corruption("mm|grid|place", **NIFTI)
+@corruption("mm|grid|place", **NIFTI, **BY_SEVERAL)
 def a_run_moved_by_a_voxel(out):
     path = out.betas[-1]
     image = nib.load(path)

@@ -20,6 +20,7 @@ from .writings import REGIONS, Written, check, observe, write, writings
 NAMES = (*REGIONS, "eccentricity")
 
 
+@pytest.mark.usefixtures("indexed_once")
 @pytest.mark.parametrize("name", ALL)
 @settings(
     max_examples=2,

@@ -6,19 +6,23 @@ import os
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 
 from neurodiffuse_bids.dataset import BidsDataset
 
 from .writings import Writing, check, observe, write, writings
 
+MORE = os.environ.get("NEURODIFFUSE_WRITINGS", "")
+"""How many writings are tried when somebody looks for faults: other ones each time, and shrunk."""
+
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("NEURODIFFUSE_WRITINGS", "80")),
+    max_examples=int(MORE or 60),
     deadline=None,
-    derandomize=True,
+    derandomize=not MORE,
+    phases=[Phase.generate, Phase.shrink] if MORE else [Phase.generate],
     database=None,
     suppress_health_check=list(HealthCheck),
-    print_blob=False,
 )
 
 
@@ -29,10 +33,30 @@ def read(writing: Writing) -> None:
         check(observe(data, writing.subject), writing)
 
 
+@pytest.mark.usefixtures("indexed_once")
 def test_the_plain_writing():
     read(Writing())
 
 
+ONE_TABLE = {"level": "subject", "joined_events": True, "sessions": ("pre", "post")}
+READ_WRONGLY = {
+    "one table, sorted by onset": {**ONE_TABLE, "times": "sessions.tsv", "order": "onset"},
+    "one table, shuffled": {
+        **ONE_TABLE, "times": "scans.tsv", "order": "onset", "shuffled": True,
+    },
+    "one table in its own order": {**ONE_TABLE, "times": "scans.tsv"},
+    "one table, sessions by the option": {**ONE_TABLE, "times": "option"},
+}  # fmt: skip
+"""Writings that were once refused or read out of order, each found by the test below."""
+
+
+@pytest.mark.usefixtures("indexed_once")
+@pytest.mark.parametrize("name", READ_WRONGLY)
+def test_writings_that_were_read_wrongly(name):
+    read(Writing(**READ_WRONGLY[name]))
+
+
+@pytest.mark.usefixtures("indexed_once")
 @EXAMPLES
 @given(writings())
 def test_equivalent_writings(writing):

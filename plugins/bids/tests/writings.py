@@ -115,10 +115,11 @@ class Written:
 
 @st.composite
 def writings(draw: st.DrawFn, **fixed: object) -> Writing:
-    """Draw a writing; what is fixed stays as it is said."""
+    """Draw a writing; what is fixed stays as it is said, or is drawn as it is said."""
 
     def pick(name: str, strategy: st.SearchStrategy) -> object:
-        return fixed[name] if name in fixed else draw(strategy, label=name)
+        given = fixed.get(name, strategy)
+        return draw(given, label=name) if isinstance(given, st.SearchStrategy) else given
 
     def some(*values: object) -> st.SearchStrategy:
         return st.sampled_from(values)

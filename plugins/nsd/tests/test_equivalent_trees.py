@@ -9,7 +9,7 @@ import h5py
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from neurodiffuse.errors import NeurodiffuseError
@@ -66,6 +66,7 @@ def one(tmp_path_factory) -> Tree:
     deadline=None,
     derandomize=True,
     database=None,
+    phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 @given(st.tuples(some_axes, some_axes), st.tuples(numbers, numbers), some_axes, forms)
