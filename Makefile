@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 OUT ?= runs/demo
 PIP_OPTIONS ?=
+JOBS ?= 2
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 SOURCES := pyproject.toml constraints.txt $(PLUGINS)
@@ -15,8 +16,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OP
 demo: $(VENV)/.core  ## decode the bundled example and write a report
 	$(BIN)/neurodiffuse decode --dataset bids --root bids_example --sub 01 --out $(OUT)
 
-test: $(VENV)/.test  ## the whole test suite but what is slow or needs a GPU
-	$(BIN)/python -m pytest -m "not slow and not gpu" $(PYTEST_OPTIONS)
+test: $(VENV)/.test  ## the whole test suite but what is slow or needs a GPU, JOBS at once
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not gpu" $(PYTEST_OPTIONS)
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
