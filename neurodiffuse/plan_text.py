@@ -119,7 +119,8 @@ def _changes(run: Run, start_from: str) -> list[str]:
             if step == "report" and found[0].step != step:
                 continue
             own = [one for one in found if one.step == step]
-            more = f" (and {len(own) - 1} more files)" if len(own) > 1 else ""
+            rest = len(own) - 1
+            more = f" (and {rest} more file{'s' if rest > 1 else ''})" if rest else ""
             then = f"needs --from {step}, or another --out"
             if step == "report":
                 then = "the report is made again"

@@ -25,6 +25,9 @@ Rounding grows with the distance from the first voxel: half a hundredth in each 
 millimetre after a hundred voxels. Below half a voxel the nearest voxel stays the same.
 """
 
+FLAT = 1e-4
+"""Below which volume, of 1 for axes at right angles, three axes lie in one plane."""
+
 NOTED = 1e-3
 """Millimetres from which on a difference is told."""
 
@@ -137,6 +140,16 @@ def why_unplaced(grid: Grid) -> str:
     if np.array_equal(grid.affine, np.eye(4)):
         return "the affine is the identity"
     return "sform and qform code are 0"
+
+
+def why_broken(grid: Grid) -> str:
+    """Return why the affine of a grid gives voxels no place in space; empty where it does."""
+    if not np.isfinite(grid.affine).all():
+        return "is not finite, it holds NaN or infinity"
+    sizes = voxel_sizes(grid.affine)
+    if not sizes.all() or abs(np.linalg.det(grid.affine[:3, :3] / sizes)) < FLAT:
+        return "is singular: it puts many voxels at one place"
+    return ""
 
 
 def axes_of(grid: Grid) -> str:

@@ -18,7 +18,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.readers.absent import why_absent
-from neurodiffuse.readers.grids import Alignment, align, difference
+from neurodiffuse.readers.grids import Alignment, align, difference, why_broken
 from neurodiffuse.types import Grid
 
 CHUNK = 96 * 2**20
@@ -58,7 +58,8 @@ def grid_of(path: Path, space: str = "", template: Grid | None = None) -> tuple[
     MissingDataError
         If there is no such file, or its content was not fetched.
     DataError
-        If it is damaged, no volume, or holds something else than one real number per voxel.
+        If it is damaged, no volume, has an affine that gives its voxels no place, or holds
+        something else than one real number per voxel.
     """
     image = _open(path)
     shape = tuple(int(n) for n in image.shape)
@@ -69,6 +70,11 @@ def grid_of(path: Path, space: str = "", template: Grid | None = None) -> tuple[
             f"{path}: has shape {shape}; a volume (x, y, z) or a series of them is read."
         )
     grid = Grid(shape[:3], np.asarray(image.affine, float), space, _is_placed(image))
+    if grid.placed and (wrong := why_broken(grid)):
+        raise DataError(
+            f"{path}: its affine {wrong}. Write the affine into its header that the image had "
+            "before, or that of another image of the same grid."
+        )
     if not grid.placed and template is not None and template.shape == grid.shape:
         grid = replace(template, space=space)
     return grid, (*shape, 1)[3]

@@ -75,10 +75,10 @@ def check(
         found = differences(run, subject, steps, quick=quick, keep=keep)
         if found:
             first, others = found[0], sum(one.step == found[0].step for one in found[1:])
-            more = f" (and {others} more files)" if others else ""
+            more = f" (and {others} more file{'s' if others > 1 else ''})" if others else ""
             raise RunError(
-                f"{first.path}: {first.what}{more}, and {run.path} was computed from what was "
-                "there before. Choose another --out, or give the run's decode command with "
+                f"{first.path} {first.what}{more}, and the run {run.path} was computed from what "
+                "was there before. Choose another --out, or give the run's decode command with "
                 f"--from {first.step} to compute again what depends on it."
             )
         if not quick and "mask" in steps and (text := changed_trials(run, subject)):

@@ -114,8 +114,35 @@ def difference_from(run: Run, stored: Mapping[str, Any]) -> tuple[str, list[str]
 
     Where the data set lies is no difference for a run that knows what was in its files.
     """
-    but = (PLACE,) if _is_moved(run, stored) and changes.is_noted(run) else ()
-    return run.config.first_difference(stored, but=but)
+    but = _moved(run, stored) if _is_moved(run, stored) and changes.is_noted(run) else ()
+    found = run.config.first_difference(stored, but=but)
+    if not found:
+        return None
+    step, where = found
+    own = f"datasets.{run.config.dataset}."  # as --set has it
+    return step, [key.replace("dataset_options.", own, 1) for key in where]
+
+
+def _moved(run: Run, stored: Mapping[str, Any]) -> list[str]:
+    """Return the options that differ by the data set's place alone: its root, files below it."""
+    before, now = stored.get("dataset_options", {}), run.config.dataset_options
+    old, new = (str(options.get("root", "")) for options in (before, now))
+    same = [
+        f"dataset_options.{key}"
+        for key in before.keys() & now.keys()
+        if isinstance(before[key], str)
+        and (inside := _below(before[key], old))
+        and inside == _below(now[key], new)
+    ]
+    return [PLACE, *same]
+
+
+def _below(path: Any, root: str) -> str:
+    """Return a path from a root that it is in, else an empty text."""
+    if not isinstance(path, str) or not path or not root:
+        return ""
+    place, top = (Path(os.path.abspath(Path(p).expanduser())) for p in (path, root))  # noqa: PTH100
+    return place.relative_to(top).as_posix() if place.is_relative_to(top) else ""
 
 
 def _is_moved(run: Run, stored: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from neurodiffuse.types import Grid, Remark, Trials
 from neurodiffuse_bids.choice import Choice
 from neurodiffuse_bids.identity import index
 from neurodiffuse_bids.index import BidsFile
-from neurodiffuse_bids.order import Sessions, presentation_order
+from neurodiffuse_bids.order import Sessions, presentation_order, session_of
 from neurodiffuse_bids.series import Series
 from neurodiffuse_bids.stimuli import id_of_file
 from neurodiffuse_bids.tables import holds, tables_of
@@ -155,7 +155,8 @@ class Tables:
         if series["suffix"] == "betaseries" and desc in types:
             table = only_rows(table, [k for k, text in enumerate(types) if text == desc])
         runs, sessions, files = table.get("run"), table.get("session"), table.get("stim_file")
-        names, kept = self._stimuli(table), self.choice.rows(table)
+        names, chosen = self._stimuli(table), self.choice.rows(table)
+        own = [series["session"] or file["session"] or session for session in sessions]
         counts = self._averaged(table, names)
         splits = table["split"] if "split" in table else (None,) * len(table)
         onsets = table.get("onset")
@@ -164,11 +165,11 @@ class Tables:
                 -1,
                 names[k],
                 splits[k],
-                series["session"] or file["session"] or sessions[k],
+                own[k],
                 series["run"] or file["run"] or runs[k],
                 files[k],
-                _number(onsets[k]),
-                kept[k],
+                _onset(table, k, onsets[k]),
+                chosen[k] and self.sessions.holds(own[k]),
                 counts[k],
                 table.path,
             )
@@ -187,7 +188,9 @@ class Tables:
             own = file["session"] or file["run"]
             if not own or any(file[e] not in like[e] for e in _INHERITED):
                 continue
-            if any(holds(one.files[0], file) for one in every) or not self.sessions.holds(file):
+            if any(holds(one.files[0], file) for one in every) or not self.sessions.holds(
+                file["session"]
+            ):
                 continue
             if any(row.stimulus and row.kept for row in self.of_table(every[0], file)):
                 found.append(file)
@@ -254,7 +257,7 @@ class Tables:
         """Yield which rows may have a volume: all, those with a stimulus, those chosen."""
         yield list(parts)
         yield [[row for row in rows if row.stimulus] for rows in parts]
-        if self.choice:
+        if self.choice or self.sessions.chosen:
             yield [[row for row in rows if row.stimulus and row.kept] for rows in parts]
 
     def _numbered(self, parts: Sequence[list[Row]]) -> tuple[Row, ...]:
@@ -274,7 +277,9 @@ class Tables:
         """
         if self.order == "file":
             return rows
-        order, wrong = presentation_order([(row.session, row.run, row.onset) for row in rows])
+        place = self.sessions.places(row.session for row in rows)
+        keys = [(place[session_of(row.session)], row.run, row.onset) for row in rows]
+        order, wrong = presentation_order(keys)
         where = rows[0].table if rows else ""
         if self.order == "onset":
             if len(order) != len(rows):
@@ -336,6 +341,24 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _onset(table: Table, k: int, text: str) -> float | None:
+    """Return an onset in seconds, None where the table has none.
+
+    Raises
+    ------
+    DataError
+        If it is something else than a number.
+    """
+    number = _number(text)
+    if text and number is None:
+        raise DataError(
+            f"{table.path}: the onset {text!r} of row {k + 2} is no number of seconds. Write a "
+            "number with a decimal point, or n/a; without it the order of the rows cannot be "
+            "checked."
+        )
+    return number
 
 
 def _moment(row: Row) -> str:

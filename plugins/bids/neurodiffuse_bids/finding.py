@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from neurodiffuse.errors import DataError
+from neurodiffuse.errors import DataError, listing
 from neurodiffuse.readers import volumes
 from neurodiffuse.readers.freesurfer import SEGMENTATIONS
 from neurodiffuse.readers.grids import NOTED, Alignment, align, difference
@@ -58,6 +58,7 @@ class _Away:
     side: str
     claimed: bool
     why: str
+    file: BidsFile | None = None
 
     def names(self) -> tuple[str, ...]:
         """Return what its region would have been called, alone and as part of others."""
@@ -94,6 +95,9 @@ class Finder:
     lookup: Path | None = None
     _families: dict[str, list[set[str]]] = field(default_factory=dict)
     _away: list[_Away] = field(default_factory=list)
+    _unused: dict[Path, str] = field(default_factory=dict)
+    _runs: dict[tuple[str, str], set[Path]] = field(default_factory=dict)
+    _not_shared: dict[Path, list[str]] = field(default_factory=dict)
 
     def regions(self, wanted: Mapping[str, Any]) -> Regions:
         """Return the regions of the files whose names have the wanted entities."""
@@ -119,6 +123,7 @@ class Finder:
                 others.append((file, own))
         found += self._resampled(others, {item.key for item in found})
         named = self._together(found)
+        self._tell_unused(named.values())
         ordered = sorted(named.items(), key=lambda item: item[1].roi.kind != "mask")
         regions = {name: _from_root(r, self.sidecars.root) for name, r in ordered}
         absent = {name: away.why for away in self._away for name in away.names()}
@@ -156,8 +161,11 @@ class Finder:
         except DataError as error:
             self._leave_out(file, _reason(file, error))
             return None
-        if count != 1:
-            self._leave_out(file, f"holds {count} volumes where one is read")
+        reason = f"holds {count} volumes where one is read" if count != 1 else ""
+        if file["suffix"] == "probseg" and not (file["label"] or file["desc"]):
+            reason = f"{reason}; " * bool(reason) + "no label- or desc- says of what its values are"
+        if reason:
+            self._leave_out(file, reason)
             return None
         return own
 
@@ -225,7 +233,7 @@ class Finder:
         line = f"{file.path}: was left out: {told}."
         side, family = HEMISPHERES.get(file["hemisphere"], ""), self._family(file)
         for name in self._names(file):
-            self._away.append(_Away(name, family, side, self._claims(file), line))
+            self._away.append(_Away(name, family, side, self._claims(file), line, file))
 
     def _names(self, file: BidsFile) -> Sequence[str]:
         """Return the names that a file gives, as far as its own name and its table say."""
@@ -254,7 +262,7 @@ class Finder:
         scales, descs = self._families[family]
         if len(scales) > 1 and family:
             family += f"{'.' if family[-1].isdigit() else ''}{file['scale']}"
-        own = name_of(file) if kind_of(file) != "dseg" else ""
+        own = name_of(file).removeprefix("prob.") if kind_of(file) != "dseg" else ""
         if len(descs) > 1 and file["desc"] not in ("", family, own):
             family += f".{file['desc']}" if family else file["desc"]
         return family
@@ -270,6 +278,8 @@ class Finder:
         """Yield a region for each name of the lookup table, or each label without one."""
         given = segmentations.lookup_of(file, self.files, self.sidecars.root, self.lookup)
         counts = counts_of(self.reader.labels(file.path))
+        if not counts:
+            self._unused[file.path] = "holds no label above 0"
         if note := segmentations.misfit(given, counts):
             self.remarks.add(file.path, note)
         family = self._family(file)
@@ -285,7 +295,11 @@ class Finder:
     def _together(self, found: Sequence[_Found]) -> dict[str, Region]:
         """Give every region its name: qualified by its family where several share one."""
         families: dict[str, dict[tuple[str, str], list[_Found]]] = {}
-        for item in self._complete(found):
+        complete = self._complete(found)
+        for item in complete:
+            if item.kind == "dseg" and not _is_whole(item):
+                self._runs.setdefault((item.family, item.side), set()).add(item.file.path)
+        for item in complete:
             families.setdefault(item.name, {}).setdefault((item.kind, item.family), []).append(item)
         named: dict[str, Region] = {}
         twice: set[str] = set()
@@ -303,16 +317,59 @@ class Finder:
         return named
 
     def _complete(self, found: Sequence[_Found]) -> list[_Found]:
-        """Return what was found but for masks of runs, some of which had to be left out."""
-        lost = {(a.name, a.family, a.side): a.why for a in self._away if a.claimed}
+        """Return what was found but for files of runs, some of which had to be left out."""
+        lost = {
+            (a.name, a.family, a.side, _series(a.file)): a
+            for a in self._away
+            if a.claimed and a.file is not None
+        }
         out = []
         for item in found:
-            why = lost.get((item.name, item.family, item.side))
-            if why and (item.file["run"] or item.file["session"]):
-                self._away.append(_Away(item.name, item.family, item.side, True, why))
+            other = lost.get((item.name, item.family, item.side, _series(item.file)))
+            if other and not _is_whole(item):
+                self._away.append(_Away(item.name, item.family, item.side, True, other.why))
+                self._unused[item.file.path] = f"{other.why.removesuffix('.')}, of another run"
             else:
                 out.append(item)
         return out
+
+    def _without_runs(self, items: Sequence[_Found], full: str) -> list[_Found]:
+        """Return the files of the whole subject; else those of its runs; else a single map."""
+        whole = [item for item in items if _is_whole(item)]
+        first = items[0]
+        runs = self._runs.get((first.family, first.side), set()) if first.kind == "dseg" else set()
+        if not whole and len(items) < len(runs):
+            self._not_shared.setdefault(min(runs), []).append(full)
+            return []
+        if whole or len(items) == 1:
+            for item in items:
+                if item not in whole:
+                    why = "a file of the whole subject has its regions"
+                    self._unused.setdefault(item.file.path, why)
+            return whole or list(items)
+        if first.kind == "map":
+            for item in items:
+                self._leave_out(
+                    item.file,
+                    f"one of {len(items)} maps {full!r} of sessions or runs, of which one is read; "
+                    "choose it with datasets.bids.regions_filter",
+                )
+            return []
+        return list(items)
+
+    def _tell_unused(self, regions: Iterable[Region]) -> None:
+        """Tell of the files, and of the labels of runs, of which no region is made."""
+        for path, names in self._not_shared.items():
+            why = f"no region is made of labels that not all runs have: {listing(names, most=4)}"
+            self.remarks.add(path, why)
+        used, open_ = set[Path](), list(regions)
+        while open_:
+            region = open_.pop()
+            used |= {part.path for part in region.parts}
+            open_ += region.members
+        for path, why in self._unused.items():
+            if path not in used:
+                self.remarks.add(path, why, "left out")
 
     def _hemispheres(self, name: str, items: Sequence[_Found]) -> Iterable[tuple[str, Region]]:
         """Yield a region, and before it those of its hemispheres where files have ``hemi-``."""
@@ -321,16 +378,18 @@ class Finder:
             sides.setdefault(item.side, []).append(item)
         halves = []
         for side, some in sides.items():
-            kept = _without_runs(some)
             full = f"{side}.{name}" if side else name
-            if len(kept) > 1 and (kept[0].kind != "mask" or _is_whole(kept[0])):
+            kept = self._without_runs(some, full)
+            if len(kept) > 1 and _is_whole(kept[0]):
                 self._clash(full, kept[1], _region(full, kept[:1]))
             elif kept:
                 region = _region(full, kept)
                 halves.append(region)
                 yield region.roi.name, region
         lost = any(
-            (a.name, a.family) == (items[0].name, items[0].family) and a.side and a.claimed
+            (a.name, a.family) == (items[0].name, items[0].family)
+            and a.side not in ("", *sides)
+            and a.claimed
             for a in self._away
         )
         if halves and "" not in sides and halves[0].roi.kind == "mask" and not lost:
@@ -365,12 +424,11 @@ def _is_whole(item: _Found) -> bool:
     return not item.file["session"] and not item.file["run"]
 
 
-def _without_runs(items: Sequence[_Found]) -> list[_Found]:
-    """Return the files of the whole subject; else the masks of its runs; else a single file."""
-    whole = [i for i in items if _is_whole(i)]
-    if whole or items[0].kind == "mask" or len(items) == 1:
-        return whole or list(items)
-    return []
+def _series(file: BidsFile) -> tuple[object, ...]:
+    """Return what files share that differ by their session or run alone."""
+    apart = ("session", "run", "extension")
+    own = sorted((k, v) for k, v in file.entities.items() if k not in apart)
+    return file.path.parent.name, *own
 
 
 def _region(name: str, items: Sequence[_Found]) -> Region:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -22,12 +22,14 @@ class Sessions:
     """The sessions of a subject in order, as `index` has their labels.
 
     ``known`` is false where the order is that of the alphabet for want of anything better, and
-    ``chosen`` true where the user named the sessions: others are left out.
+    ``chosen`` true where the user named the sessions: others are left out. ``every`` are all
+    sessions in their own order, empty where nothing says it.
     """
 
     labels: tuple[str, ...]
     known: bool = True
     chosen: bool = False
+    every: tuple[str, ...] = ()
 
     def order(self, file: BidsFile) -> tuple[Any, ...]:
         """Return what sorts files by session, run and name."""
@@ -35,24 +37,42 @@ class Sessions:
 
     def rank(self, label: str) -> int:
         """Return the place of a session, -1 of none."""
-        return self.labels.index(index(label)) if index(label) in self.labels else -1
+        own = session_of(label)
+        return self.labels.index(own) if own in self.labels else -1
 
-    def holds(self, file: BidsFile) -> bool:
-        """Return whether a file is of a session that counts, or of none."""
-        return not (self.chosen and file["session"]) or self.rank(file["session"]) >= 0
+    def places(self, labels: Iterable[str]) -> Mapping[str, int]:
+        """Return in which order the sessions of a table came, by `session_of` of their labels.
+
+        Sessions whose order nothing says are taken as they first appear.
+        """
+        own = dict.fromkeys(map(session_of, labels))
+        ways = (self.labels if self.known else (), self.every, tuple(own))
+        order = next(way for way in ways if own.keys() <= set(way))
+        return {label: place for place, label in enumerate(order)}
+
+    def holds(self, label: str) -> bool:
+        """Return whether a session counts; what is of no session does."""
+        return not (self.chosen and label) or self.rank(label) >= 0
+
+
+def session_of(label: str) -> str:
+    """Return what a session's label stands for, with or without ``ses-``."""
+    return index(label.removeprefix("ses-"))
 
 
 def order_sessions(
     files: Iterable[BidsFile],
     tables: Iterable[BidsFile],
+    rows: Iterable[str],
     asked: Sequence[str],
     elsewhere: Callable[[str], bool],
     who: str,
 ) -> Sessions:
-    """Return the sessions that files have in order.
+    """Return the sessions that files, or rows of tables, have in order.
 
     The order is the one that was asked for; else that of the numbers in the labels; else of
-    ``acq_time`` in ``sessions.tsv``, or ``scans.tsv``, where each session has one.
+    ``acq_time`` in ``sessions.tsv``, or ``scans.tsv``, where each session has one; else that of
+    the rows.
 
     Parameters
     ----------
@@ -60,6 +80,8 @@ def order_sessions(
         Images and tables of a subject.
     tables
         Where ``sessions.tsv`` and ``scans.tsv`` are.
+    rows
+        The sessions of rows of tables that are of no session by their names.
     asked
         Labels of sessions, with or without ``ses-``.
     elsewhere
@@ -72,10 +94,11 @@ def order_sessions(
     DataError
         If no subject has a session that was asked for, or this one has none of them.
     """
-    written = {index(f["session"]): f["session"] for f in files if f["session"]}
-    labels = tuple(sorted(written, key=lambda label: natural(written[label])))
+    named = {session_of(label): label for label in rows}
+    written = {**named, **{index(f["session"]): f["session"] for f in files if f["session"]}}
+    whole = _own_order(written, tables, tuple(named))
     if asked:
-        wanted = [index(label.removeprefix("ses-")) for label in asked]
+        wanted = [session_of(label) for label in asked]
         unknown = [label for label in wanted if label not in written and not elsewhere(label)]
         kept = tuple(dict.fromkeys(label for label in wanted if label in written))
         if unknown or not kept:
@@ -84,13 +107,24 @@ def order_sessions(
                 f"datasets.bids.sessions: {who} has no session {strange!r}."
                 f"{near(strange, written.values())} Sessions: {listing(written.values())}."
             )
-        return Sessions(kept, chosen=True)
+        return replace(whole, labels=kept, known=True, chosen=True)
+    return whole
+
+
+def _own_order(
+    written: Mapping[str, str], tables: Iterable[BidsFile], named: tuple[str, ...]
+) -> Sessions:
+    """Return all sessions in the order that their numbers, their times or rows say."""
+    labels = tuple(sorted(written, key=lambda label: natural(written[label])))
     shapes = {m.groups() if (m := _NUMBERED.fullmatch(label)) else label for label in labels}
     if len(labels) < 2 or (len(shapes) == 1 and isinstance(next(iter(shapes)), tuple)):
-        return Sessions(labels)
+        return Sessions(labels, every=labels)
     times = _times(tables)
     if all(label in times for label in labels) and len(set(times.values())) == len(times):
-        return Sessions(tuple(sorted(labels, key=times.__getitem__)))
+        labels = tuple(sorted(labels, key=times.__getitem__))
+        return Sessions(labels, every=labels)
+    if len(named) == len(labels):
+        return Sessions(named, every=named)
     return Sessions(labels, known=False)
 
 
@@ -115,14 +149,15 @@ def _times(tables: Iterable[BidsFile]) -> Mapping[str, datetime]:
 
 
 def presentation_order(
-    keys: Sequence[tuple[str, str, float | None]],
+    keys: Sequence[tuple[int, str, float | None]],
 ) -> tuple[list[int], tuple[int, int] | None]:
     """Return the rows of a table in the order of presentation, and two that are not in it.
 
-    ``keys`` are session, run and onset of the rows; None is an onset that the table lacks.
+    ``keys`` are the place of the session, the run and the onset of the rows; None is an onset
+    that the table lacks. Onsets are compared within a run.
     Rows without one are not compared. The order is stable.
     """
     known = [k for k, (_, _, onset) in enumerate(keys) if onset is not None]
-    ranks = {k: (natural(index(keys[k][0])), natural(index(keys[k][1])), keys[k][2]) for k in known}
+    ranks = {k: (keys[k][0], natural(index(keys[k][1])), keys[k][2]) for k in known}
     wrong = next(((a, b) for a, b in pairwise(known) if ranks[b] < ranks[a]), None)
     return sorted(known, key=ranks.__getitem__), wrong

@@ -17,7 +17,7 @@ def kind_of(file: BidsFile) -> str:
         return "mask"
     if suffix == "dseg":
         return "dseg"
-    if suffix == "probseg" and (file["label"] or file["desc"]):
+    if suffix == "probseg":
         return "map"
     if suffix == "statmap" and not file["run"] and not file["trial"] and not file["stim"]:
         return "map"
@@ -27,7 +27,7 @@ def kind_of(file: BidsFile) -> str:
 def name_of(file: BidsFile) -> str:
     """Return what a mask or map is called by its file's name."""
     if file["suffix"] == "probseg":
-        return f"prob.{file['label'] or file['desc']}"
+        return f"prob.{file['label'] or file['desc']}".rstrip(".")
     if file["suffix"] == "statmap":
         return file["stat"] or file["desc"] or file["contrast"] or "statmap"
     default = "brain" if file["suffix"] == "brainmask" else "mask"

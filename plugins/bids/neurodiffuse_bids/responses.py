@@ -18,7 +18,7 @@ from neurodiffuse_bids.index import BidsFile
 from neurodiffuse_bids.order import Sessions, order_sessions
 from neurodiffuse_bids.series import Series, find_series
 from neurodiffuse_bids.stimuli import Pictures, Shown
-from neurodiffuse_bids.tables import TABLES
+from neurodiffuse_bids.tables import TABLES, tables_of
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,26 @@ def read_responses(
     who = f"{root}: sub-{label}"
     found = find_series(files, wanted.betas_filter, wanted.space, wanted.task, who)
     betas = [file for series in found for file in series.files]
+    trials = [file for file in tables if file["suffix"] in TABLES]
+    joined = {
+        table.path
+        for one in found
+        for table in tables_of(one.files[0], trials)
+        if not (one["session"] or table["session"])
+    }
+    in_rows = [s for path in sorted(joined) for s in read_table(path).get("session") if s]
     sessions = order_sessions(
-        [*betas, *(file for file in tables if file["suffix"] in TABLES and file["subject"])],
+        [*betas, *(file for file in trials if file["subject"])],
         [*tables, *files],
+        in_rows,
         wanted.sessions,
-        lambda session: _has_session(root, session),
+        lambda session: _has_session(root, session) or _has_value(of_tables, "session", session),
         who,
     )
-    series = [one for one in found if sessions.holds(one.files[0])]
+    series = [one for one in found if sessions.holds(one["session"])]
     series.sort(key=lambda one: sessions.rank(one["session"]))  # runs stay in order
     here, remarks = _present(series, wanted.missing, root)
     choice = Choice(wanted.trials_filter, wanted.exclude)
-    trials = [file for file in tables if file["suffix"] in TABLES]
     reader = Tables(trials, sessions, wanted.stimulus_column, wanted.order, choice)
     parts = []
     for one in here:
@@ -99,7 +107,7 @@ def read_responses(
     limits = {e: v for e, v in wanted.betas_filter.items() if e in ("session", "run")}
     lost = [str(file.path) for file in reader.unused(series) if file.fits(limits)]
     remarks += _check_lost([*lost, *reader.without_betas], wanted.missing)
-    remarks += reader.remarks + _order_remarks(sessions, series, files)
+    remarks += reader.remarks + _order_remarks(sessions, series, files, in_rows)
     named, about_names = _identified(parts, pictures)
     if wanted.missing == "skip":
         named, left_out = _with_pictures(named, pictures)
@@ -146,7 +154,7 @@ def _check_lost(lost: Sequence[str], missing: str) -> list[Remark]:
 
 
 def _order_remarks(
-    sessions: Sessions, series: Sequence[Series], files: Sequence[BidsFile]
+    sessions: Sessions, series: Sequence[Series], files: Sequence[BidsFile], rows: Sequence[str]
 ) -> list[Remark]:
     """Return how sessions were chosen or ordered, where that is not plain."""
     remarks = []
@@ -161,7 +169,7 @@ def _order_remarks(
                 )
             )
     if sessions.chosen:
-        every = dict.fromkeys(f["session"] for f in files if f["session"])
+        every = dict.fromkeys([*(f["session"] for f in files if f["session"]), *rows])
         gone = [label for label in every if sessions.rank(label) < 0]
         if gone:
             remarks.append(

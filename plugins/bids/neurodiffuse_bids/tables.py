@@ -46,7 +46,7 @@ def tables_of(
         if same("subject", t["subject"], image["subject"])
         and all(same(e, t[e], image[e]) for e in _APART if t[e] and image[e])
         and all(t[e] for e in ("session", "run") if image[e])
-        and (sessions is None or sessions.holds(t))
+        and (sessions is None or sessions.holds(t["session"]))
     ]
     kind = min((TABLES.index(t["suffix"]) for t in fitting), default=0)
     of_runs = [t for t in fitting if t["suffix"] == TABLES[kind]]

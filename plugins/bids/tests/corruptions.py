@@ -466,20 +466,25 @@ def betas_with_the_identity_as_affine(out):
     return (*(path.name for path in out.betas), "affine_from")
 
 
+def _alone(out: Written) -> list[str]:
+    """Return the regions, which are on another grid than a single file of betas that was moved."""
+    return [path.name for path in out.regions.values()] if len(out.betas) == 1 else []
+
+
 @corruption("mm|grid|place|turned|oblique|resample", **NIFTI, **BY_SEVERAL)
 def a_run_on_a_turned_grid(out):
     path = out.betas[-1]
     image = nib.load(path)
     c, s = np.cos(0.05), np.sin(0.05)
     turned = np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]) @ image.affine
-    return redo(path, np.asarray(image.dataobj, np.float32), turned)
+    return (*redo(path, np.asarray(image.dataobj, np.float32), turned), *_alone(out))
 
 
 @corruption("shape|grid", **NIFTI, **BY_SEVERAL)
 def a_run_of_another_shape(out):
     path = out.betas[-1]
     image = nib.load(path)
-    return redo(path, np.asarray(image.dataobj, np.float32)[:-1], image.affine)
+    return (*redo(path, np.asarray(image.dataobj, np.float32)[:-1], image.affine), *_alone(out))
 
 
 @corruption("mm|grid|place", **NIFTI, **BY_SEVERAL)
@@ -488,7 +493,7 @@ def a_run_moved_by_a_voxel(out):
     image = nib.load(path)
     affine = image.affine.copy()
     affine[:3, 3] += affine[:3, 0]
-    return redo(path, np.asarray(image.dataobj, np.float32), affine)
+    return (*redo(path, np.asarray(image.dataobj, np.float32), affine), *_alone(out))
 
 
 # --- regions --------------------------------------------------------------------------------------

@@ -387,7 +387,7 @@ def test_a_run_from_before_notes_goes_on_and_is_checked_as_it_was(study, decode)
     refused(decode, "betas or events of sub-01 have changed since", "--from mask")
     moved = study.folder / "elsewhere"
     shutil.copytree(study.root, moved)
-    refused(decode, "dataset_options.root", "--from mask", root=str(moved))
+    refused(decode, "datasets.bids.root", "--from mask", root=str(moved))
 
 
 def test_a_branch_is_computed_again_when_its_own_region_changed(study, decode):

@@ -140,6 +140,50 @@ def test_sessions_in_words_of_which_the_order_does_not_matter(empty):
     assert "sessions: far, post, pre are taken in the order of the alphabet" in coded.remarks(data)
 
 
+def in_a_column(tree) -> list[dict[str, object]]:
+    """Write one file of betas and one table for the subject, with a column of sessions."""
+    every = [n for numbers in SHOWN.values() for n in numbers]
+    rows = [
+        {**row, "session": session}
+        for session, numbers in SHOWN.items()
+        for row in coded.rows_of(numbers)
+    ]
+    coded.write_run(tree, "sub-01/func/sub-01_task-look", every, rows)
+    for n in every:
+        coded.draw(tree, f"stimuli/stim-{n}_image.png", n)
+    return rows
+
+
+@pytest.mark.parametrize("order", ["", "file", "onset"])
+def test_sessions_of_rows_come_as_in_the_table(empty, order):
+    in_a_column(empty)
+    data = opened(empty, order=order)
+    assert coded.seen(data) == [2, 3, 4, 5, 6, 7]
+    assert data.subject("01").trials.session == ("pre",) * 2 + ("post",) * 2 + ("far",) * 2
+
+
+@pytest.mark.parametrize("where", ["sessions", "scans", "option"])
+def test_sessions_of_sorted_rows_come_by_their_times(empty, where):
+    rows = sorted(in_a_column(empty), key=lambda row: (row["session"], -row["onset"]))
+    coded.events(empty, "sub-01/func/sub-01_task-look_events.tsv", rows)
+    sessions = ["pre", "ses-post", "far"] if where == "option" else None
+    if where != "option":
+        times(empty, where)
+    with pytest.raises(DataError, match="not in the order of their onsets"):
+        opened(empty, sessions=sessions).subject("01")
+    assert coded.seen(opened(empty, sessions=sessions, order="onset")) == [2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("order", ["", "onset"])
+def test_sessions_of_rows_can_be_chosen(empty, order):
+    in_a_column(empty)
+    data = opened(empty, sessions=["post", "far"], order=order)
+    assert coded.seen(data) == [4, 5, 6, 7]
+    assert "left out: sessions pre: not in datasets.bids.sessions" in coded.remarks(data)
+    with pytest.raises(DataError, match=r"no session 'pots'. Did you mean 'post'\?"):
+        opened(empty, sessions=["pots"]).subject("01")
+
+
 def test_sessions_can_be_chosen(empty):
     in_words(empty, joined=False)
     data = opened(empty, sessions=["post", "pre"])
