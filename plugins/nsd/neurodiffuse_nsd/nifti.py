@@ -17,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.volumes import check_real
 from neurodiffuse.types import Shape
 from neurodiffuse_nsd.tree import WrongFileError
 
@@ -82,13 +83,14 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     DataError
-        If the file is no NIfTI volume or series.
+        If the file is no NIfTI volume or series, or holds other numbers than real ones.
     """
     with said_clearly(path), _open(path) as file:
         header = nib.Nifti1Header.from_fileobj(file)
         dimensions = tuple(int(n) for n in header.get_data_shape())
         if len(dimensions) not in (3, 4):
             raise WrongFileError(f"{path}: has shape {dimensions}; (x, y, z) or a series is read.")
+        check_real(path, header.get_data_dtype())
         slope, offset = (float(header[k]) for k in ("scl_slope", "scl_inter"))
         return Header(
             shape=dimensions[:3],

@@ -90,7 +90,6 @@ class Session:
         elif len(self.paths) == 2:
             yield from surface.masked((self.paths[0], self.paths[1]), voxels)
         elif self.path.suffix == ".hdf5":
-            hdf5.check_integers(self.path)
             for block in hdf5.masked(self.path, voxels):
                 yield np.divide(block, np.float32(nifti.SCALE), dtype=np.float32)
         else:

@@ -117,8 +117,19 @@ def test_hdf5_of_another_type(small):
     with h5py.File(path, "w") as file:
         file.create_dataset("betas", data=small.betas[1, 1].T / 300)
     with pytest.raises(DataError) as error:
-        read(small)
+        data_of(small).subject("01")
     told(error, str(path), "float64", FETCH)
+
+
+@pytest.mark.parametrize("name", ["betas_session01.nii.gz", "roi/floc-faces.nii.gz"])
+@pytest.mark.parametrize("kind", ["complex64", [(c, "u1") for c in "RGB"]], ids=["c8", "rgb"])
+def test_numbers_that_are_not_real(small, name, kind):
+    path = find(small, name)
+    shape = nib.load(path).shape
+    nib.Nifti1Image(np.zeros(shape, kind), nib.load(path).affine).to_filename(path)
+    with pytest.raises(DataError) as error:
+        data_of(small, format="nifti").subject("01")
+    told(error, str(path), "complex numbers" if kind == "complex64" else "colours")
 
 
 def test_a_mat_that_is_not_the_design(small):
