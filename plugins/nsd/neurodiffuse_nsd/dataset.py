@@ -16,7 +16,6 @@ import numpy as np
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.grids import Alignment
 from neurodiffuse.readers.remarks import Remarks
-from neurodiffuse.readers.spread import remark_on_spreads
 from neurodiffuse.types import Dataset, Remark, Stimuli, Subject, Trials
 from neurodiffuse_nsd import captions as words
 from neurodiffuse_nsd import counts, design, pictures, sessions
@@ -29,12 +28,6 @@ ROOT = "NEURODIFFUSE_NSD_ROOT"
 """Environment variable with the folder, for who gives no ``--root``."""
 
 MASK = "nsdgeneral"
-
-UNITS = (
-    "Floats are taken for percent, integers for percent times 300; fetch the session that is not "
-    "NSD's own again."
-)
-"""What to do about sessions in different units."""
 
 _PROBE, _PROBES = 4096, 4
 
@@ -232,6 +225,7 @@ class NsdDataset(Dataset):
         times = tuple(plan.trials_in(session.number) for session in found)
         remarks = Remarks(tree.root)
         grid, ways = sessions.grid_of(found, self.space, times, remarks)
+        sessions.check_units(found)
         trials = self._trials(label, len(found))
         regions = find_regions(tree, label, grid, self.version, remarks)
         if self.mask == MASK and MASK not in regions:
@@ -244,11 +238,7 @@ class NsdDataset(Dataset):
             self.mask,
             self._anatomy(label),
             "nsdcore",
-            (
-                *self._remarks(),
-                *remark_on_spreads(sessions.spreads_of(found), UNITS),
-                *remarks.all(),
-            ),
+            (*self._remarks(), *remarks.all()),
         )
         reader = Reader(grid, _spread(trials))
         return _Open(about, found, ways, times, regions, reader)

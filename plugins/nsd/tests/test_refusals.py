@@ -214,12 +214,14 @@ def test_a_session_in_another_unit(small):
     path = find(small, "betas_session02.nii.gz")
     floats = small.betas[1, 2].astype(np.float32)  # percent times 300, and nothing says so
     nib.Nifti1Image(floats, nib.load(path).affine).to_filename(path)
-    for workers in (1, 2):
-        with pytest.raises(DataError) as error:
-            read(small, format="nifti", workers=workers)
-        told(error, str(path), "times as large as those of", "betas_session01.nii.gz", "in percent")
+    with pytest.raises(DataError) as error:
+        data_of(small, format="nifti").subject("01")  # before any of it is read
+    told(error, str(path.parent), "the spread of betas_session02.nii.gz is ")
+    told(error, "times that of betas_session01.nii.gz", "taken for percent", FETCH)
     nib.Nifti1Image(floats / 300, nib.load(path).affine).to_filename(path)
-    read(small, format="nifti")
+    data = data_of(small, format="nifti")
+    assert data.subject("01").remarks == ()
+    assert len(np.vstack(list(data.betas("01", EVERY)))) == 28
 
 
 def test_no_mask(small):
@@ -340,18 +342,3 @@ def test_another_number_of_pictures_is_a_warning(nsd, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data_of(nsd, n_sessions=2).subject("01")
-
-
-def test_a_session_in_other_units_is_told(small):
-    assert data_of(small, format="nifti").subject("01").remarks == ()
-    path = find(small, "betas_session02.nii.gz")
-    image = nib.load(path)
-    stored = np.asarray(image.dataobj)
-    percent = nib.Nifti1Image((stored / 300).astype(np.float32), image.affine)
-    percent.to_filename(path)
-    assert data_of(small, format="nifti").subject("01").remarks == ()
-    nib.Nifti1Image(stored.astype(np.float32), image.affine).to_filename(path)
-    (remark,) = data_of(small, format="nifti").subject("01").remarks
-    assert remark.kind == "warning"
-    assert "betas: the spread of betas_session02.nii.gz is " in remark.text
-    assert "times that of betas_session01.nii.gz" in remark.text
