@@ -19,7 +19,15 @@ from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.spread import VOLUMES, remark_on_spreads, spread_of_files
 from neurodiffuse.types import Grid, Shape
 from neurodiffuse_nsd import hdf5, nifti, surface
-from neurodiffuse_nsd.tree import HEMISPHERES, VOXEL, Tree, WrongFileError
+from neurodiffuse_nsd.tree import (
+    HEMISPHERES,
+    VOXEL,
+    AbsentFileError,
+    Tree,
+    WrongFileError,
+    check_content,
+    first_of,
+)
 
 Format = Literal["auto", "nifti", "hdf5"]
 
@@ -129,7 +137,7 @@ def _unit(path: Path) -> float:
     if path.suffix == ".mgh":
         return 1.0
     header = nifti.read_header(path)
-    if header.slope not in (0.0, 1.0) or header.offset:
+    if header.scaled:
         return 1.0
     return float(header.percent(np.ones(1, header.dtype))[0])
 
@@ -154,7 +162,7 @@ def find_sessions(
     Raises
     ------
     MissingDataError
-        If a session is not there, or none is.
+        If a session is not there, or its content is not, or there is none.
     """
     folder = tree.betas(subject, space, version)
     last = min(PUBLISHED.get(subject, planned), planned)
@@ -168,20 +176,25 @@ def find_sessions(
         if number not in found:
             raise MissingDataError(
                 f"{folder / _name(number, space, form)}: session {number} of {wanted} is not "
-                f"there. {tree.fetch(subject)}"
+                f"there.{_fewer(number)} {tree.fetch(subject)}"
             )
+        try:
+            check_content(*found[number])
+        except AbsentFileError as error:
+            raise AbsentFileError(f"{error}{_fewer(number)}") from error
     return tuple(Session(number, found[number]) for number in range(1, wanted + 1))
 
 
+def _fewer(number: int) -> str:
+    """Return how to do without a session and those after it."""
+    return f" Without it: --set datasets.nsd.n_sessions={number - 1}." if number > 1 else ""
+
+
 def _files(folder: Path, number: int, space: str, form: Format) -> tuple[Path, ...]:
+    name, suffixes = f"betas_session{number:02d}", SUFFIXES.items()
     if space == "fsaverage":
-        both = tuple(folder / f"{h}.betas_session{number:02d}.mgh" for h in HEMISPHERES)
-        return both if all(path.exists() for path in both) else ()
-    for name, suffix in SUFFIXES.items():
-        path = folder / f"betas_session{number:02d}{suffix}"
-        if form in ("auto", name) and path.exists():
-            return (path,)
-    return ()
+        return first_of([[folder / f"{h}.{name}.mgh" for h in HEMISPHERES]])
+    return first_of([folder / f"{name}{end}"] for k, end in suffixes if form in ("auto", k))
 
 
 def _name(number: int, space: str, form: Format) -> str:
