@@ -222,19 +222,19 @@ def _maps(tree: Tree, subject: str, grid: Grid, version: str) -> Iterator[tuple[
         names = sorted(path.name.removeprefix("lh.").removesuffix(".mgz") for path in own)
         prf = [s for s in surfaces_of(tree, subject, names) if not s.side and "-" not in s.name]
         found = [(f"prf_{s.name.removeprefix('prf')}", s) for s in prf]
-        pair = tuple(betas / f"{h}.ncsnr.mgh" for h in HEMISPHERES)
-        signal = [Sheet("ncsnr", "", pair)] if first_of([pair]) else []
+        signal = first_of([[betas / f"{h}.ncsnr.mgh" for h in HEMISPHERES]])
     else:
         found = [
             (s.name, s) for pattern in ("prf_*", "floc_*") for s in volumes_in(folder, pattern)
         ]
-        signal = list(volumes_in(betas, "ncsnr"))
-    for name, sheet in [*found, *((s.name, s) for s in signal)]:
+        signal = first_of([[betas / "ncsnr.nii.gz"]])
+    noise = [Sheet("ncsnr", "", signal)] if signal else []
+    for name, sheet in [*found, *((s.name, s) for s in noise)]:
         yield name, _map(name, sheet, "map")
     for name, sheet in found:
         if name == "prf_eccentricity":
             yield "eccentricity", _map("eccentricity", sheet, "map")
-    for sheet in signal:
+    for sheet in noise:
         yield "noiseceiling", _map("noiseceiling", sheet, "ceiling")
 
 
