@@ -67,8 +67,10 @@ def spread_of_files(
     return spread_of(np.stack(found)) if found else float("nan")
 
 
-def remark_on_spreads(spreads: Mapping[str, float], remedy: str) -> tuple[Remark, ...]:
-    """Return a warning when runs differ tenfold or more in spread, naming the extremes.
+def remark_on_spreads(
+    spreads: Mapping[str, float], remedy: str, apart: float = TENFOLD
+) -> tuple[Remark, ...]:
+    """Return a warning when runs differ tenfold (``apart``) or more, naming the extremes.
 
     ``spreads`` are those of `spread_of` by the name of each run, ``remedy`` a sentence.
     """
@@ -77,7 +79,7 @@ def remark_on_spreads(spreads: Mapping[str, float], remedy: str) -> tuple[Remark
         return ()
     least, most = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
     times = known[most] / known[least]
-    if times < TENFOLD:
+    if times < apart:
         return ()
     usual = float(np.median(list(known.values())))
     odd = sum(not usual / TENFOLD < value < usual * TENFOLD for value in known.values())

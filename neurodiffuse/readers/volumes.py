@@ -193,6 +193,25 @@ def check_grid(path: Path, own: Grid, grid: Grid, first: Path) -> Alignment:
     return way
 
 
+def check_real(path: Path, kind: np.dtype) -> None:
+    """Refuse a file that stores something else than one real number per voxel.
+
+    Raises
+    ------
+    DataError
+        If its numbers are complex, or colours or records.
+    """
+    if kind.kind == "c":
+        raise DataError(
+            f"{path}: holds complex numbers ({kind}). Is their magnitude meant or their real "
+            "part? Write the one that is meant into a file of real numbers."
+        )
+    if kind.kind not in "iufb":
+        raise DataError(
+            f"{path}: holds colours or records ({kind}) where one number per voxel is needed."
+        )
+
+
 def _is_placed(image: Any) -> bool:
     """Return whether the header says where the volume lies, and not just how it is stored."""
     header = image.header
@@ -210,16 +229,7 @@ def _open(path: Path) -> Any:
         image = nib.load(path, keep_file_open=True)
         if not isinstance(image, SpatialImage):
             raise DataError(f"{path}: is no volume but {type(image).__name__}.")
-        kind = image.get_data_dtype()
-        if kind.kind == "c":
-            raise DataError(
-                f"{path}: holds complex numbers ({kind}). Is their magnitude meant or their real "
-                "part? Write the one that is meant into a file of real numbers."
-            )
-        if kind.kind not in "iufb":
-            raise DataError(
-                f"{path}: holds colours or records ({kind}) where one number per voxel is needed."
-            )
+        check_real(path, image.get_data_dtype())
         return image
 
 

@@ -9,32 +9,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from os.path import lexists
 from pathlib import Path
 
 import numpy as np
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.readers.absent import why_absent
 from neurodiffuse.readers.grids import Alignment
 from neurodiffuse.readers.remarks import Remarks
-from neurodiffuse.readers.spread import remark_on_spreads
 from neurodiffuse.types import Dataset, Remark, Stimuli, Subject, Trials
 from neurodiffuse_nsd import captions as words
 from neurodiffuse_nsd import counts, design, pictures, sessions
 from neurodiffuse_nsd.citation import CITE
 from neurodiffuse_nsd.regions import Reader, Region, find_regions
 from neurodiffuse_nsd.sessions import Format, Session
-from neurodiffuse_nsd.tree import Space, Tree, Version, WrongFileError
+from neurodiffuse_nsd.tree import AbsentFileError, Space, Tree, Version, WrongFileError
 
 ROOT = "NEURODIFFUSE_NSD_ROOT"
 """Environment variable with the folder, for who gives no ``--root``."""
 
 MASK = "nsdgeneral"
-
-UNITS = (
-    "Floats are taken for percent, integers for percent times 300; fetch the session that is not "
-    "NSD's own again."
-)
-"""What to do about sessions in different units."""
 
 _PROBE, _PROBES = 4096, 4
 
@@ -48,6 +43,7 @@ class _Open:
     ways: tuple[Alignment, ...]
     counts: tuple[int, ...]
     regions: Mapping[str, Region]
+    absent: Mapping[str, DataError]
     reader: Reader = field(compare=False)
 
 
@@ -135,6 +131,9 @@ class NsdDataset(Dataset):
     def roi(self, label: str, name: str) -> np.ndarray:
         """Return a region as bool or a map as float32, (grid.size,)."""
         about = self._open(label)
+        if why := about.absent.get(name):
+            with self._remedy(label):
+                raise type(why)(f"sub-{label}: no region {name!r}: {why}")
         if name not in about.regions:
             raise MissingDataError(
                 f"sub-{label}: no region {name!r}.{near(name, about.regions)} "
@@ -232,9 +231,10 @@ class NsdDataset(Dataset):
         times = tuple(plan.trials_in(session.number) for session in found)
         remarks = Remarks(tree.root)
         grid, ways = sessions.grid_of(found, self.space, times, remarks)
-        trials = self._trials(label, len(found))
-        regions = find_regions(tree, label, grid, self.version, remarks)
-        if self.mask == MASK and MASK not in regions:
+        sessions.check_units(found)
+        trials = self._trials(label, len(found), remarks)
+        regions, absent = find_regions(tree, label, grid, self.version, remarks)
+        if self.mask == MASK and MASK not in {**regions, **absent}:
             raise self._no_mask(label)
         about = Subject(
             label,
@@ -244,14 +244,11 @@ class NsdDataset(Dataset):
             self.mask,
             self._anatomy(label),
             "nsdcore",
-            (
-                *self._remarks(),
-                *remark_on_spreads(sessions.spreads_of(found), UNITS),
-                *remarks.all(),
-            ),
+            (*self._remarks(), *remarks.all()),
+            tuple(absent),
         )
         reader = Reader(grid, _spread(trials))
-        return _Open(about, found, ways, times, regions, reader)
+        return _Open(about, found, ways, times, regions, absent, reader)
 
     def _remarks(self) -> tuple[Remark, ...]:
         files = words.find_captions(self._tree(), self.captions)
@@ -265,11 +262,14 @@ class NsdDataset(Dataset):
                 f"{listing(known)}. {self._tree().fetch(label)}"
             )
 
-    def _trials(self, label: str, count: int) -> Trials:
+    def _trials(self, label: str, count: int, remarks: Remarks) -> Trials:
         tree = self._tree()
         trials = design.trials_of(self._plan(label), label, count)
-        if tree.responses(label).exists():
-            design.check_responses(tree.responses(label), trials)
+        path = tree.responses(label)
+        if lexists(path) and why_absent(path):
+            remarks.add(path, "its content was not fetched; trials are not compared with it")
+        elif path.exists():
+            design.check_responses(path, trials)
         if said := counts.difference(trials, count):
             warnings.warn(f"{tree.design}: sub-{label} has {said}.", stacklevel=2)
         return trials
@@ -295,6 +295,9 @@ class NsdDataset(Dataset):
         """Add how to get NSD's own file to what is said of a wrong one."""
         try:
             yield
+        except AbsentFileError as error:
+            fetch = self._tree().fetch(label)
+            raise MissingDataError(f"{error} Or {fetch[0].lower()}{fetch[1:]}") from error
         except WrongFileError as error:
             raise DataError(f"{error} Move it away. {self._tree().fetch(label)}") from error
 

@@ -26,10 +26,16 @@ def shape_of(path: Path) -> tuple[Shape, int]:
     Raises
     ------
     DataError
-        If the file is cut off, or holds no betas.
+        If the file is cut off, or holds no betas, or others than NSD's integers: the unit of
+        those would be a guess.
     """
     with said_clearly(path), h5py.File(path, locking=False) as file:
         data = _betas(file, path)
+        if data.dtype.kind not in "iu":
+            raise WrongFileError(
+                f"{path}: holds {data.dtype} where NSD has 16-bit integers (percent signal change "
+                "times 300)."
+            )
         return data.shape[:0:-1], data.shape[0]
 
 
@@ -76,14 +82,3 @@ def _by_voxel(data: h5py.Dataset, x: np.ndarray, y: np.ndarray, z: np.ndarray) -
 def _ends(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Return after which voxels the next one is no neighbour along x, bool (n - 1,)."""
     return (np.diff(x) != 1) | (np.diff(y) != 0) | (np.diff(z) != 0)
-
-
-def check_integers(path: Path) -> None:
-    """Refuse betas that are not stored as NSD's integers, whose unit would be a guess."""
-    with said_clearly(path), h5py.File(path, locking=False) as file:
-        data = _betas(file, path)
-        if data.dtype.kind not in "iu":
-            raise WrongFileError(
-                f"{path}: holds {data.dtype} where NSD has 16-bit integers (percent signal change "
-                "times 300)."
-            )

@@ -17,8 +17,9 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.volumes import check_real
 from neurodiffuse.types import Shape
-from neurodiffuse_nsd.tree import WrongFileError
+from neurodiffuse_nsd.tree import WrongFileError, check_content
 
 BLOCK = 32 * 2**20
 """Bytes of a series that are inflated before the mask is applied to them."""
@@ -40,12 +41,17 @@ class Header:
     slope: float
     offset: float
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the header says how stored values become those that are meant."""
+        return self.slope not in (0.0, 1.0) or bool(self.offset)
+
     def percent(self, stored: np.ndarray) -> np.ndarray:
         """Return stored values as percent signal change, float32.
 
         A scale in the header is applied. Integers without one are NSD's, percent times 300.
         """
-        if self.slope not in (0.0, 1.0) or self.offset:
+        if self.scaled:
             return (stored * np.float32(self.slope or 1) + np.float32(self.offset)).astype("f4")
         if self.dtype.kind in "iu":
             return np.divide(stored, np.float32(SCALE), dtype=np.float32)
@@ -70,6 +76,7 @@ def said_clearly(path: Path) -> Iterator[None]:
         HeaderDataError,
         WrapStructError,
     ) as error:
+        check_content(path)
         text = " ".join(str(error).split()) or type(error).__name__
         raise WrongFileError(
             f"{path}: cannot be read, the file is cut off or not what its name says ({text})."
@@ -82,13 +89,14 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     DataError
-        If the file is no NIfTI volume or series.
+        If the file is no NIfTI volume or series, or holds other numbers than real ones.
     """
     with said_clearly(path), _open(path) as file:
         header = nib.Nifti1Header.from_fileobj(file)
         dimensions = tuple(int(n) for n in header.get_data_shape())
         if len(dimensions) not in (3, 4):
             raise WrongFileError(f"{path}: has shape {dimensions}; (x, y, z) or a series is read.")
+        check_real(path, header.get_data_dtype())
         slope, offset = (float(header[k]) for k in ("scl_slope", "scl_inter"))
         return Header(
             shape=dimensions[:3],
@@ -144,7 +152,7 @@ def volume(path: Path) -> tuple[np.ndarray, Header]:
     if header.volumes > 1:
         raise WrongFileError(f"{path}: has {header.volumes} volumes where one is expected.")
     stored = next(masked(path, header, everything))[0]
-    if header.slope not in (0.0, 1.0) or header.offset:
+    if header.scaled:
         stored = stored * (header.slope or 1) + header.offset
     return stored, header
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from os.path import lexists
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from neurodiffuse.errors import DataError
+from neurodiffuse.readers.absent import why_absent
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.types import Grid, Roi
 from neurodiffuse_nsd.atlases import FAMILIES, LABELS, QUALIFIED, UNIONS, read_ctab
 from neurodiffuse_nsd.sheets import OUTSIDE, Sheet, surfaces_of, volumes_in
-from neurodiffuse_nsd.tree import HEMISPHERES, Tree
+from neurodiffuse_nsd.tree import HEMISPHERES, AbsentFileError, Tree, first_of
 
 UNITS = {
     "prf_eccentricity": "degree",
@@ -81,8 +84,8 @@ def noise_ceiling(ncsnr: np.ndarray, spread: float) -> np.ndarray:
 
 def find_regions(
     tree: Tree, subject: str, grid: Grid, version: str, remarks: Remarks
-) -> dict[str, Region]:
-    """Return a subject's regions by name, then the maps.
+) -> tuple[dict[str, Region], dict[str, DataError]]:
+    """Return a subject's regions by name, then the maps; and what is wrong with others' files.
 
     Raises
     ------
@@ -90,18 +93,50 @@ def find_regions(
         If a file is on another grid, or a table of labels cannot be read.
     """
     sheets = list(_sheets(tree, subject, grid))
-    for sheet in sheets:
-        sheet.check(grid, remarks)
+    wrong = {sheet: error for sheet in sheets if (error := _unfit(sheet, grid, remarks))}
     regions: dict[str, Region] = {}
     whole = [sheet for sheet in sheets if not sheet.side]
     for sheet in sorted(whole, key=lambda s: (_rank(s.name), s.name)):
-        _add_atlas(regions, sheet, _names(tree, subject, sheet, grid))
+        names = _names(tree, subject, sheet, remarks)
+        if names is None:
+            names = {} if sheet in wrong else _numbers(sheet, grid)
+        _add_atlas(regions, sheet, names)
     _add_unions(regions)
-    _add_sides(regions, [sheet for sheet in sheets if sheet.side])
-    for name, region in _maps(tree, subject, grid, version, remarks):
+    sides = [sheet for sheet in sheets if sheet.side]
+    _add_sides(regions, sorted(sides, key=lambda s: (s in wrong, _rank(s.name))))
+    for name, region in _maps(tree, subject, grid, version):
         regions.setdefault(name, region)
-    root = tree.root
-    return {name: _from_root(region, root) for name, region in regions.items()}
+    for sheet in dict.fromkeys(r.sheet for r in regions.values() if r.what in ("map", "ceiling")):
+        if error := _unfit(sheet, grid, remarks, has_labels=False):
+            wrong[sheet] = error
+    absent = {name: wrong[r.sheet] for name, r in regions.items() if r.sheet in wrong}
+    found = {name: region for name, region in regions.items() if name not in absent}
+    return {name: _from_root(region, tree.root) for name, region in found.items()}, absent
+
+
+def _unfit(
+    sheet: Sheet, grid: Grid, remarks: Remarks, *, has_labels: bool = True
+) -> DataError | None:
+    """Return why a sheet is left out, if it is, and tell it."""
+    try:
+        sheet.check(grid, remarks)
+    except AbsentFileError as error:
+        remarks.add(_named(error, sheet), "its content was not fetched", "left out")
+        return error
+    try:
+        if has_labels:
+            sheet.check_labels(grid)
+    except DataError as error:
+        path = _named(error, sheet)
+        remarks.add(path, str(error).removeprefix(f"{path}: "), "left out")
+        return error
+    return None
+
+
+def _named(error: DataError, sheet: Sheet) -> Path:
+    """Return which file of a sheet an error is about."""
+    paths = (*sheet.paths, *sheet.ways)
+    return next((path for path in paths if str(error).startswith(f"{path}: ")), sheet.path)
 
 
 def _sheets(tree: Tree, subject: str, grid: Grid) -> Iterator[Sheet]:
@@ -121,14 +156,21 @@ def _rank(name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _names(tree: Tree, subject: str, sheet: Sheet, grid: Grid) -> Mapping[int, str]:
-    """Return what a file's labels are called: by a colour table, the built-in one, or number."""
+def _names(tree: Tree, subject: str, sheet: Sheet, remarks: Remarks) -> Mapping[int, str] | None:
+    """Return what a file's labels are called, by a colour table or the built-in one, or None."""
     for place in (subject, "fsaverage"):
         table = tree.surface_labels(place) / f"{sheet.name}.mgz.ctab"
-        if table.exists():
-            return read_ctab(table)
+        if lexists(table):
+            if not why_absent(table):
+                return read_ctab(table)
+            remarks.add(table, "its content was not fetched", "left out")
     if sheet.name in LABELS:
         return dict(enumerate(LABELS[sheet.name], start=1))
+    return None
+
+
+def _numbers(sheet: Sheet, grid: Grid) -> Mapping[int, str]:
+    """Return a file's labels as their own names, none if there is but one."""
     found = np.unique(sheet.labels(grid))
     return {int(k): str(k) for k in found if k > 0} if len(found[found > 0]) > 1 else {}
 
@@ -162,7 +204,7 @@ def _add_unions(regions: dict[str, Region]) -> None:
 def _add_sides(regions: dict[str, Region], sheets: Iterable[Sheet]) -> None:
     """Add ``lh.NAME`` and ``rh.NAME`` from the files of one hemisphere, and ``lh`` and ``rh``."""
     both = dict(regions)
-    for sheet in sorted(sheets, key=lambda s: _rank(s.name)):
+    for sheet in sheets:
         for name, region in both.items():
             if region.sheet.name == sheet.name:
                 own = f"{sheet.side}.{name}"
@@ -172,9 +214,7 @@ def _add_sides(regions: dict[str, Region], sheets: Iterable[Sheet]) -> None:
         regions.setdefault(sheet.side, Region(roi, sheet, what="cortex"))
 
 
-def _maps(
-    tree: Tree, subject: str, grid: Grid, version: str, remarks: Remarks
-) -> Iterator[tuple[str, Region]]:
+def _maps(tree: Tree, subject: str, grid: Grid, version: str) -> Iterator[tuple[str, Region]]:
     folder = tree.volumes(subject, grid.space)
     betas = tree.betas(subject, grid.space, version)
     if grid.space == "fsaverage":
@@ -182,20 +222,19 @@ def _maps(
         names = sorted(path.name.removeprefix("lh.").removesuffix(".mgz") for path in own)
         prf = [s for s in surfaces_of(tree, subject, names) if not s.side and "-" not in s.name]
         found = [(f"prf_{s.name.removeprefix('prf')}", s) for s in prf]
-        pair = tuple(betas / f"{h}.ncsnr.mgh" for h in HEMISPHERES)
-        signal = [Sheet("ncsnr", "", pair)] if all(path.exists() for path in pair) else []
+        signal = first_of([[betas / f"{h}.ncsnr.mgh" for h in HEMISPHERES]])
     else:
         found = [
             (s.name, s) for pattern in ("prf_*", "floc_*") for s in volumes_in(folder, pattern)
         ]
-        signal = list(volumes_in(betas, "ncsnr"))
-    for name, sheet in [*found, *((s.name, s) for s in signal)]:
-        sheet.check(grid, remarks)
+        signal = first_of([[betas / "ncsnr.nii.gz"]])
+    noise = [Sheet("ncsnr", "", signal)] if signal else []
+    for name, sheet in [*found, *((s.name, s) for s in noise)]:
         yield name, _map(name, sheet, "map")
     for name, sheet in found:
         if name == "prf_eccentricity":
             yield "eccentricity", _map("eccentricity", sheet, "map")
-    for sheet in signal:
+    for sheet in noise:
         yield "noiseceiling", _map("noiseceiling", sheet, "ceiling")
 
 

@@ -16,10 +16,18 @@ import numpy as np
 from neurodiffuse.errors import MissingDataError
 from neurodiffuse.readers.grids import NOTED, Alignment, align, axes_of, difference
 from neurodiffuse.readers.remarks import Remarks
-from neurodiffuse.readers.spread import VOLUMES, spread_of_files
+from neurodiffuse.readers.spread import VOLUMES, remark_on_spreads, spread_of_files
 from neurodiffuse.types import Grid, Shape
 from neurodiffuse_nsd import hdf5, nifti, surface
-from neurodiffuse_nsd.tree import HEMISPHERES, VOXEL, Tree, WrongFileError
+from neurodiffuse_nsd.tree import (
+    HEMISPHERES,
+    VOXEL,
+    AbsentFileError,
+    Tree,
+    WrongFileError,
+    check_content,
+    first_of,
+)
 
 Format = Literal["auto", "nifti", "hdf5"]
 
@@ -30,7 +38,13 @@ IN_FLIGHT = 512 * 2**20
 """Bytes of masked betas that wait to be taken, at most, when sessions are read in parallel."""
 
 APART = 30
-"""How many times larger than the first session's betas no session's are, in one unit."""
+"""How many times as large as another session's betas no session's are, in one unit."""
+
+UNITS = (
+    "Floats are taken for percent, integers for percent times 300; one of the two files is not "
+    "NSD's own."
+)
+"""How the unit of a session is told, which may be wrong."""
 
 PUBLISHED = {"01": 40, "02": 40, "03": 32, "04": 30, "05": 40, "06": 32, "07": 40, "08": 30}
 """Sessions of each subject (NSD Data Manual, technical notes)."""
@@ -90,7 +104,6 @@ class Session:
         elif len(self.paths) == 2:
             yield from surface.masked((self.paths[0], self.paths[1]), voxels)
         elif self.path.suffix == ".hdf5":
-            hdf5.check_integers(self.path)
             for block in hdf5.masked(self.path, voxels):
                 yield np.divide(block, np.float32(nifti.SCALE), dtype=np.float32)
         else:
@@ -98,22 +111,33 @@ class Session:
                 yield self._header.percent(block)
 
 
-def spreads_of(sessions: Sequence[Session]) -> dict[str, float]:
-    """Return how much the first trials of each NIfTI file vary, in what is taken for percent.
+def check_units(sessions: Sequence[Session]) -> None:
+    """Refuse sessions in different units, by the first trials of each file.
 
     HDF5 files need no look: they are refused unless they hold NSD's integers.
+
+    Raises
+    ------
+    DataError
+        If those of one vary `APART` times as much as those of another, in what is taken for
+        percent.
     """
-    return {
-        session.path.name: spread_of_files((session.path,), range(VOLUMES), _unit)
+    spreads = {
+        path.name: spread_of_files((path,), range(VOLUMES), _unit)
         for session in sessions
-        if len(session.paths) == 1 and session.path.suffix != ".hdf5"
+        for path in session.paths
+        if path.suffix != ".hdf5"
     }
+    for remark in remark_on_spreads(spreads, UNITS, APART):
+        raise WrongFileError(f"{sessions[0].path.parent}: {remark.text}")
 
 
 def _unit(path: Path) -> float:
-    """Return what the values of a NIfTI file, as nibabel scales them, must be multiplied by."""
+    """Return what a file's values, as nibabel scales them, must be multiplied by."""
+    if path.suffix == ".mgh":
+        return 1.0
     header = nifti.read_header(path)
-    if header.slope not in (0.0, 1.0) or header.offset:
+    if header.scaled:
         return 1.0
     return float(header.percent(np.ones(1, header.dtype))[0])
 
@@ -138,7 +162,7 @@ def find_sessions(
     Raises
     ------
     MissingDataError
-        If a session is not there, or none is.
+        If a session is not there, or its content is not, or there is none.
     """
     folder = tree.betas(subject, space, version)
     last = min(PUBLISHED.get(subject, planned), planned)
@@ -152,20 +176,25 @@ def find_sessions(
         if number not in found:
             raise MissingDataError(
                 f"{folder / _name(number, space, form)}: session {number} of {wanted} is not "
-                f"there. {tree.fetch(subject)}"
+                f"there.{_fewer(number)} {tree.fetch(subject)}"
             )
+        try:
+            check_content(*found[number])
+        except AbsentFileError as error:
+            raise AbsentFileError(f"{error}{_fewer(number)}") from error
     return tuple(Session(number, found[number]) for number in range(1, wanted + 1))
 
 
+def _fewer(number: int) -> str:
+    """Return how to do without a session and those after it."""
+    return f" Without it: --set datasets.nsd.n_sessions={number - 1}." if number > 1 else ""
+
+
 def _files(folder: Path, number: int, space: str, form: Format) -> tuple[Path, ...]:
+    name, suffixes = f"betas_session{number:02d}", SUFFIXES.items()
     if space == "fsaverage":
-        both = tuple(folder / f"{h}.betas_session{number:02d}.mgh" for h in HEMISPHERES)
-        return both if all(path.exists() for path in both) else ()
-    for name, suffix in SUFFIXES.items():
-        path = folder / f"betas_session{number:02d}{suffix}"
-        if form in ("auto", name) and path.exists():
-            return (path,)
-    return ()
+        return first_of([[folder / f"{h}.{name}.mgh" for h in HEMISPHERES]])
+    return first_of([folder / f"{name}{end}"] for k, end in suffixes if form in ("auto", k))
 
 
 def _name(number: int, space: str, form: Format) -> str:
@@ -268,68 +297,28 @@ def read(
     """
     waiting = 4 * int(voxels.sum()) * max(trials, default=0)
     room = IN_FLIGHT // max(waiting, 1) - 1
-    threads, units = min(workers or _cores(), room, len(sessions)), _Units()
+    threads = min(workers or _cores(), room, len(sessions))
     if threads < 2 or sessions[0].path.name.endswith((".hdf5", ".mgh")):
         for session, way in zip(sessions, ways, strict=True):
-            total, count = 0.0, 0
-            for block in session.betas(voxels, way):
-                total, count = total + _squares(block), count + block.size
-                yield block
-            units.check(session, total, count)
+            yield from session.betas(voxels, way)
         return
     rest = zip(sessions, ways, strict=True)
     with ThreadPoolExecutor(threads) as pool:
-        pending: deque[tuple[Session, Future[tuple[list[np.ndarray], float]]]] = deque()
+        pending: deque[Future[list[np.ndarray]]] = deque()
         try:
             for session, way in rest:
-                pending.append((session, pool.submit(_whole, session, way, voxels)))
+                pending.append(pool.submit(_whole, session, way, voxels))
                 if len(pending) > threads:
-                    yield from _checked(*pending.popleft(), units)
+                    yield from pending.popleft().result()
             while pending:
-                yield from _checked(*pending.popleft(), units)
+                yield from pending.popleft().result()
         finally:
-            for _, future in pending:
+            for future in pending:
                 future.cancel()
 
 
-@dataclass
-class _Units:
-    """Compares what sessions spread, in percent, with the first of them."""
-
-    first: Session | None = None
-    spread: float = 0.0
-
-    def check(self, session: Session, squares: float, count: int) -> None:
-        """Refuse a session whose numbers are in another unit than the first one's."""
-        spread = float(np.sqrt(squares / max(count, 1)))
-        if self.first is None or not self.spread:
-            self.first, self.spread = session, spread
-        elif spread and not 1 / APART < spread / self.spread < APART:
-            raise WrongFileError(
-                f"{session.path}: its betas are {spread / self.spread:.3g} times as large as those "
-                f"of {self.first.path.name}: one holds percent signal change, the other something "
-                f"else, such as percent times {nifti.SCALE} as floats. Write both in percent."
-            )
-
-
-def _checked(
-    session: Session, future: Future[tuple[list[np.ndarray], float]], units: _Units
-) -> Iterator[np.ndarray]:
-    blocks, squares = future.result()
-    units.check(session, squares, sum(block.size for block in blocks))
-    yield from blocks
-
-
-def _whole(session: Session, way: Alignment, voxels: np.ndarray) -> tuple[list[np.ndarray], float]:
-    blocks = list(session.betas(voxels, way))
-    return blocks, sum(_squares(block) for block in blocks)
-
-
-def _squares(block: np.ndarray) -> float:
-    """Return the sum of the squares of a block's finite values."""
-    flat = block.ravel()
-    total = float(np.dot(flat, flat))
-    return total if np.isfinite(total) else float(np.nansum(np.square(flat, dtype=np.float64)))
+def _whole(session: Session, way: Alignment, voxels: np.ndarray) -> list[np.ndarray]:
+    return list(session.betas(voxels, way))
 
 
 def _cores() -> int:

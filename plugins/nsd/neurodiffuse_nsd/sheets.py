@@ -14,10 +14,11 @@ import numpy as np
 
 from neurodiffuse.readers.grids import Alignment, difference
 from neurodiffuse.readers.remarks import Remarks
+from neurodiffuse.readers.voxels import labels_of
 from neurodiffuse.types import Grid
 from neurodiffuse_nsd import nifti, surface
 from neurodiffuse_nsd.sessions import place_on
-from neurodiffuse_nsd.tree import HEMISPHERES, Tree, WrongFileError
+from neurodiffuse_nsd.tree import HEMISPHERES, Tree, WrongFileError, check_content, first_of
 
 OUTSIDE = -1
 """The label of what is no cortex of the hemisphere."""
@@ -42,16 +43,24 @@ class Sheet:
         return self.paths[0]
 
     def labels(self, grid: Grid) -> np.ndarray:
-        """Return the labels as int16 (grid.size,); what is no whole number becomes -1."""
-        stored = self._stored(grid, outside=OUTSIDE)
-        if stored.dtype.kind == "f":
-            whole = np.isfinite(stored) & (stored == np.rint(stored)) & (np.abs(stored) < 2**15)
-            stored = np.where(whole, stored, OUTSIDE)
-        return stored.astype(np.int16)
+        """Return the labels as integers (grid.size,); what is NaN or infinite becomes -1.
+
+        Raises
+        ------
+        DataError
+            If a label is no whole number, but for the rounding of a scale factor.
+        """
+        parts = [
+            np.where(np.isfinite(stored), labels_of(path, stored), OUTSIDE)
+            for path, stored in self._stored(grid, outside=OUTSIDE)
+        ]
+        labels = np.concatenate(parts)
+        return labels.astype(np.int16) if np.abs(labels).max() < 2**15 else labels
 
     def values(self, grid: Grid) -> np.ndarray:
         """Return a map as float32 (grid.size,)."""
-        return self._stored(grid, outside=np.nan).astype(np.float32)
+        parts = [stored for _, stored in self._stored(grid, outside=np.nan)]
+        return np.concatenate(parts).astype(np.float32)
 
     def check(self, grid: Grid, remarks: Remarks) -> None:
         """Refuse a volume on another grid, and tell one that lies elsewhere; of headers alone.
@@ -60,9 +69,32 @@ class Sheet:
         ------
         DataError
             If the shape or the directions of the axes do not fit.
+        MissingDataError
+            If the content of a file was not fetched.
         """
-        if not self.ways and self.path.suffix not in (".mgh", ".mgz"):
+        check_content(*self.paths, *self.ways)
+        if not self._is_surface:
             self._way(nifti.read_header(self.path), grid, remarks)
+
+    def check_labels(self, grid: Grid) -> None:
+        """Refuse labels that are no whole numbers; integers are not read for it.
+
+        Raises
+        ------
+        DataError
+            If there are such, or the file is damaged.
+        """
+        if self._is_surface:
+            fractions = any(map(surface.holds_floats, self.paths))
+        else:
+            header = nifti.read_header(self.path)
+            fractions = header.dtype.kind == "f" or header.scaled
+        if fractions:
+            self.labels(grid)
+
+    @property
+    def _is_surface(self) -> bool:
+        return self.path.suffix in (".mgh", ".mgz")
 
     def _way(self, header: nifti.Header, grid: Grid, remarks: Remarks) -> Alignment:
         """Return how a volume lies on the betas' grid."""
@@ -75,20 +107,20 @@ class Sheet:
             )
         return way
 
-    def _stored(self, grid: Grid, outside: float) -> np.ndarray:
-        if self.path.suffix not in (".mgh", ".mgz"):
-            stored, header = nifti.volume(self.path)
-            way = self._way(header, grid, Remarks(self.path.parent))
-            return way.apply(stored.reshape(header.shape)).ravel()
-        halves = [self._half(k, grid, outside) for k in range(2)]
-        return np.concatenate(halves)
+    def _stored(self, grid: Grid, outside: float) -> list[tuple[Path, np.ndarray]]:
+        """Return what each file holds, in the order of the grid."""
+        if self._is_surface:
+            return [self._half(k, grid, outside) for k in range(2)]
+        stored, header = nifti.volume(self.path)
+        way = self._way(header, grid, Remarks(self.path.parent))
+        return [(self.path, way.apply(stored.reshape(header.shape)).ravel())]
 
-    def _half(self, k: int, grid: Grid, outside: float) -> np.ndarray:
-        """Return one hemisphere's vertices on the grid."""
+    def _half(self, k: int, grid: Grid, outside: float) -> tuple[Path, np.ndarray]:
+        """Return one hemisphere's vertices on the grid, and their file."""
         count = grid.size // 2
-        if self.side and HEMISPHERES[k] != self.side:
-            return np.full(count, outside, np.float32)
         path = self.paths[0 if self.side else k]
+        if self.side and HEMISPHERES[k] != self.side:
+            return path, np.full(count, outside, np.float32)
         stored = surface.values(path).astype(np.float32)
         if self.ways:
             way = self.ways[0 if self.side else k]
@@ -98,7 +130,7 @@ class Sheet:
                 f"{path}: has {len(stored)} vertices where fsaverage has {count}; it is on "
                 "another surface."
             )
-        return stored
+        return path, stored
 
 
 def _along(way: Path, stored: np.ndarray, path: Path) -> np.ndarray:
@@ -130,11 +162,13 @@ def surfaces_of(tree: Tree, subject: str, names: Iterable[str]) -> Iterator[Shee
     """
     ways = tuple(tree.transforms(subject) / f"{h}.white-to-fsaverage.mgz" for h in HEMISPHERES)
     for name in names:
-        for place, needed in (("fsaverage", ()), (subject, ways)):
-            folder = tree.surface_labels(place)
-            pair = tuple(folder / f"{h}.{name}.mgz" for h in HEMISPHERES)
-            if all(path.exists() for path in (*pair, *needed)):
-                yield Sheet(name, "", pair, needed)
-                for k, side in enumerate(HEMISPHERES):
-                    yield Sheet(name, side, pair[k : k + 1], needed[k : k + 1])
-                break
+        own, common = (
+            [tree.surface_labels(place) / f"{h}.{name}.mgz" for h in HEMISPHERES]
+            for place in (subject, "fsaverage")
+        )
+        found = first_of([common, [*own, *ways]])
+        pair, needed = found[:2], found[2:]
+        if pair:
+            yield Sheet(name, "", pair, needed)
+            for k, side in enumerate(HEMISPHERES):
+                yield Sheet(name, side, pair[k : k + 1], needed[k : k + 1])

@@ -59,6 +59,12 @@ def masked(paths: tuple[Path, Path], vertices: np.ndarray) -> Iterator[np.ndarra
         yield np.hstack(parts).astype(np.float32)
 
 
+def holds_floats(path: Path) -> bool:
+    """Return whether values are stored as floats; only the header is read."""
+    with said_clearly(path):
+        return bool(MGHImage.from_filename(path).get_data_dtype().kind == "f")
+
+
 def values(path: Path) -> np.ndarray:
     """Return one value a vertex, as stored."""
     with said_clearly(path):

@@ -5,11 +5,14 @@ Names are those of the public bucket: a folder that was downloaded with its path
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import Literal
 
 from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.readers.absent import why_absent
 
 Space = Literal["func1pt8mm", "func1mm", "fsaverage"]
 Version = Literal["b1", "b2", "b3"]
@@ -29,6 +32,30 @@ HEMISPHERES = ("lh", "rh")
 
 class WrongFileError(DataError):
     """A file that is cut off, or another than NSD's: what helps is to get NSD's own."""
+
+
+class AbsentFileError(MissingDataError):
+    """A file that is named in the tree and whose content is not on this machine."""
+
+
+def check_content(*paths: Path) -> None:
+    """Refuse a link that leads nowhere and a pointer to a content that was not fetched.
+
+    Raises
+    ------
+    MissingDataError
+        With what fetches the content.
+    """
+    for path in paths:
+        if why := why_absent(path):
+            raise AbsentFileError(f"{path}: {why}")
+
+
+def first_of(choices: Iterable[Sequence[Path]]) -> tuple[Path, ...]:
+    """Return the first files that are all there, else the first that are all named, or none."""
+    named = [tuple(paths) for paths in choices if all(map(lexists, paths))]
+    there = (paths for paths in named if not any(map(why_absent, paths)))
+    return next(there, named[0] if named else ())
 
 
 @dataclass(frozen=True)
@@ -92,7 +119,8 @@ class Tree:
 
     def missing(self, path: Path, what: str, subject: str = "") -> MissingDataError:
         """Return the error that a file is not there, with the line that gets it."""
-        return MissingDataError(f"{path}: there is no such file, {what}. {self.fetch(subject)}")
+        why = f": {why_absent(path)}" if lexists(path) else "."
+        return MissingDataError(f"{path}: there is no such file, {what}{why} {self.fetch(subject)}")
 
     def fetch(self, subject: str = "") -> str:
         """Return the sentence that says how to get what a subject needs."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
 import pytest
 
 from neurodiffuse import rois
+from neurodiffuse.errors import DataError
 from neurodiffuse.questions.roi_optimal.regions import PRESETS
 from neurodiffuse_nsd.atlases import read_ctab
 from neurodiffuse_nsd.dataset import NsdDataset
@@ -133,3 +137,58 @@ def test_a_users_own_volume_is_a_region(small):
     own = (small.rng.random((7, 6, 5)) > 0.5).astype(np.uint8)
     small.volume("nsddata/ppdata/subj01/func1pt8mm/roi/mine.nii.gz", own)
     assert np.array_equal(NsdDataset(str(small.root)).roi("01", "mine"), own.ravel() > 0)
+
+
+def rewrite(tree, name: str, labels: np.ndarray, slope: float = 1) -> Path:
+    """Write a region file anew, whose values are those stored times a slope."""
+    path = tree.root / f"nsddata/ppdata/subj01/func1pt8mm/roi/{name}.nii.gz"
+    image = nib.Nifti1Image(labels, nib.load(path).affine)
+    image.header.set_slope_inter(slope, 0)
+    image.to_filename(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "scaled", "a little off", "int32"])
+def test_labels_are_whole_but_for_rounding(small, kind):
+    labels = small.roi[1, "prf-visualrois"]
+    if kind == "scaled":
+        rewrite(small, "prf-visualrois", labels * np.int16(2501), 1 / 2501)
+    elif kind == "a little off":
+        rewrite(small, "prf-visualrois", labels + np.float32(0.0009))
+    else:
+        rewrite(small, "prf-visualrois", labels.astype(kind))
+    data = NsdDataset(str(small.root))
+    assert data.subject("01").remarks == ()
+    for name, own in (("hV4", [7]), ("V1", [1, 2]), ("prf-visualrois", range(1, 8))):
+        assert np.array_equal(data.roi("01", name), np.isin(labels, own).ravel()), name
+
+
+@pytest.mark.parametrize("name", ["prf-visualrois", "HCP_MMP1", "lh.prf-visualrois"])
+def test_labels_that_are_no_whole_numbers(small, name):
+    labels = small.roi[1, name].astype(np.float32)
+    labels[labels == 7] = 6.6
+    path = rewrite(small, name, labels)
+    data = NsdDataset(str(small.root))
+    about = data.subject("01")
+    (remark,) = about.remarks
+    assert remark.kind == "left out"
+    assert f"{name}.nii.gz (is no segmentation, " in remark.text
+    assert "such as 6.6" in remark.text
+    assert name in about.absent or name.startswith("lh.")
+    asked = {"prf-visualrois": "V4", "lh.prf-visualrois": "lh.V1"}.get(name, name)
+    with pytest.raises(DataError, match=rf"no region '{asked}': {path}: .*6\.6"):
+        data.roi("01", asked)
+    assert data.roi("01", "rh.hV4").any()
+
+
+def test_nan_is_outside_and_large_labels_are_themselves(small):
+    labels = small.roi[1, "nsdgeneral"].astype(np.float32)
+    labels[0] = np.nan
+    rewrite(small, "nsdgeneral", labels)
+    large = small.roi[1, "HCP_MMP1"].astype(np.int32)
+    large[large == 1] = 2**16 + 2
+    rewrite(small, "HCP_MMP1", large)
+    data = NsdDataset(str(small.root))
+    assert np.array_equal(data.roi("01", "nsdgeneral"), (labels > 0).ravel())
+    assert np.array_equal(data.roi("01", "HCP_MMP1.65538"), (large == 2**16 + 2).ravel())
+    assert np.array_equal(data.roi("01", "HCP_MMP1.2"), (large == 2).ravel())

@@ -117,6 +117,17 @@ def test_decoding_to_the_report(flat, tmp_path):
     assert np.count_nonzero(found) > 300
 
 
+@pytest.mark.parametrize("side", ["lh", "rh"])
+def test_a_session_in_another_unit(flat, tmp_path, side):
+    root = tmp_path / "copy"
+    shutil.copytree(flat.root, root, copy_function=os.link)
+    path = next(root.glob(f"**/{side}.betas_session02.mgh"))
+    path.unlink()
+    MGHImage((flat.surface[side, 2] * 300)[:, None, None], np.eye(4)).to_filename(path)
+    with pytest.raises(DataError, match=f"the spread of {path.name} is 3.. times that of"):
+        NsdDataset(str(root), space="fsaverage").subject("01")
+
+
 def test_a_truncated_file(flat, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(flat.root, root, copy_function=os.link)
