@@ -158,7 +158,7 @@ def test_betas_that_were_made_again_with_the_same_size_are_noticed(study, decode
     before = path.stat()
     study.betas(2)
     assert path.stat().st_size == before.st_size
-    refused(decode, f"{path}: has changed", "--from mask")
+    refused(decode, f"{path} has changed", "--from mask")
     refused(decode, path.name, "--from mask", start_from="encode")
     refused(decode, path.name, "--from mask", start_from="fit")
     decode(start_from="mask")
@@ -182,7 +182,7 @@ def test_pictures_that_were_turned_are_noticed(study, decode):
         with Image.open(path) as image:
             turned = image.rotate(90)
         turned.save(path)
-    refused(decode, "stim-03_image.bmp: has changed (and 1 more files)", "--from encode")
+    refused(decode, "stim-03_image.bmp has changed (and 1 more file)", "--from encode")
     kept = (run.folder("mask", "01") / "train.npy").stat().st_mtime_ns
     decode(start_from="encode")
     assert (run.folder("mask", "01") / "train.npy").stat().st_mtime_ns == kept
@@ -194,7 +194,7 @@ def test_a_mask_that_was_cut_is_noticed_and_the_dry_run_tells_what_the_run_has(s
     cut = np.zeros(SHAPE, np.uint8)
     cut[0] = 1
     study.image(name, cut)
-    refused(decode, f"{study.path(name)}: has changed", "--from mask")
+    refused(decode, f"{study.path(name)} has changed", "--from mask")
     today = Run(run.path, run.config, run.registry, type(run.dataset)(str(study.root)), quiet=True)
     text = plan_text.describe(today, plan_of(today))
     assert f"{np.prod(SHAPE)} voxels of 'visual'" in text
@@ -223,7 +223,7 @@ def edit(study: Study, name: str, old: str, new: str) -> None:
 def test_a_changed_table_is_named_with_its_step(study, decode, name, old, new, step):
     decode(mask="V1+FFA1")
     edit(study, name, old, new)
-    refused(decode, f"{study.path(name)}: has changed", f"--from {step}", mask="V1+FFA1")
+    refused(decode, f"{study.path(name)} has changed", f"--from {step}", mask="V1+FFA1")
 
 
 def test_changed_files_of_options_are_named(study, decode):
@@ -240,12 +240,12 @@ def test_changed_files_of_options_are_named(study, decode):
     alias.write_text('mine = ["V1", "V2"]\nother = ["FFA1"]\n')
     again()  # what the run took from it is the same
     alias.write_text('mine = ["V1", "FFA1"]\n')
-    refused(again, f"{alias}: has changed", "--from mask")
+    refused(again, f"{alias} has changed", "--from mask")
     alias.write_text('mine = ["V1", "V2"]\n')
     split.write_text(split.read_text() + "stim-99\ttest\n")
     again()
     split.write_text(split.read_text().replace("stim-05\ttrain", "stim-05\ttest"))
-    refused(again, f"{split}: has changed", "--from mask")
+    refused(again, f"{split} has changed", "--from mask")
 
 
 def test_a_region_of_one_feature_is_the_fits(study, decode):
@@ -259,7 +259,7 @@ def test_a_new_file_that_would_be_read_is_named(study, decode):
     (study.path(f"{BETAS.format(2)}.json")).unlink()
     decode()
     study.write(f"{BETAS.format(2)}.json", '{"ScaleFactor": 3}')
-    refused(decode, "run-2_space-T1w_desc-singletrial_statmap.json: is new", "--from mask")
+    refused(decode, "run-2_space-T1w_desc-singletrial_statmap.json is new", "--from mask")
 
 
 def test_betas_that_are_gone_are_named(study, decode):
@@ -328,7 +328,7 @@ def test_a_moved_data_set_that_changed_is_refused_and_its_place_not_taken(study,
     shutil.copytree(study.root, moved)
     study.root = moved
     study.picture("stim-07")
-    refused(decode, f"{moved / 'stimuli/stim-07_image.bmp'}: has changed", "--from encode")
+    refused(decode, f"{moved / 'stimuli/stim-07_image.bmp'} has changed", "--from encode")
     assert str(moved) not in (run.path / "config.toml").read_text()
 
 

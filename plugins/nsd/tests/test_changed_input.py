@@ -71,7 +71,7 @@ def test_of_the_file_of_all_pictures_those_that_were_shown_count(tree, encode, m
     with pytest.raises(RunError) as error:
         encode()
     text = str(error.value)
-    assert f"{tree.root / PICTURES}: has changed (the picture nsd{row + 1:05d})" in text
+    assert f"{tree.root / PICTURES} has changed (the picture nsd{row + 1:05d})" in text
     assert "--from encode" in text
     encode(start_from="encode")
     encode()
