@@ -13,7 +13,7 @@ from neurodiffuse_bids.dataset import BidsDataset
 from .writings import Writing, check, observe, write, writings
 
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("NEURODIFFUSE_WRITINGS", "80")),
+    max_examples=int(os.environ.get("NEURODIFFUSE_WRITINGS", "60")),
     deadline=None,
     derandomize=True,
     database=None,
