@@ -18,9 +18,6 @@ from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.plugins import Registry
 from neurodiffuse.ridge import rescaling
 
-_TOP = ("name", "seed", "summary", "cite")
-"""Keys of a recipe that stand outside its sections."""
-
 
 def command(config: Config, registry: Registry, out: Path) -> str:
     """Return the command line of a run, with every setting in which it differs from its recipe."""
@@ -43,7 +40,7 @@ def _settings(config: Config) -> dict[str, Any]:
     Stages and features are in order, since one may begin from an earlier one.
     """
     table = config.to_dict()
-    out = {key: table[key] for key in _TOP}
+    out = {"seed": table["seed"]}
     for name in SECTIONS:
         out |= {f"{name}.{key}": value for key, value in table[name].items()}
     for name in TABLES:
@@ -56,9 +53,7 @@ def _settings(config: Config) -> dict[str, Any]:
 
 def _of_recipe(table: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """Return what a recipe's tables and the defaults of their sections set, by the same names."""
-    name = table.get("name", Path(config.recipe).stem)
-    top = {"name": name, "seed": 0, "summary": "", "cite": []}
-    out = {key: table.get(key, default) for key, default in top.items()}
+    out = {"seed": table.get("seed", 0)}
     for section, cls in SECTIONS.items():
         given = _defaults(cls) | table.get(section, {})
         out |= {f"{section}.{key}": value for key, value in given.items()}

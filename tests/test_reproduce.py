@@ -24,6 +24,7 @@ CHANGES = {
     "features": {
         "encoder": "words", "alpha": "loo", "roi": "V1", "alphas": "[1.0, 2e3]",
         "alpha_per": "target", "bands": '["V1", "FFA1"]', "leave_out": "cluster:3:colour",
+        "intercept": "false",
     },
     "stages": {"generator": "guided", "init": "first", "samples": 3, "without": '["text"]',
                "features": '{colour = "colour"}'},
@@ -33,7 +34,7 @@ CHANGES = {
 
 TEXT = ("features.text.encoder=caption", "features.text.alpha=2")
 BASE = {
-    "features": ("colour", ("alpha=loo",), ()),
+    "features": ("colour", ("alpha=loo",), ("predict.rescale=none",)),
     "stages": ("zz", ("generator=guided",), TEXT),
     "metrics": ("far", ("metric=latent-distance", "feature=colour"), ()),
 }
@@ -90,7 +91,7 @@ def test_new_entries_come_in_their_order(wide):
         wide,
         "stages.zz.generator=paint", "stages.aa.generator=paint", "stages.aa.init=zz",
         "features.new-one.encoder=colour", "features.new-one.alpha=3.5",
-        "seed=7", 'name="mine, renamed"', "datasets.toy.test=5",
+        "seed=7", "datasets.toy.test=5",
         subjects=("01", "10"),
     )  # fmt: skip
     back = again(wide, config)

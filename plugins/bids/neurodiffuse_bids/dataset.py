@@ -186,6 +186,7 @@ class BidsDataset(Dataset):
         self.exclude = exclude
         self.missing = missing
         self.cache_dir = cache_dir
+        self._found: dict[str, tuple[BidsFile, ...]] = {}
         self._opened: dict[str, _Open] = {}
         self._read: dict[str, tuple[tuple[Responses, ...], tuple[Remark, ...]]] = {}
         self._tables: dict[str, tuple[Path, ...]] = {}
@@ -366,8 +367,10 @@ class BidsDataset(Dataset):
                 f"{root}: no subject {label!r}.{near(label, self.subjects())} "
                 f"Subjects: {listing(self.subjects())}."
             )
-        subject_folder(root, label)
-        return subject_files(root, label, self._cache())
+        if label not in self._found:
+            subject_folder(root, label)
+            self._found[label] = subject_files(root, label, self._cache())
+        return self._found[label]
 
     def _responses(self, label: str) -> tuple[tuple[Responses, ...], tuple[Remark, ...]]:
         """Return the betas of every session and run with their trials, and what to remark."""

@@ -15,7 +15,7 @@ from PIL import Image
 
 from neurodiffuse import builtin, pipeline, plan_text
 from neurodiffuse.config import resolve, vary
-from neurodiffuse.errors import RunError
+from neurodiffuse.errors import MissingDataError, RunError
 from neurodiffuse.plan import plan_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.questions.branches import branch, grow
@@ -266,7 +266,11 @@ def test_betas_that_are_gone_are_named(study, decode):
     decode()
     gone = study.path(f"{BETAS.format(2)}.nii")
     gone.unlink()
-    refused(decode, "have changed since", f"gone: {gone}", "--from mask")
+    events = study.path(f"{STEM.format(2)}_events.tsv")
+    with pytest.raises(MissingDataError, match=f"{events}: there are no betas of these events"):
+        decode()
+    events.unlink()  # then the whole run is gone
+    refused(decode, "have changed since", "(gone: ", str(gone), str(events), "--from mask")
 
 
 # --- what does not matter goes on ------------------------------------------------------------

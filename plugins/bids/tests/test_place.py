@@ -393,6 +393,70 @@ def test_an_intersection_of_runs_is_not_made_of_what_is_left(study):
         study.open().roi("01", "brain")
 
 
+def test_segmentations_of_runs_are_the_voxels_that_all_share(study):
+    some = {run: study.tree.rng.integers(0, 3, SHAPE).astype("i2") for run in (1, 2)}
+    some[1].flat[0] = 7  # a label that the other run lacks
+    for run, labels in some.items():
+        path = f"{FUNC.format(run, '')}_desc-parts_dseg.nii.gz"
+        study.tree.image(path, labels, AFFINE)
+    data = study.open()
+    assert names(data) == {"visual", "parts1", "parts2"}
+    for k in (1, 2):
+        expected = (some[1] == k) & (some[2] == k)
+        np.testing.assert_array_equal(data.roi("01", f"parts{k}"), expected.ravel())
+    said = "run-1_space-T1w_desc-parts_dseg.nii.gz: no region is made of labels that not all runs"
+    assert any(said in text and text.endswith("have: parts7") for text in told(data, "note"))
+    study.tree.image(path, np.zeros(SHAPE, "i2"), AFFINE)
+    assert any("dseg.nii.gz (holds no label above 0)" in t for t in told(study.open(), "left out"))
+    study.tree.path(path).write_bytes(b"")
+    study.tree.table(path.replace(".nii.gz", ".tsv"), "index name", "1 one", "2 two")
+    study.tree.table(
+        path.replace(".nii.gz", ".tsv").replace("run-2", "run-1"), "index name", "1 one"
+    )
+    data = study.open()
+    assert names(data) == {"visual"}
+    with pytest.raises(DataError, match="no region 'one': .*run-2"):
+        data.roi("01", "one")
+    assert len(told(data, "left out")) == 2
+
+
+def test_files_of_runs_beside_those_of_the_subject_are_told(study):
+    for run in (1, 2):
+        stem = FUNC.format(run, "")
+        study.tree.image(f"{stem}_label-visual_mask.nii.gz", np.zeros(SHAPE, "u1"), AFFINE)
+        study.tree.image(f"{stem}_label-GM_probseg.nii.gz", np.ones(SHAPE, "f4"), AFFINE)
+    data = study.open()
+    assert names(data) == {"visual"}
+    assert data.roi("01", "visual").any()
+    text = "\n".join(told(data, "left out"))
+    assert "label-visual_mask.nii.gz and 1 more (a file of the whole subject has its" in text
+    assert "label-GM_probseg.nii.gz and 1 more (one of 2 maps 'prob.GM' of sessions or" in text
+
+
+def test_probabilities_without_a_label_are_told(study):
+    study.tree.image(f"{ANAT}atlas-x_probseg.nii.gz", np.ones(SHAPE, "f4"), AFFINE)
+    study.tree.image(f"{ANAT}atlas-y_probseg.nii.gz", np.ones((*SHAPE, 2), "f4"), AFFINE)
+    text = "\n".join(told(study.open(), "left out"))
+    assert "atlas-x_probseg.nii.gz (no label- or desc- says of what its values are)" in text
+    assert "atlas-y_probseg.nii.gz (holds 2 volumes where one is read; no label-" in text
+
+
+@pytest.mark.parametrize("value", [np.nan, 0])
+def test_a_region_with_an_affine_that_is_no_place_is_left_out(study, value):
+    affine = AFFINE.copy()
+    affine[0, :3] = value
+    image = nib.Nifti1Image(np.ones(SHAPE, "u1"), None)
+    image.header["sform_code"] = 2
+    image.header["srow_x"], image.header["srow_y"], image.header["srow_z"] = affine[:3]
+    nib.Nifti1Image(np.ones(SHAPE, "u1"), None, image.header).to_filename(
+        study.tree.path(f"{ANAT}label-V9_mask.nii.gz")
+    )
+    data = study.open()
+    assert names(data) == {"visual"}
+    why = "is not finite" if np.isnan(value) else "is singular"
+    assert any(f"label-V9_mask.nii.gz (its affine {why}" in t for t in told(data, "left out"))
+
+
 def test_a_name_that_two_files_have_stops_only_who_asks(study):
     for acq in "ab":
         study.tree.image(f"{ANAT}acq-{acq}_label-V1_mask.nii.gz", np.ones(SHAPE, "u1"), AFFINE)
