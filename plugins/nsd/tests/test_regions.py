@@ -181,6 +181,22 @@ def test_labels_that_are_no_whole_numbers(small, name):
     assert data.roi("01", "rh.hV4").any()
 
 
+def test_integers_whose_scale_makes_fractions(small):
+    rewrite(small, "prf-visualrois", small.roi[1, "prf-visualrois"], 1.1)
+    data = NsdDataset(str(small.root))
+    assert {"hV4", "V1"} <= set(data.subject("01").absent)
+    with pytest.raises(DataError, match=r"holds? no whole number, such as"):
+        data.roi("01", "hV4")
+
+
+def test_nan_is_no_cortex(small):
+    labels = small.roi[1, "lh.nsdgeneral"].astype(np.float32)
+    labels[1] = np.nan
+    rewrite(small, "lh.nsdgeneral", labels)
+    found = NsdDataset(str(small.root)).roi("01", "lh")
+    assert np.array_equal(found, (labels > -1).ravel())
+
+
 def test_nan_is_outside_and_large_labels_are_themselves(small):
     labels = small.roi[1, "nsdgeneral"].astype(np.float32)
     labels[0] = np.nan
