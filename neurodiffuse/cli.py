@@ -163,8 +163,9 @@ def decode(
     if dry_run:
         click.echo(plan_text.describe(run, plan, start_from, choice.why))
         return
-    for line in (*plan_text.warnings(run), choice.why):
-        say(line, quiet=quiet or not line)
+    for line in plan_text.warnings(run):
+        click.echo(line, err=True)
+    say(choice.why, quiet=quiet or not choice.why)
     with opened(run, start_from=start_from):
         pipeline.execute(run)
         if average:

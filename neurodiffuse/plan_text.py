@@ -80,9 +80,17 @@ def _scored_at(run: Run) -> list[str]:
 
 
 def warnings(run: Run) -> list[str]:
-    """Return a line where the recipe is not one for the data set's pictures."""
-    found = remarks_on(run.config, run.dataset.about())
-    return [f"warning    {remark.text}" for remark in found if remark.kind == "warning"]
+    """Return a line for each warning: of the recipe and of every subject's data."""
+    from neurodiffuse.run import remarks_of
+
+    found = [r.text for r in remarks_on(run.config, run.dataset.about()) if r.kind == "warning"]
+    found += [
+        f"sub-{label}: {remark.text}"
+        for label in run.config.subjects
+        for remark in remarks_of(run, label)
+        if remark.kind == "warning"
+    ]
+    return [f"warning    {text}" for text in dict.fromkeys(found)]
 
 
 def _subject(run: Run, plan: SubjectPlan, start_from: str) -> str:
@@ -131,14 +139,15 @@ def _changes(run: Run, start_from: str) -> list[str]:
 
 
 def _remarks(run: Run) -> list[str]:
-    """Return a line for each remark on the input, warnings first."""
-    order = ("warning", "note", "left out")
+    """Return a line for each remark on the input that is no warning, files left out last."""
     from neurodiffuse.run import remarks_of
 
     said = [(r, label) for label in run.config.subjects for r in remarks_of(run, label)]
-    said.sort(key=lambda pair: order.index(pair[0].kind))
+    said.sort(key=lambda pair: pair[0].kind != "note")
     lines = (
-        f"{'remark' if r.kind == 'note' else r.kind:<10} sub-{label}: {r.text}" for r, label in said
+        f"{'remark' if r.kind == 'note' else r.kind:<10} sub-{label}: {r.text}"
+        for r, label in said
+        if r.kind != "warning"
     )
     return list(dict.fromkeys(lines))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from toy import Toy
 
 from neurodiffuse import cli
 from neurodiffuse.errors import NeurodiffuseError
+from neurodiffuse.types import Remark
 
 HEAVY = ("numpy", "scipy", "sklearn", "nilearn", "nibabel", "pandas", "PIL", "torch", "bids")
 
@@ -197,3 +200,15 @@ def test_command_in_the_report_makes_the_same_run(invoke):
     assert invoke(*again).exit_code == 0
     one, two = (Path(p, "steps/sub-01/score/images.tsv").read_bytes() for p in ("one", "two"))
     assert one == two
+
+
+def test_decode_prints_warnings_on_the_input_also_when_quiet(invoke, monkeypatch):
+    plain = Toy.subject
+    told = (Remark("look out", "warning"), Remark("understood"))
+    monkeypatch.setattr(
+        Toy, "subject", lambda *args: dataclasses.replace(plain(*args), remarks=told)
+    )
+    result = invoke(*TOY, "--sub", "1")
+    assert result.exit_code == 0, result.stderr
+    assert "warning    sub-01: look out\n" in result.stderr
+    assert "understood" not in result.stderr
