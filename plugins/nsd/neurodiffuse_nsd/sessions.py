@@ -115,7 +115,8 @@ class Session:
 def check_units(sessions: Sequence[Session]) -> tuple[Remark, ...]:
     """Refuse sessions in different units, by the first trials of each file.
 
-    Returns warnings about those without values, copies, and those on another level. HDF5 files need no look: they are refused unless they hold NSD's integers.
+    Returns warnings about those without values, copies, and those on another level. HDF5 files
+    need no look: they are refused unless they hold NSD's integers.
 
     Raises
     ------
