@@ -18,6 +18,7 @@ from neurodiffuse.readers.grids import NOTED, Alignment, align, axes_of, differe
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.samples import remark_on_samples
 from neurodiffuse.readers.spread import VOLUMES, remark_on_spreads, sample_of_files
+from neurodiffuse.readers.volumes import about_two_places
 from neurodiffuse.types import Grid, Remark, Shape
 from neurodiffuse_nsd import hdf5, nifti, surface
 from neurodiffuse_nsd.tree import (
@@ -258,6 +259,8 @@ def place_on(
         if tuple(own.shape) != tuple(grid.shape) or axes_of(own) != axes_of(grid):
             return None
         way = Alignment(is_same=False)
+    if path.name.endswith((".nii", ".nii.gz")) and (said := about_two_places(path)):
+        remarks.add(path, said)
     if not way.is_plain:
         remarks.add(path, f"its axes are put in the order of {what}")
     if not way.is_same or way.mm > NOTED:
