@@ -99,9 +99,9 @@ class _Memory(click.ParamType):
         try:
             size = read_memory(value)
         except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
+            raise ConfigError(f"--memory: {error}.") from error
         if size < LEAST:
-            self.fail(f"{value!r} is {size} bytes: too few. Write 8GiB.", param, ctx)
+            raise ConfigError(f"--memory: {value!r} is {size} bytes: too few. Write 8GiB.")
         return size
 
 

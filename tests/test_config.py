@@ -137,6 +137,7 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ("noequals", "write section.key=value"),
         ("seed=-1", "seed: -1 is not"),
         ("mask=V1", "mask: expected a section"),
+        ("metrics.greedy=3", "Set one of its keys: metrics.greedy.metric = NAME"),
         ("features.other.alpha=1", "features.other: the recipe has no 'other' in features."),
         ("features.color.alpha=1", "no 'color' in features. Did you mean 'colour'? It has: colour"),
         ("stages.recn.grain=1", "no 'recn' in stages. Did you mean 'recon'?"),

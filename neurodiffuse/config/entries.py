@@ -66,7 +66,10 @@ def read_entry(
         problems.append(f"{table}: {wrong}")
         return None
     if not isinstance(given, dict):
-        problems.append(f"{where}: expected a section, found {given!r}.")
+        problems.append(
+            f"{where}: expected a section, found {given!r}. Set one of its keys: "
+            f"{where}.{role} = NAME, or an option of that {role}."
+        )
         return None
     own = {name: kind for name, kind in get_type_hints(cls).items() if name != "options"}
     reserved = {k: v for k, v in given.items() if k in own}

@@ -10,8 +10,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import apply_orientation, io_orientation
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.samples import Sample, sample_of
 from neurodiffuse.types import Remark
 
 VOLUMES = 3
@@ -24,28 +26,10 @@ TENFOLD = 10.0
 """Runs whose spreads differ by this factor or more are remarked on."""
 
 
-def spread_of(values: np.ndarray) -> float:
-    """Return how much responses vary, a number in their unit; NaN where that cannot be said.
-
-    It is the median over voxels of the absolute change from the first volume, which voxels that
-    are 0 everywhere, and single bad voxels, do not move; of one volume, the median absolute
-    value.
-
-    Parameters
-    ----------
-    values
-        (n_volumes, n_voxels).
-    """
-    data = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
-    changes = np.abs(data[1:] - data[0]) if len(data) > 1 else np.abs(data)
-    told = changes[np.isfinite(changes) & (changes > 0)]
-    return float(np.median(told)) if told.size else float("nan")
-
-
-def spread_of_files(
+def sample_of_files(
     files: Sequence[Path], volumes: Sequence[int], factor: Callable[[Path], float]
-) -> float:
-    """Return the spread of the first volumes of a run, NaN where they cannot be read.
+) -> Sample | None:
+    """Return what the first volumes of a run say of it, None where they cannot be read.
 
     Parameters
     ----------
@@ -62,9 +46,9 @@ def spread_of_files(
             found = [_values(files[k], [0])[0] * factor(files[k]) for k in some]
         else:
             found = [values * factor(files[0]) for values in _values(files[0], some)]
+        return sample_of(np.stack(found)) if found else None
     except (OSError, EOFError, ValueError, IndexError, zlib.error, ImageFileError):
-        return float("nan")  # a damaged file is named when its betas are read
-    return spread_of(np.stack(found)) if found else float("nan")
+        return None  # a damaged file is named when its betas are read
 
 
 def remark_on_spreads(
@@ -118,13 +102,22 @@ def standardised(betas: np.ndarray, of: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _values(path: Path, volumes: Sequence[int]) -> list[np.ndarray]:
-    """Return some voxels of volumes; those that are near one another are inflated once."""
+    """Return some voxels of volumes; those that are near one another are inflated once.
+
+    Axes are brought into one order, so that runs that store them otherwise give the same voxels.
+    """
     image: Any = nib.load(path)
+    axes = io_orientation(image.affine)
     step = max(1, int(np.prod(image.shape[:3])) // VOXELS)
+
+    def some(volume: np.ndarray) -> np.ndarray:
+        turned = apply_orientation(volume, axes) if volume.ndim == 3 else volume
+        return np.asarray(turned).ravel()[::step]
+
     if len(image.shape) == 3:
-        return [np.asarray(image.dataobj).ravel()[::step]]
+        return [some(np.asarray(image.dataobj))]
     first, last = min(volumes, default=0), max(volumes, default=0)
     if last - first < 4 * VOLUMES:
         block = np.asarray(image.dataobj[..., first : last + 1])
-        return [block[..., k - first].ravel()[::step] for k in volumes]
-    return [np.asarray(image.dataobj[..., k]).ravel()[::step] for k in volumes]
+        return [some(block[..., k - first]) for k in volumes]
+    return [some(np.asarray(image.dataobj[..., k])) for k in volumes]

@@ -6,11 +6,13 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.spatialimages import HeaderDataError, SpatialImage
@@ -18,7 +20,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.readers.absent import why_absent
-from neurodiffuse.readers.grids import Alignment, align, difference, why_broken
+from neurodiffuse.readers.grids import TOLERANCE, Alignment, align, difference, why_broken
 from neurodiffuse.types import Grid
 
 CHUNK = 96 * 2**20
@@ -210,6 +212,29 @@ def check_real(path: Path, kind: np.dtype) -> None:
         raise DataError(
             f"{path}: holds colours or records ({kind}) where one number per voxel is needed."
         )
+
+
+def about_two_places(path: Path) -> str:
+    """Return in words how sform and qform of a file differ; empty where they agree, or one counts.
+
+    Both are read as places only where their codes are above 0; the sform is then the one taken.
+    """
+    image = _open(path)
+    header = image.header
+    if not isinstance(header, nib.Nifti1Header) or isinstance(image, MGHImage):
+        return ""
+    if not (header["sform_code"] > 0 and header["qform_code"] > 0):
+        return ""
+    try:
+        sform, qform = header.get_sform(), header.get_qform()
+    except (ValueError, HeaderDataError):
+        return ""  # a qform that is no rotation places nothing
+    corners = np.array(list(product(*((0, n - 1) for n in image.shape[:3]))))
+    apart = corners @ (sform - qform)[:3, :3].T + (sform - qform)[:3, 3]
+    mm = float(np.linalg.norm(apart, axis=1).max())
+    if not mm > TOLERANCE * float(voxel_sizes(sform).min()):  # NaN is refused elsewhere
+        return ""
+    return f"its sform and qform differ by up to {mm:.2g} mm; the sform is taken"
 
 
 def _is_placed(image: Any) -> bool:

@@ -17,7 +17,7 @@ from skimage.color import rgb2gray
 from skimage.metrics import structural_similarity
 
 from neurodiffuse import builtin
-from neurodiffuse.errors import ConfigError, DataError, RunError
+from neurodiffuse.errors import ConfigError, DataError, PluginError, RunError
 from neurodiffuse.hookspecs import hookimpl
 from neurodiffuse.metrics import PixCorr
 from neurodiffuse.plugins import Registry
@@ -337,3 +337,12 @@ def test_one_picture_of_another_size_changes_no_other_score(call, recon, seen, t
     for name in set(before) - {first.stem}:
         for metric in ("pixcorr", "ssim-2d", "ssim-columnwise"):
             assert before[name][metric] == after[name][metric]
+
+
+def test_a_name_that_a_recipe_gives_is_no_metric(call, recon, seen):
+    with pytest.raises(PluginError) as error:
+        call(recon, seen, "--metric", "identification-pixels")
+    assert "--metric: no metric is called 'identification-pixels'." in str(error.value)
+    assert "Possible: " in str(error.value)
+    assert "ssim-columnwise" in str(error.value)
+    assert "decode shows metrics by the names that a recipe gives them" in str(error.value)

@@ -82,7 +82,7 @@ def chosen(
     ready: list[Chosen] = []
     left: list[Skipped] = []
     for name in names or _speaking(registry, dialect):
-        card = registry.card("metric", name.partition("-")[0] if name in _variants() else name)
+        card = _card(registry, name)
         if card.name.startswith("latent-"):
             raise ConfigError(
                 f"--metric {name}: it compares a feature of a recipe and needs a run; use decode."
@@ -101,6 +101,22 @@ def chosen(
             "pip install neurodiffuse-metrics."
         )
     return ready, left
+
+
+def _card(registry: Registry, name: str) -> Card:
+    if name in _variants():
+        return registry.card("metric", name.partition("-")[0])
+    known = [*(card.name for card in registry.cards("metric")), *_variants()]
+    try:
+        return registry.card("metric", name)
+    except PluginError as error:
+        if name in known:
+            raise
+        raise PluginError(
+            f"--metric: no metric is called {name!r}.{near(name, known)} Possible: "
+            f"{listing(sorted(set(known)), most=40)}. decode shows "
+            "metrics by the names that a recipe gives them; here it is those of the plugins."
+        ) from error
 
 
 def _variants() -> dict[str, str]:

@@ -171,6 +171,8 @@ class Finder:
 
     def _tell(self, file: BidsFile, way: Alignment) -> None:
         """Tell how a file lies on the grid, where not exactly or in another order."""
+        if said := volumes.about_two_places(file.path):
+            self.remarks.add(file.path, said)
         if way.mm > NOTED:
             self.remarks.add(
                 file.path,

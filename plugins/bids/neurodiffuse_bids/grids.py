@@ -8,7 +8,7 @@ from dataclasses import replace
 from neurodiffuse.errors import DataError
 from neurodiffuse.readers.grids import NOTED, times, why_unplaced
 from neurodiffuse.readers.remarks import Remarks
-from neurodiffuse.readers.volumes import AFFINE_FROM, check_grid, grid_of
+from neurodiffuse.readers.volumes import AFFINE_FROM, about_two_places, check_grid, grid_of
 from neurodiffuse.types import Grid
 from neurodiffuse_bids.events import Responses
 
@@ -35,6 +35,8 @@ def betas_grid(responses: Sequence[Responses], template: Grid | None, remarks: R
     for part in responses:
         path = part.series.files[0].path
         way = check_grid(path, part.grid, grid, first.path)
+        if said := about_two_places(path):
+            remarks.add(path, said)
         if not way.is_plain:
             remarks.add(path, f"its axes are put in the order of those of {first.path.name}")
         if way.mm > NOTED:

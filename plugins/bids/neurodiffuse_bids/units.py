@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from neurodiffuse.errors import listing
-from neurodiffuse.readers.spread import remark_on_spreads, spread_of_files
+from neurodiffuse.readers.samples import remark_on_samples
+from neurodiffuse.readers.spread import remark_on_spreads, sample_of_files
 from neurodiffuse.types import Remark
 from neurodiffuse_bids.events import Responses
 from neurodiffuse_bids.sidecars import Sidecars
@@ -38,18 +39,21 @@ def about_units(
     standardise
         The option of that name.
     """
-    if standardise:
-        return (_about_standardising(parts, sides),)
-    spreads = {}
+    samples = {}
     for part in parts:
         paths = [file.path for file in part.series.files]
-        rows = [row.volume for row in part.rows]
-        spreads[paths[0].name] = spread_of_files(paths, rows, sidecars.factor)
-    return remark_on_spreads(
-        spreads,
+        sample = sample_of_files(paths, [row.volume for row in part.rows], sidecars.factor)
+        if sample is not None:
+            samples[paths[0].name] = sample
+    if standardise:
+        return (_about_standardising(parts, sides), *remark_on_samples(samples, levels=False))
+    units = remark_on_spreads(
+        {name: sample.spread for name, sample in samples.items()},
         "Correct ScaleFactor in the JSON file of integers, or z-score each run: --set "
         "datasets.bids.standardise=run.",
     )
+    remedy = "Take the constant out, or z-score each run: --set datasets.bids.standardise=run."
+    return (*units, *remark_on_samples(samples, remedy))
 
 
 def _about_standardising(parts: Sequence[Responses], sides: Sequence[str]) -> Remark:

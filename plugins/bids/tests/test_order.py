@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from neurodiffuse.errors import DataError, MissingDataError
-from neurodiffuse.readers.spread import remark_on_spreads, spread_of
+from neurodiffuse.readers.samples import remark_on_samples, sample_of, spread_of
+from neurodiffuse.readers.spread import remark_on_spreads
 from neurodiffuse_bids.dataset import BidsDataset
 
 from . import coded
@@ -417,3 +420,34 @@ def test_spread():
     assert remark.kind == "warning"
     assert "spread of c is 11 times that of a" in remark.text
     assert "1 of 3 runs" in remark.text
+
+
+@pytest.mark.parametrize("runs", [2, 5])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda run, first: run, None),
+        (lambda run, first: run + 3, None),  # a drift of three spreads
+        (lambda run, first: run + 2000, r"level of \w+ is [-+][12]e\+03 off .*Mend it\."),
+        (lambda run, first: run * 0, "are 0 or NaN in 1 of . runs .*run2"),
+        (lambda run, first: run * np.nan, "are 0 or NaN in 1 of . runs .*run2"),
+        (lambda run, first: run * (np.arange(400) < 200), "50% of the voxels .* of run2"),
+        (lambda run, first: run * (np.arange(400) < 380), None),  # masks differ a little
+        (lambda run, first: first, "run1 and run2|run1, run2"),
+    ],
+)
+def test_a_run_on_another_level_without_values_or_copied_is_told(runs, change, said):
+    rng = np.random.default_rng(4)
+    mean = 2 * rng.standard_normal(400)
+    made = {f"run{k + 1}": mean + rng.standard_normal((3, 400)) for k in range(runs)}
+    for values in made.values():
+        values[:, ::7] = 0  # outside of the brain
+    outside = np.arange(400) % 7 == 0
+    made["run2"] = np.where(outside, 0, change(made["run2"], made["run1"]))
+    found = remark_on_samples({name: sample_of(v) for name, v in made.items()}, "Mend it.")
+    if said is None:
+        assert found == ()
+        return
+    (remark,) = found
+    assert remark.kind == "warning"
+    assert re.search(said, remark.text)

@@ -519,3 +519,23 @@ def test_numbers_that_are_no_betas(study):
                      study.runs[1], AFFINE)  # fmt: skip
     study.tree.image(f"{ANAT}label-x_mask.nii.gz", colours, AFFINE)
     assert "holds colours or records" in told(study.open(), "left out")[0]
+
+
+@pytest.mark.parametrize(
+    ("shift", "codes", "is_told"), [(6, 1, True), (0.01, 1, False), (6, 0, False)]
+)
+def test_sform_and_qform_that_differ_are_told(study, shift, codes, is_told):
+    betas, mask = study.path(1), study.tree.root / f"{ANAT}label-visual_mask.nii.gz"
+    for path in (betas, mask):
+        image = nib.load(path)
+        moved = image.affine.copy()
+        moved[0, 3] += shift
+        made = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+        made.set_sform(image.affine, 1)
+        made.set_qform(moved, codes)
+        made.to_filename(path)
+    said = [text for text in told(study.open()) if "sform and qform" in text]
+    assert len(said) == is_told
+    if is_told:
+        assert "differ by up to 6 mm; the sform is taken" in said[0]
+        assert "and 1 more" in said[0]

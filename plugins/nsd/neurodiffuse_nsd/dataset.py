@@ -231,7 +231,7 @@ class NsdDataset(Dataset):
         times = tuple(plan.trials_in(session.number) for session in found)
         remarks = Remarks(tree.root)
         grid, ways = sessions.grid_of(found, self.space, times, remarks)
-        sessions.check_units(found)
+        levels = sessions.check_units(found)
         trials = self._trials(label, len(found), remarks)
         regions, absent = find_regions(tree, label, grid, self.version, remarks)
         if self.mask == MASK and MASK not in {**regions, **absent}:
@@ -244,7 +244,7 @@ class NsdDataset(Dataset):
             self.mask,
             self._anatomy(label),
             "nsdcore",
-            (*self._remarks(), *remarks.all()),
+            (*self._remarks(), *remarks.all(), *levels),
             tuple(absent),
         )
         reader = Reader(grid, _spread(trials))

@@ -16,8 +16,10 @@ import numpy as np
 from neurodiffuse.errors import MissingDataError
 from neurodiffuse.readers.grids import NOTED, Alignment, align, axes_of, difference
 from neurodiffuse.readers.remarks import Remarks
-from neurodiffuse.readers.spread import VOLUMES, remark_on_spreads, spread_of_files
-from neurodiffuse.types import Grid, Shape
+from neurodiffuse.readers.samples import remark_on_samples
+from neurodiffuse.readers.spread import VOLUMES, remark_on_spreads, sample_of_files
+from neurodiffuse.readers.volumes import about_two_places
+from neurodiffuse.types import Grid, Remark, Shape
 from neurodiffuse_nsd import hdf5, nifti, surface
 from neurodiffuse_nsd.tree import (
     HEMISPHERES,
@@ -111,10 +113,11 @@ class Session:
                 yield self._header.percent(block)
 
 
-def check_units(sessions: Sequence[Session]) -> None:
+def check_units(sessions: Sequence[Session]) -> tuple[Remark, ...]:
     """Refuse sessions in different units, by the first trials of each file.
 
-    HDF5 files need no look: they are refused unless they hold NSD's integers.
+    Returns warnings about those without values, copies, and those on another level. HDF5 files
+    need no look: they are refused unless they hold NSD's integers.
 
     Raises
     ------
@@ -122,14 +125,20 @@ def check_units(sessions: Sequence[Session]) -> None:
         If those of one vary `APART` times as much as those of another, in what is taken for
         percent.
     """
-    spreads = {
-        path.name: spread_of_files((path,), range(VOLUMES), _unit)
-        for session in sessions
-        for path in session.paths
-        if path.suffix != ".hdf5"
-    }
+    told: list[Remark] = []
+    spreads: dict[str, float] = {}
+    for paths in zip(*(session.paths for session in sessions), strict=True):  # a hemisphere's
+        sampled = {
+            path.name: sample_of_files((path,), range(VOLUMES), _unit)
+            for path in paths
+            if path.suffix != ".hdf5"
+        }
+        samples = {name: sample for name, sample in sampled.items() if sample is not None}
+        spreads |= {name: sample.spread for name, sample in samples.items()}
+        told += remark_on_samples(samples, "Leave such sessions out, or fetch them again.")
     for remark in remark_on_spreads(spreads, UNITS, APART):
         raise WrongFileError(f"{sessions[0].path.parent}: {remark.text}")
+    return tuple(told)
 
 
 def _unit(path: Path) -> float:
@@ -250,6 +259,8 @@ def place_on(
         if tuple(own.shape) != tuple(grid.shape) or axes_of(own) != axes_of(grid):
             return None
         way = Alignment(is_same=False)
+    if path.name.endswith((".nii", ".nii.gz")) and (said := about_two_places(path)):
+        remarks.add(path, said)
     if not way.is_plain:
         remarks.add(path, f"its axes are put in the order of {what}")
     if not way.is_same or way.mm > NOTED:

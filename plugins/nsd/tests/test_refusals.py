@@ -342,3 +342,19 @@ def test_another_number_of_pictures_is_a_warning(nsd, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data_of(nsd, n_sessions=2).subject("01")
+
+
+def test_a_session_that_is_a_copy_or_empty_is_told(small):
+    one, two = (find(small, f"betas_session0{k}.nii.gz") for k in (1, 2))
+    assert not [
+        r for r in data_of(small, format="nifti").subject("01").remarks if r.kind == "warning"
+    ]
+    kept = two.read_bytes()
+    two.write_bytes(one.read_bytes())
+    said = [r.text for r in data_of(small, format="nifti").subject("01").remarks]
+    assert any("begin with the same numbers" in text and one.name in text for text in said)
+    two.write_bytes(kept)
+    image = nib.load(two)
+    nib.Nifti1Image(np.zeros(image.shape, np.int16), image.affine).to_filename(two)
+    said = [r.text for r in data_of(small, format="nifti").subject("01").remarks]
+    assert any(f"0 or NaN in 1 of 2 runs ({two.name})" in text for text in said), said

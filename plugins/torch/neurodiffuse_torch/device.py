@@ -23,9 +23,10 @@ def device_of(name: str = "auto") -> torch.device:
         return torch.device(there[0])
     kind, _, index = name.partition(":")
     if kind not in KINDS or (":" in name and not index.isdecimal()):
+        gpu = kind.lower() in ("gpu", "nvidia", "rocm")
+        meant = " Did you mean 'cuda'?" if gpu else near(name, KINDS)
         raise ConfigError(
-            f"device: {name!r} is not a device.{near(name, KINDS)} "
-            "Possible: auto, cpu, cuda, cuda:1, mps."
+            f"device: {name!r} is not a device.{meant} Possible: auto, cpu, cuda, cuda:1, mps."
         )
     if kind not in there:
         raise ConfigError(

@@ -43,6 +43,11 @@ def test_no_such_device(name, monkeypatch):
         device_of(name)
 
 
+def test_a_gpu_is_called_cuda():
+    with pytest.raises(ConfigError, match="Did you mean 'cuda'"):
+        device_of("gpu")
+
+
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps"])
 def test_a_device_that_is_absent(name, monkeypatch):
     pretend(monkeypatch)
