@@ -129,8 +129,9 @@ def apart(
     if not both:
         return tuple(sides), ()
     pairs = [f"{of_side['train'][c]} and {of_side['test'][c]}" for c in both]
+    are = "picture is" if len(both) == 1 else "pictures are"
     said = (
-        f"{len(both)} pictures are in training and in test under other names: "
+        f"{len(both)} {are} in training and in test under other names: "
         f"{listing(pairs, most=3)} have the same content"
     )
     if duplicates == "refuse":

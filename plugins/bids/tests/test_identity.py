@@ -196,7 +196,7 @@ def copied(empty):
 
 def test_copies_on_both_sides_are_told(empty):
     data = opened(copied(empty))
-    assert "warning: split: 1 pictures are in training and in test" in coded.remarks(data)
+    assert "warning: split: 1 picture is in training and in test" in coded.remarks(data)
     assert "stim-8 and stim-3" in coded.remarks(data)
     assert "datasets.bids.duplicates=together" in coded.remarks(data)
 
