@@ -420,8 +420,9 @@ class BidsDataset(Dataset):
             same = copies if self.duplicates == "together" else {}
             of = {i: same.get(i) or pictures.key(i) for i in {*stimuli}.union(*seen.values())}
             sides = rules.by_rule(self.split, stimuli, of, lambda: rules.sharing(seen, of))
+        lost = rules.without_side(stimuli, sides, self.split_file or "the column split")
         sides, more = rules.apart(stimuli, sides, copies, self.duplicates, where)
-        return sides, (*remarks, *more)
+        return sides, (*remarks, *lost, *more)
 
     def _column(self, where: str, rows: Sequence[Row]) -> Sequence[str]:
         """Return the sides that the events have in a column, else ``stimuli.tsv``."""

@@ -100,6 +100,21 @@ def check_sides(stimuli: Sequence[str], sides: Sequence[str], where: str) -> Non
             )
 
 
+def without_side(stimuli: Sequence[str], sides: Sequence[str], rule: str) -> tuple[Remark, ...]:
+    """Return a note on the trials that are on no side and are left out, if there are any."""
+    lost = [s for s, own in zip(stimuli, sides, strict=True) if not own]
+    if not lost:
+        return ()
+    pictures = len(set(lost))
+    return (
+        Remark(
+            f"split: {len(lost)} of {len(sides)} trials, of {pictures} "
+            f"picture{'s' if pictures > 1 else ''} such as {lost[0]}, have no side (empty or n/a "
+            f"in {rule}) and are left out."
+        ),
+    )
+
+
 def apart(
     stimuli: Sequence[str],
     sides: Sequence[str],

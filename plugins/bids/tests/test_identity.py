@@ -201,6 +201,17 @@ def test_copies_on_both_sides_are_told(empty):
     assert "datasets.bids.duplicates=together" in coded.remarks(data)
 
 
+def test_trials_without_a_side_are_told(empty):
+    coded.plain(empty, ((2, 3, 4, 5), (8, 6, 7, 3)))
+    table = empty.path("stimuli/split.tsv")
+    sides = {2: "train", 3: "n/a", 4: "", 5: "test", 6: "train", 7: "test", 8: "train"}
+    rows = "".join(f"stim-{k}\t{side}\n" for k, side in sides.items())
+    table.write_text("stim_id\tsplit\n" + rows)
+    said = coded.remarks(opened(empty, split_file=str(table)))
+    assert "split: 3 of 8 trials, of 2 pictures such as stim-3, have no side" in said
+    assert "left out" in said
+
+
 def test_copies_can_be_kept_together_or_refused(empty):
     plain = opened(copied(empty)).subject("01").trials
     trials = opened(empty, duplicates="together").subject("01").trials
