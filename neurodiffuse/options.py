@@ -133,7 +133,7 @@ def _holds(kind: Any, what: type) -> bool:
 def kind_name(kind: Any) -> str:
     """Return what an annotation asks for, in words."""
     if get_origin(kind) is Literal:
-        return "one of: " + ", ".join(repr(a) for a in get_args(kind))
+        return "one of: " + ", ".join(repr(a) for a in get_args(kind) if a != "")
     if get_origin(kind) in (typing.Union, types.UnionType):
         return " or ".join(kind_name(a) for a in get_args(kind))
     if _holds(kind, Sequence):

@@ -201,6 +201,18 @@ def test_copies_on_both_sides_are_told(empty):
     assert "datasets.bids.duplicates=together" in coded.remarks(data)
 
 
+def test_names_with_the_picture_of_another_name_are_told(empty):
+    coded.plain(empty)
+    assert "another name" not in coded.remarks(opened(empty))
+    for table in empty.root.rglob("*_events.tsv"):
+        text = table.read_text("utf-8").replace("stim-2\tstim-2_", "stim-2\tstim-X_")
+        text = text.replace("stim-3\tstim-3_", "stim-3\tstim-2_")
+        table.write_text(text.replace("stim-X", "stim-3"), "utf-8")
+    said = coded.remarks(opened(empty))
+    assert "warning: stimuli: 2 stimuli have a picture that carries another name" in said
+    assert "stim-3_image.png of stim-2" in said
+
+
 def test_trials_without_a_side_are_told(empty):
     coded.plain(empty, ((2, 3, 4, 5), (8, 6, 7, 3)))
     table = empty.path("stimuli/split.tsv")
