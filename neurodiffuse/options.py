@@ -92,6 +92,8 @@ def check_value(where: str, value: Any, kind: Any) -> list[str]:
     hint = ""
     if isinstance(value, bool | int | float) and _fits(text := str(value), kind):
         hint = f" In quotes it is: '\"{text}\"'."
+    elif isinstance(value, str) and _fits([value], kind):
+        hint = f' Write it as a list: ["{value}"].'
     return [f"{where}: {value!r} is not {kind_name(kind)}.{hint}"]
 
 

@@ -407,6 +407,11 @@ class BidsDataset(Dataset):
         where = f"{self._root()}: sub-{label}"
         if self.split_file:
             path = Path(self.split_file).expanduser()
+            if not path.is_file():
+                raise MissingDataError(
+                    f"datasets.bids.split_file: there is no table {path.absolute()}. A path counts "
+                    "from the folder in which the command is given."
+                )
             sides: Sequence[str] = rules.from_file(path, stimuli, pictures, f"sub-{label}")
         elif self.split in ("", "column"):
             sides = self._column(where, rows)

@@ -26,7 +26,9 @@ def check_rule(rule: str, split_file: str) -> None:
     named = rule in ("", "column", "file", "shared")
     fraction = _FRACTION.fullmatch(rule)
     if not (named or _REPEATS.fullmatch(rule) or (fraction and 0 < float(fraction[1]) < 1)):
-        raise ValueError(f"split {rule!r} is no rule; possible: {RULES}")
+        raise ValueError(
+            f"split {rule!r} is not a rule; possible: {RULES}, any number between 0 and 1"
+        )
     if rule == "file" and not split_file:
         raise ValueError('split = "file" needs split_file, a table with stim_id and split')
     if split_file and rule not in ("", "file"):

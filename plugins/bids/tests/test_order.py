@@ -418,3 +418,18 @@ def test_spread():
     assert remark.kind == "warning"
     assert "spread of c is 11 times that of a" in remark.text
     assert "1 of 3 runs" in remark.text
+
+
+def test_a_gap_in_the_numbers_of_runs_is_told(empty):
+    stems = coded.plain(empty, ((2, 3, 4, 5), (6, 7, 2, 3), (4, 5, 6, 7)))
+    assert "no betas of run" not in coded.remarks(opened(empty))
+    for file in empty.root.rglob(f"{stems[1].rsplit('/')[-1]}*"):
+        file.unlink()
+    said = "session 01: there are no betas of run 2, while there are of runs 1 and 3."
+    assert said in coded.remarks(opened(empty))
+
+
+def test_a_split_file_that_is_not_there_is_told_by_its_option(empty):
+    coded.plain(empty)
+    with pytest.raises(MissingDataError, match=r"datasets\.bids\.split_file: there is no table /"):
+        opened(empty, split_file="nowhere.tsv").subject("01")

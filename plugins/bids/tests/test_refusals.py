@@ -36,7 +36,9 @@ def image_of(label):
 def test_root(tmp_path):
     with pytest.raises(MissingDataError, match="there is no such folder"):
         BidsDataset(str(tmp_path / "no")).subjects()
-    with pytest.raises(DataError, match=r"not a BIDS data set, it has no dataset_description\.json"):
+    with pytest.raises(
+        DataError, match=r"not a BIDS data set, it has no dataset_description\.json"
+    ):
         BidsDataset(str(tmp_path)).subjects()
     (tmp_path / "dataset_description.json").write_text("{")
     with pytest.raises(MissingDataError, match="no subjects"):
