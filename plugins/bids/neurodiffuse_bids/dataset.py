@@ -425,6 +425,7 @@ class BidsDataset(Dataset):
             same = copies if self.duplicates == "together" else {}
             of = {i: same.get(i) or pictures.key(i) for i in {*stimuli}.union(*seen.values())}
             sides = rules.by_rule(self.split, stimuli, of, lambda: rules.sharing(seen, of))
+            rules.check_repeats(self.split, [of[s] for s in stimuli], where)
         lost = rules.without_side(stimuli, sides, self.split_file or "the column split")
         sides, more = rules.apart(stimuli, sides, copies, self.duplicates, where)
         return sides, (*remarks, *lost, *more)

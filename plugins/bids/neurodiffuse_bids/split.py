@@ -27,7 +27,7 @@ def check_rule(rule: str, split_file: str) -> None:
     fraction = _FRACTION.fullmatch(rule)
     if not (named or _REPEATS.fullmatch(rule) or (fraction and 0 < float(fraction[1]) < 1)):
         raise ValueError(
-            f"split {rule!r} is not a rule; possible: {RULES}, any number between 0 and 1"
+            f"split {rule!r} is not a rule; possible: {RULES} (a number between 0 and 1)"
         )
     if rule == "file" and not split_file:
         raise ValueError('split = "file" needs split_file, a table with stim_id and split')
@@ -83,6 +83,16 @@ def by_rule(
         counts = shared()
         tests = {s for s in stimuli if counts[pictures[s]] == counts[""]}
     return tuple("test" if s in tests else "train" for s in stimuli)
+
+
+def check_repeats(rule: str, pictures: Sequence[str], where: str) -> None:
+    """Refuse a number of repeats that no picture reaches."""
+    most = max(Counter(pictures).values(), default=0)
+    if (repeats := _REPEATS.fullmatch(rule)) and most < int(repeats[1]):
+        raise DataError(
+            f"{where}: split {rule!r} leaves no test images: no picture was seen more than "
+            f"{most} times. Give a smaller number."
+        )
 
 
 def sharing(seen: Mapping[str, Iterable[str]], picture: Mapping[str, str]) -> dict[str, int]:

@@ -433,3 +433,9 @@ def test_a_split_file_that_is_not_there_is_told_by_its_option(empty):
     coded.plain(empty)
     with pytest.raises(MissingDataError, match=r"datasets\.bids\.split_file: there is no table /"):
         opened(empty, split_file="nowhere.tsv").subject("01")
+
+
+def test_more_repeats_than_there_are_are_refused(empty):
+    coded.plain(empty)
+    with pytest.raises(DataError, match="no picture was seen more than 2 times"):
+        opened(empty, split="repeats>=9").subject("01")
