@@ -92,6 +92,8 @@ def check_value(where: str, value: Any, kind: Any) -> list[str]:
     hint = ""
     if isinstance(value, bool | int | float) and _fits(text := str(value), kind):
         hint = f" In quotes it is: '\"{text}\"'."
+    elif isinstance(value, str) and _fits([value], kind):
+        hint = f' Write it as a list: ["{value}"].'
     return [f"{where}: {value!r} is not {kind_name(kind)}.{hint}"]
 
 
@@ -133,7 +135,7 @@ def _holds(kind: Any, what: type) -> bool:
 def kind_name(kind: Any) -> str:
     """Return what an annotation asks for, in words."""
     if get_origin(kind) is Literal:
-        return "one of: " + ", ".join(repr(a) for a in get_args(kind))
+        return "one of: " + ", ".join(repr(a) for a in get_args(kind) if a != "")
     if get_origin(kind) in (typing.Union, types.UnionType):
         return " or ".join(kind_name(a) for a in get_args(kind))
     if _holds(kind, Sequence):

@@ -22,7 +22,7 @@ from neurodiffuse.names import wrong_with
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress, say
-from neurodiffuse.run import Run, changes, inputs, stored_config
+from neurodiffuse.run import Run, changes, copies, inputs, stored_config
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
 
@@ -223,6 +223,8 @@ def _read_every_image(run: Run, label: str) -> None:
                 "(height, width, 3) is needed; the data set plugin returned it."
             )
         run.contents[stimuli.ids[k]] = content(image)
+    for remark in copies.note(run, label):
+        say(f"warning: sub-{label}: {remark.words}", quiet=run.quiet)
 
 
 def _require_weights(run: Run, until: str) -> None:

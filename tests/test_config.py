@@ -145,7 +145,10 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ("datasets.tyo.train=3", "no data set is called 'tyo'. Did you mean 'toy'?"),
         ("datasets.tyo=3", "no data set is called 'tyo'. Did you mean 'toy'?"),
         ("datasets.latent.train=3", "'toy' is decoded: write datasets.toy."),
-        ("extends=other", "extends is said in a recipe's file and not for a run."),
+        (
+            "extends=other",
+            "extends stands in a recipe's file. To decode with that recipe: --recipe other",
+        ),
         ("name=mine", "name is said in a recipe's file and not for a run."),
         ("domain=any", "domain is said in a recipe's file and not for a run."),
         ("features.colour.intercept=no", "features.colour.intercept: 'no' is not true or false"),

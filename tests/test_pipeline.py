@@ -276,3 +276,18 @@ def test_input_that_changed_is_noticed(make_run, decoded, monkeypatch):
         pipeline.execute(run)
     with opened(run, start_from="mask"):
         pipeline.execute(run)
+
+
+def test_a_picture_on_both_sides_under_other_names_is_told(make_run, monkeypatch, capsys):
+    import toy
+
+    real = toy.Toy._colour
+    monkeypatch.setattr(toy.Toy, "_colour", lambda s, i: real(s, "i3" if i == "i1007" else i))
+    run = dataclasses.replace(make_run(), quiet=False)
+    with opened(run):
+        pipeline.execute(run)
+    said = "1 picture of the test set is in training as well under another name"
+    assert said in capsys.readouterr().err
+    report = (run.path / "report.html").read_text("utf-8")
+    assert said in report
+    assert "i3 and i1007" in report

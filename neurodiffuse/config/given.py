@@ -40,6 +40,9 @@ def _misplaced(setting: str, keys: list[str], registry: Registry, dataset: str) 
     """Return what is wrong with where a setting wants to go, or nothing."""
     if "=" not in setting or not all(keys) or keys[0] == "dataset":
         return ""  # told by `set_in`
+    if keys[0] == "extends":
+        name = setting.partition("=")[2].strip().strip("\"'") or "NAME"
+        return f"extends stands in a recipe's file. To decode with that recipe: --recipe {name}"
     if keys[0] in DESCRIPTION:
         return (
             f"{keys[0]} is said in a recipe's file and not for a run. Write a file with "

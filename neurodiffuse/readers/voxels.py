@@ -44,8 +44,8 @@ def mask_of(path: Path, stored: np.ndarray) -> tuple[np.ndarray, str]:
             what = "values " + listing([str(k) for k in positive.tolist()], most=4)
             none = "" if len(positive) < len(levels) else " and no 0"
             raise DataError(
-                f"{path}: is no mask but a segmentation, it holds the {what}{none}. Call it _dseg, "
-                "or write 1 where the mask is and 0 elsewhere."
+                f"{path}: is not a mask but a segmentation, it holds the {what}{none}. Call it "
+                "_dseg, or write 1 where the mask is and 0 elsewhere."
             )
         inside = finite & (whole > 0)
         return inside, note if inside.any() else _joined(note, "has no voxel")

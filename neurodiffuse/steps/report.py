@@ -28,7 +28,7 @@ from neurodiffuse.report.model import (
     SubjectReport,
 )
 from neurodiffuse.report.saved import SavedPictures
-from neurodiffuse.run import Run, inputs, remarks_of
+from neurodiffuse.run import Run, copies, inputs, remarks_of
 from neurodiffuse.run.scoring import keeps_sizes, recorded_size
 from neurodiffuse.store import labels, load_array, load_voxels, seed_of
 from neurodiffuse.types import Card, Remark, Subject
@@ -358,9 +358,13 @@ def _remarks(run: Run) -> list[tuple[str, str]]:
     found += [
         (remark.kind, f"sub-{label}: {remark.words}")
         for label in run.config.subjects
-        for remark in (*remarks_of(run, label), *_fit_remarks(run, label))
+        for remark in _of_subject(run, label)
     ]
     return list(dict.fromkeys(found))
+
+
+def _of_subject(run: Run, label: str) -> list[Remark]:
+    return [*remarks_of(run, label), *copies.remarks(run, label), *_fit_remarks(run, label)]
 
 
 def _fit_remarks(run: Run, label: str) -> list[Remark]:

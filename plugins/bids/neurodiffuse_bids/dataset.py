@@ -410,6 +410,11 @@ class BidsDataset(Dataset):
         where = f"{self._root()}: sub-{label}"
         if self.split_file:
             path = Path(self.split_file).expanduser()
+            if not path.is_file():
+                raise MissingDataError(
+                    f"datasets.bids.split_file: there is no table {path.absolute()}. A path counts "
+                    "from the folder in which the command is given."
+                )
             sides: Sequence[str] = rules.from_file(path, stimuli, pictures, f"sub-{label}")
         elif self.split in ("", "column"):
             sides = self._column(where, rows)
@@ -423,8 +428,10 @@ class BidsDataset(Dataset):
             same = copies if self.duplicates == "together" else {}
             of = {i: same.get(i) or pictures.key(i) for i in {*stimuli}.union(*seen.values())}
             sides = rules.by_rule(self.split, stimuli, of, lambda: rules.sharing(seen, of))
+            rules.check_repeats(self.split, [of[s] for s in stimuli], where)
+        lost = rules.without_side(stimuli, sides, self.split_file or "the column split")
         sides, more = rules.apart(stimuli, sides, copies, self.duplicates, where)
-        return sides, (*remarks, *more)
+        return sides, (*remarks, *lost, *more)
 
     def _column(self, where: str, rows: Sequence[Row]) -> Sequence[str]:
         """Return the sides that the events have in a column, else ``stimuli.tsv``."""

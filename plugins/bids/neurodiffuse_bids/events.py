@@ -233,11 +233,11 @@ class Tables:
         """Refuse tables of which nobody knows in which order they were joined; note a guess."""
         words = list(dict.fromkeys(file["session"] for file in found if file["session"]))
         if len(words) > 1 and not self.sessions.known:
-            labels = ", ".join(f'"{word}"' for word in words)
             raise DataError(
                 f"{image.path}: joins the sessions {listing(words)}, and nothing says in which "
-                f"order. Say it: --set 'datasets.bids.sessions=[{labels}]', or write acq_time "
-                f"into sub-{image['subject']}_sessions.tsv."
+                "order. List them as they were measured, --set 'datasets.bids.sessions="
+                """["FIRST", "SECOND", …]' with their names, or write acq_time as an ISO time, """
+                f"another for each, into sub-{image['subject']}_sessions.tsv."
             )
         names = [str(file.path) for file in found]
         if names != sorted(names) and not self.sessions.chosen:
@@ -376,10 +376,12 @@ def _counts(
     what = f"{image}: has {volumes} volumes" if many == 1 else (
         f"{image} and {many - 1} more: {volumes} volumes in all"
     )  # fmt: skip
-    more = f" and {len(tables) - 1} more tables" if len(tables) > 1 else ""
+    others = len(tables) - 1
+    more = f" and {others} more table{'s' if others > 1 else ''}" if others else ""
+    have = "have" if others else "has"
     with_stimulus = f", {shown} of them with a stimulus" if shown != rows else ""
     return (
-        f"{what}, but {tables[0].path}{more} {rows} rows{with_stimulus}; betas and events "
+        f"{what}, but {tables[0].path}{more} {have} {rows} rows{with_stimulus}; betas and events "
         "must be equally many."
     )
 

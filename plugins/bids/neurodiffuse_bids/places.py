@@ -28,7 +28,7 @@ def root_folder(given: str) -> Path:
         )
     if not (root / "dataset_description.json").is_file():
         raise DataError(
-            f"--root {given}: is no BIDS data set, it has no dataset_description.json. Give the "
+            f"--root {given}: is not a BIDS data set, it has no dataset_description.json. Give the "
             "folder that holds the sub-… folders of the derivative."
         )
     return root

@@ -107,12 +107,29 @@ def read_responses(
     limits = {e: v for e, v in wanted.betas_filter.items() if e in ("session", "run")}
     lost = [str(file.path) for file in reader.unused(series) if file.fits(limits)]
     remarks += _check_lost([*lost, *reader.without_betas], wanted.missing)
+    remarks += _run_gaps(series)
     remarks += reader.remarks + _order_remarks(sessions, series, files, in_rows)
     named, about_names = _identified(parts, pictures)
     if wanted.missing == "skip":
         named, left_out = _with_pictures(named, pictures)
         remarks += left_out
     return tuple(named), tuple(dict.fromkeys([*remarks, *about_names]))
+
+
+def _run_gaps(series: Sequence[Series]) -> list[Remark]:
+    """Return a note for each session of which the numbers of the runs have a gap."""
+    found: dict[str, set[int]] = {}
+    for one in series:
+        if one["run"].isdigit():
+            found.setdefault(one["session"], set()).add(int(one["run"]))
+    remarks = []
+    for session, runs in found.items():
+        lost = [str(k) for k in range(min(runs), max(runs)) if k not in runs]
+        if lost:
+            where = f"session {session}: " if session else ""
+            text = f"{where}there are no betas of run {listing(lost, most=5)}, while there are of "
+            remarks.append(Remark(f"{text}runs {min(runs)} and {max(runs)}."))
+    return remarks
 
 
 def _present(

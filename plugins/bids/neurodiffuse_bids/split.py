@@ -26,7 +26,9 @@ def check_rule(rule: str, split_file: str) -> None:
     named = rule in ("", "column", "file", "shared")
     fraction = _FRACTION.fullmatch(rule)
     if not (named or _REPEATS.fullmatch(rule) or (fraction and 0 < float(fraction[1]) < 1)):
-        raise ValueError(f"split {rule!r} is no rule; possible: {RULES}")
+        raise ValueError(
+            f"split {rule!r} is not a rule; possible: {RULES} (a number between 0 and 1)"
+        )
     if rule == "file" and not split_file:
         raise ValueError('split = "file" needs split_file, a table with stim_id and split')
     if split_file and rule not in ("", "file"):
@@ -83,6 +85,16 @@ def by_rule(
     return tuple("test" if s in tests else "train" for s in stimuli)
 
 
+def check_repeats(rule: str, pictures: Sequence[str], where: str) -> None:
+    """Refuse a number of repeats that no picture reaches."""
+    most = max(Counter(pictures).values(), default=0)
+    if (repeats := _REPEATS.fullmatch(rule)) and most < int(repeats[1]):
+        raise DataError(
+            f"{where}: split {rule!r} leaves no test images: no picture was seen more than "
+            f"{most} times. Give a smaller number."
+        )
+
+
 def sharing(seen: Mapping[str, Iterable[str]], picture: Mapping[str, str]) -> dict[str, int]:
     """Return how many subjects saw each picture and, under an empty name, how many there are."""
     counts = Counter(one for ids in seen.values() for one in {picture[i] for i in ids})
@@ -98,6 +110,21 @@ def check_sides(stimuli: Sequence[str], sides: Sequence[str], where: str) -> Non
                 f"{where}: the image {stimulus} is both in training and in test; all trials of "
                 "an image belong to one side."
             )
+
+
+def without_side(stimuli: Sequence[str], sides: Sequence[str], rule: str) -> tuple[Remark, ...]:
+    """Return a note on the trials that are on no side and are left out, if there are any."""
+    lost = [s for s, own in zip(stimuli, sides, strict=True) if not own]
+    if not lost:
+        return ()
+    pictures = len(set(lost))
+    return (
+        Remark(
+            f"split: {len(lost)} of {len(sides)} trials, of {pictures} "
+            f"picture{'s' if pictures > 1 else ''} such as {lost[0]}, have no side (empty or n/a "
+            f"in {rule}) and are left out."
+        ),
+    )
 
 
 def apart(
@@ -129,8 +156,9 @@ def apart(
     if not both:
         return tuple(sides), ()
     pairs = [f"{of_side['train'][c]} and {of_side['test'][c]}" for c in both]
+    are = "picture is" if len(both) == 1 else "pictures are"
     said = (
-        f"{len(both)} pictures are in training and in test under other names: "
+        f"{len(both)} {are} in training and in test under other names: "
         f"{listing(pairs, most=3)} have the same content"
     )
     if duplicates == "refuse":

@@ -175,6 +175,7 @@ class Pictures:
                     f"one stimulus each, such as {' and '.join(names)}: {ids[key]}."
                 )
             )
+        out += self._contradictions(keys)
         loosely = {n: f for names in keys.values() for n in names if (f := self._loosely.get(n))}
         if loosely:
             name, file = next(iter(loosely.items()))
@@ -185,6 +186,30 @@ class Pictures:
                 )
             )
         return out
+
+    def _contradictions(self, keys: Mapping[str, Counter[str]]) -> list[Remark]:
+        """Return a warning on names with another name's file though there is one of their own."""
+        shown = {name: key for key, names in keys.items() for name in names}
+        wrong = {}
+        for name, key in shown.items():
+            files = self._files()
+            path = self._paths.get(key)
+            own, loosely = self._listed.find(name)
+            found = {str(file_of(self.folder / f)) for one in own for f in files[one]}
+            if path and found and not loosely and key not in found:
+                wrong[name] = path.name
+        if not wrong:
+            return []
+        name, file = next(iter(wrong.items()))
+        have = "stimulus has" if len(wrong) == 1 else "stimuli have"
+        return [
+            Remark(
+                f"stimuli: {len(wrong)} {have} a picture that carries another name, while there is "
+                f"one of their own: the tables say {file} of {name}. The tables are followed; "
+                "captions and sides of the split go by the name. Check the column stim_file.",
+                "warning",
+            )
+        ]
 
     # --- files --------------------------------------------------------------------------------
 

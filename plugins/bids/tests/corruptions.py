@@ -585,7 +585,7 @@ def a_label_that_is_no_whole_number(out):
 # --- the data set ---------------------------------------------------------------------------------
 
 
-@corruption("no BIDS data set|dataset_description")
+@corruption("not a BIDS data set|dataset_description")
 def the_folder_above_the_data_set(out):
     out.options["root"] = str(out.home)
     return (str(out.home),)

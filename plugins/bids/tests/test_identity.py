@@ -196,9 +196,32 @@ def copied(empty):
 
 def test_copies_on_both_sides_are_told(empty):
     data = opened(copied(empty))
-    assert "warning: split: 1 pictures are in training and in test" in coded.remarks(data)
+    assert "warning: split: 1 picture is in training and in test" in coded.remarks(data)
     assert "stim-8 and stim-3" in coded.remarks(data)
     assert "datasets.bids.duplicates=together" in coded.remarks(data)
+
+
+def test_names_with_the_picture_of_another_name_are_told(empty):
+    coded.plain(empty)
+    assert "another name" not in coded.remarks(opened(empty))
+    for table in empty.root.rglob("*_events.tsv"):
+        text = table.read_text("utf-8").replace("stim-2\tstim-2_", "stim-2\tstim-X_")
+        text = text.replace("stim-3\tstim-3_", "stim-3\tstim-2_")
+        table.write_text(text.replace("stim-X", "stim-3"), "utf-8")
+    said = coded.remarks(opened(empty))
+    assert "warning: stimuli: 2 stimuli have a picture that carries another name" in said
+    assert "stim-3_image.png of stim-2" in said
+
+
+def test_trials_without_a_side_are_told(empty):
+    coded.plain(empty, ((2, 3, 4, 5), (8, 6, 7, 3)))
+    table = empty.path("stimuli/split.tsv")
+    sides = {2: "train", 3: "n/a", 4: "", 5: "test", 6: "train", 7: "test", 8: "train"}
+    rows = "".join(f"stim-{k}\t{side}\n" for k, side in sides.items())
+    table.write_text("stim_id\tsplit\n" + rows)
+    said = coded.remarks(opened(empty, split_file=str(table)))
+    assert "split: 3 of 8 trials, of 2 pictures such as stim-3, have no side" in said
+    assert "left out" in said
 
 
 def test_copies_can_be_kept_together_or_refused(empty):

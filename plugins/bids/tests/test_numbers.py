@@ -98,7 +98,7 @@ def test_an_empty_mask_is_told(tree):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (np.arange(N).reshape(SHAPE).astype(np.int16) % 4, "is no mask but a segmentation"),
+        (np.arange(N).reshape(SHAPE).astype(np.int16) % 4, "is not a mask but a segmentation"),
         (np.where(INSIDE, 2, 1).astype(np.uint8), "the values 1, 2 and no 0"),
         (np.where(INSIDE, 2.0, 1.0).astype(np.float32), "the values 1, 2 and no 0"),
         (RINGING * 100, "its values run from"),

@@ -118,7 +118,8 @@ def test_sessions_in_words_are_asked_for_where_the_order_matters(empty):
     with pytest.raises(DataError) as error:
         opened(empty).subject("01")
     assert "joins the sessions far, post, pre" in str(error.value)
-    assert """--set 'datasets.bids.sessions=["far", "post", "pre"]'""" in str(error.value)
+    assert """--set 'datasets.bids.sessions=["FIRST", "SECOND", …]'""" in str(error.value)
+    assert '"post"' not in str(error.value)  # an order ready to be copied may be the wrong one
     data = opened(empty, sessions=["pre", "ses-post", "far"])
     assert coded.seen(data) == [2, 3, 4, 5, 6, 7]
 
@@ -451,3 +452,24 @@ def test_a_run_on_another_level_without_values_or_copied_is_told(runs, change, s
     (remark,) = found
     assert remark.kind == "warning"
     assert re.search(said, remark.text)
+
+
+def test_a_gap_in_the_numbers_of_runs_is_told(empty):
+    stems = coded.plain(empty, ((2, 3, 4, 5), (6, 7, 2, 3), (4, 5, 6, 7)))
+    assert "no betas of run" not in coded.remarks(opened(empty))
+    for file in empty.root.rglob(f"{stems[1].rsplit('/')[-1]}*"):
+        file.unlink()
+    said = "session 01: there are no betas of run 2, while there are of runs 1 and 3."
+    assert said in coded.remarks(opened(empty))
+
+
+def test_a_split_file_that_is_not_there_is_told_by_its_option(empty):
+    coded.plain(empty)
+    with pytest.raises(MissingDataError, match=r"datasets\.bids\.split_file: there is no table /"):
+        opened(empty, split_file="nowhere.tsv").subject("01")
+
+
+def test_more_repeats_than_there_are_are_refused(empty):
+    coded.plain(empty)
+    with pytest.raises(DataError, match="no picture was seen more than 2 times"):
+        opened(empty, split="repeats>=9").subject("01")

@@ -36,7 +36,9 @@ def image_of(label):
 def test_root(tmp_path):
     with pytest.raises(MissingDataError, match="there is no such folder"):
         BidsDataset(str(tmp_path / "no")).subjects()
-    with pytest.raises(DataError, match=r"no BIDS data set, it has no dataset_description\.json"):
+    with pytest.raises(
+        DataError, match=r"not a BIDS data set, it has no dataset_description\.json"
+    ):
         BidsDataset(str(tmp_path)).subjects()
     (tmp_path / "dataset_description.json").write_text("{")
     with pytest.raises(MissingDataError, match="no subjects"):
@@ -68,7 +70,7 @@ def test_subject(tree):
 
 def test_betas_and_events_of_different_length(tree):
     tree.betas(f"{RUN}{BETAS}", 5)
-    both = (f"{tree.root}/{RUN}{BETAS}: has 5 volumes", f"{RUN}_events.tsv 4 rows")
+    both = (f"{tree.root}/{RUN}{BETAS}: has 5 volumes", f"{RUN}_events.tsv has 4 rows")
     says(DataError, *both, tree=tree)
 
 
