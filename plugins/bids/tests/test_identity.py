@@ -237,7 +237,8 @@ def test_copies_can_be_kept_together_or_refused(empty):
 def test_copies_kept_together_count_together(empty):
     copied(empty)
     rule = "repeats>=3"
-    assert opened(empty, split=rule).subject("01").trials.images("test") == ()
+    with pytest.raises(DataError, match="no picture was seen more than 2 times"):
+        opened(empty, split=rule).subject("01")
     trials = opened(empty, split=rule, duplicates="together").subject("01").trials
     assert set(trials.images("test")) == {"stim-3", "stim-8"}
 
