@@ -281,7 +281,7 @@ def test_captions_that_cannot_be_used(nsd, tmp_path):
         data_of(nsd, captions=str(tmp_path / "no")).stimuli(ids)
     path = tmp_path / "texts.npy"
     np.save(path, np.array([["a"], [Path("b")]], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match=r"names pathlib\.PosixPath, which reading it would run"):
+    with pytest.raises(DataError, match="'pathlib' 'PosixPath', and reading that could run"):
         data_of(nsd, captions=str(path)).stimuli(ids)
     np.save(path, np.zeros((3, 3)))
     with pytest.raises(DataError, match="texts are needed"):
