@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -58,3 +59,13 @@ class Lasting:
     def __call__(self, task):
         (self.folder / f"worker-{os.getpid()}").touch()
         time.sleep(600)
+
+
+class Keeping(Mortal):
+    """As `Mortal`, and keeps what cannot be sent to another process, as an open run is."""
+
+    def __call__(self, task):
+        self.kept = threading.Lock()
+        super().__call__(task)
+        time.sleep(0.5)
+        return os.getpid()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -96,8 +98,7 @@ class Dask(Executor):
     ) -> dict[Any, int]:
         """Return the futures of the tasks; what they share is sent to every worker once."""
         try:
-            sent = client.scatter(work, broadcast=True, hash=False, direct=self.direct)
-            # client.map costs a quarter less a task, but stood still now and then where we tried it
+            sent = client.scatter(Sent(work), broadcast=True, hash=False, direct=self.direct)
             return {
                 client.submit(_do, sent, task, pure=False): number for number, task in tasks.items()
             }
@@ -167,7 +168,30 @@ class Dask(Executor):
             self._client.wait_for_workers(1)
 
 
-def _do(work: Work, task: tuple[Any, ...]) -> Any:
+class Sent:
+    """Work as it lies in a worker, from where Dask may send it on to another at any time.
+
+    Work may keep things that cannot be sent, an open run for example. It does so in a copy of its
+    own: Dask waits for ever for work that it could not send.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._own: Work | None = None
+
+    def __reduce__(self) -> tuple[type[Sent], tuple[Work]]:
+        return Sent, (self._work,)
+
+    def __call__(self, task: tuple[Any, ...]) -> Any:
+        """Do one task."""
+        with self._lock:
+            if self._own is None:
+                self._own = copy.copy(self._work)
+        return self._own(task)
+
+
+def _do(work: Sent, task: tuple[Any, ...]) -> Any:
     return work(task)
 
 

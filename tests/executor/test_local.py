@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import executor_chores
 import pytest
 from executor_case import files_of, is_running, let_in, listening
-from executor_chores import Mortal, Square, Trouble
+from executor_chores import Keeping, Mortal, Square, Trouble
 
 from neurodiffuse.errors import ConfigError, DataError, PluginError, RunError
 from neurodiffuse.executor import InProcess, Processes, read_executor
@@ -72,6 +73,16 @@ def test_a_worker_that_is_killed_costs_its_task_alone(two, tmp_path, capsys):
     # what a worker had finished and not told yet may be done again with it
     assert sum(begun.values()) <= 6
     assert "a worker process was lost" in capsys.readouterr().err
+
+
+def test_a_worker_that_is_started_again_gets_what_tasks_share(two, tmp_path):
+    """The other worker has it, and has kept things in it meanwhile."""
+    done = ThreadPoolExecutor(1).submit(
+        lambda: dict(two.run(Keeping(tmp_path), [(k,) for k in range(24)], quiet=True))
+    )
+    found = done.result(timeout=90)
+    assert sorted(found) == list(range(24))
+    assert len(set(found.values())) >= 2
 
 
 def test_a_task_that_kills_every_worker_is_one_line(two, tmp_path):
