@@ -126,8 +126,8 @@ GIVEN: dict[str, tuple[Callable[[Path], object], np.ndarray]] = {
 def agree(path: Path, expected: np.ndarray) -> None:
     """Check what decode, score and simulate read, the last with a second picture beside it."""
     np.testing.assert_array_equal(ImageFiles([path])[0], expected)
-    images, _ = folders.read([path], ("a",))
-    np.testing.assert_array_equal(images.values[0], expected)
+    images = folders.read([path])
+    np.testing.assert_array_equal(images[0], expected)
     folder = path.parent / "shown"
     folder.mkdir()
     for k in range(4):
@@ -209,7 +209,7 @@ def test_every_command_refuses_the_same(tmp_path, name):
         (tmp_path / f"more{i}{path.suffix}").write_bytes(path.read_bytes())
     for read in (
         lambda: ImageFiles([path])[0],
-        lambda: folders.read([path], ("a",)),
+        lambda: folders.read([path]),
         lambda: from_folder(tmp_path, None, 1, train=2, test=1, own_train=False, size=9, seed=0),
     ):
         with pytest.raises((DataError, MissingDataError)) as told:

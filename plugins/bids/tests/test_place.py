@@ -415,7 +415,7 @@ def test_segmentations_of_runs_are_the_voxels_that_all_share(study):
     )
     data = study.open()
     assert names(data) == {"visual"}
-    with pytest.raises(DataError, match="no region 'one': .*run-2"):
+    with pytest.raises(DataError, match=r"no region 'one': .*run-2"):
         data.roi("01", "one")
     assert len(told(data, "left out")) == 2
 
