@@ -168,7 +168,8 @@ class Striking(Executor):
 
     def _strike(self) -> bool:
         client = self.executor._client
-        at = [worker for worker, tasks in client.processing().items() if tasks]
+        tasks = client.processing()  # of every worker; none where all are between two tasks
+        at = sorted(tasks, key=lambda worker: -len(tasks[worker]))
         for pid in client.run(os.getpid, workers=at[:1]).values() if at else ():
             os.kill(pid, signal.SIGKILL)
         return bool(at)
