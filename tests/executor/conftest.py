@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,13 @@ from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run, opened
 
 TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def clients_that_could_not_connect_are_gone():
+    """Collected while another client starts, what is left of one deadlocks it (a fault of Dask)."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
