@@ -116,8 +116,8 @@ def _plan_subject(run: Run, label: str) -> SubjectPlan:
     ids = (*about.trials.images("train"), *about.trials.images("test"))
     stimuli = run.dataset.stimuli(ids)
     for feature, part in run.config.features.items():
-        for key, own in (("roi", part.roi), *(("bands", band) for band in part.bands)):
-            if own and not (run.select(label, own, f"features.{feature}.{key}") & voxels).any():
+        for key, own in part.regions():
+            if not (run.select(label, own, f"features.{feature}.{key}") & voxels).any():
                 raise DataError(
                     f"features.{feature}.{key} {own!r}: none of its voxels of sub-{label} is in "
                     f"the mask {expression!r}. Widen --mask, or choose another region."

@@ -120,6 +120,11 @@ class FeatureConfig:
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
 
+    def regions(self) -> list[tuple[str, str]]:
+        """Return its region expressions, each with the key that it stands in."""
+        given = [("roi", self.roi), *(("bands", band) for band in self.bands)]
+        return [(key, text) for key, text in given if text]
+
     @property
     def penalty(self) -> str:
         """The penalty in words."""

@@ -113,22 +113,20 @@ def _copies(samples: Mapping[str, Sample]) -> list[str]:
 
 
 def _lost(samples: Mapping[str, Sample]) -> list[str]:
-    told = []
+    shapes: dict[tuple[int, ...], dict[str, np.ndarray]] = {}
     for name, sample in samples.items():
-        others = [
-            np.isfinite(other.level)
-            for key, other in samples.items()
-            if key != name and other.level.shape == sample.level.shape
-        ]
-        if not others:
-            continue
-        usual = np.mean(others, axis=0) > 0.5
-        share = float((~np.isfinite(sample.level[usual])).mean()) if usual.any() else 0.0
-        if share >= LOST:
-            told.append(
-                f"betas: {share:.0%} of the voxels that have values in most other runs are 0 or "
-                f"NaN in the first volumes of {name}. Look at that file."
-            )
+        shapes.setdefault(sample.level.shape, {})[name] = np.isfinite(sample.level)
+    told = []
+    for alike in shapes.values():
+        count = np.sum(list(alike.values()), axis=0)
+        for name, there in alike.items():
+            usual = count - there > (len(alike) - 1) / 2  # most of the other runs have a value
+            share = float((~there[usual]).mean()) if usual.any() else 0.0
+            if share >= LOST:
+                told.append(
+                    f"betas: {share:.0%} of the voxels that have values in most other runs are 0 "
+                    f"or NaN in the first volumes of {name}. Look at that file."
+                )
     return told
 
 

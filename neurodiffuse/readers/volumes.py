@@ -94,7 +94,7 @@ def read(path: Path, target: Target, dtype: Any = None, outside: float = 0) -> n
     """
     own, _ = grid_of(path, template=target.template)
     way = align(own, target.grid)
-    with _said_clearly(path):
+    with _translating_errors(path):
         image = _open(path)
         data = np.asarray(image.dataobj, dtype=dtype)
         data = data.reshape(*data.shape[:3], -1)[..., 0]
@@ -250,7 +250,7 @@ def _is_placed(image: Any) -> bool:
 
 
 def _open(path: Path) -> Any:
-    with _said_clearly(path):
+    with _translating_errors(path):
         image = nib.load(path, keep_file_open=True)
         if not isinstance(image, SpatialImage):
             raise DataError(f"{path}: is no volume but {type(image).__name__}.")
@@ -265,7 +265,7 @@ def _volumes(path: Path) -> Iterator[np.ndarray]:
     at_once = max(1, CHUNK // (8 * grid.size))
     for start in range(0, count, at_once):
         stop = min(start + at_once, count)
-        with _said_clearly(path):
+        with _translating_errors(path):
             if len(image.shape) == 3:
                 data = np.asarray(image.dataobj)
             else:
@@ -274,7 +274,7 @@ def _volumes(path: Path) -> Iterator[np.ndarray]:
 
 
 @contextmanager
-def _said_clearly(path: Path) -> Iterator[None]:
+def _translating_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except DataError:

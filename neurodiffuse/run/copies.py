@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from neurodiffuse.errors import listing
+from neurodiffuse.files import read_json, write_whole
 from neurodiffuse.run.folder import Run
 from neurodiffuse.types import Remark
 
@@ -22,7 +23,7 @@ def note(run: Run, label: str) -> tuple[Remark, ...]:
     pairs = [(training[c], i) for i in tests if (c := run.contents[i]) in training]
     path = _path(run, label)
     if pairs:
-        path.write_text(json.dumps(pairs), "utf-8")
+        write_whole(path, json.dumps(pairs))
     else:
         path.unlink(missing_ok=True)
     return remarks(run, label)
@@ -33,7 +34,7 @@ def remarks(run: Run, label: str) -> tuple[Remark, ...]:
     path = _path(run, label)
     if not path.exists():
         return ()
-    pairs = json.loads(path.read_text("utf-8"))
+    pairs = read_json(path)
     are = "picture of the test set is" if len(pairs) == 1 else "pictures of the test set are"
     some = listing([f"{one} and {other}" for one, other in pairs], most=3)
     text = (

@@ -188,7 +188,7 @@ def _expressions(run: Run, subject: str, step: str) -> list[str]:
     """Return the ROI expressions that a step's result depends on."""
     if step == "fit":
         features = run.config.features.values()
-        return [text for part in features for text in (part.roi, *part.bands) if text]
+        return [text for part in features for _, text in part.regions()]
     about = run.folder("mask", subject) / "about.json"
     if about.exists():  # the data set's own mask may be another one by now
         return [read_json(about)["expression"]]

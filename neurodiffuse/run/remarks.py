@@ -33,7 +33,5 @@ def _expressions(run: Run, label: str) -> Iterator[tuple[str, str]]:
     """Yield every region expression of a run with the setting that it stands in."""
     yield "mask.select", run.config.mask.select or run.subject(label).mask
     for feature, part in run.config.features.items():
-        if part.roi:
-            yield f"features.{feature}.roi", part.roi
-        for band in part.bands:
-            yield f"features.{feature}.bands", band
+        for key, text in part.regions():
+            yield f"features.{feature}.{key}", text

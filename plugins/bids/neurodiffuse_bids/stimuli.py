@@ -190,9 +190,8 @@ class Pictures:
     def _contradictions(self, keys: Mapping[str, Counter[str]]) -> list[Remark]:
         """Return a warning on names with another name's file though there is one of their own."""
         shown = {name: key for key, names in keys.items() for name in names}
-        wrong = {}
+        wrong, files = {}, self._files()
         for name, key in shown.items():
-            files = self._files()
             path = self._paths.get(key)
             own, loosely = self._listed.find(name)
             found = {str(file_of(self.folder / f)) for one in own for f in files[one]}
