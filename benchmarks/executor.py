@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from measure import machine
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import ridge
 from neurodiffuse.executor import Executor, InProcess, Processes
 from neurodiffuse.executor.cluster import Dask
 

@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 from measure import cost, gemm_rate, machine
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import rescaling, ridge
+from neurodiffuse.decoders.columns import column_stats, r_squared, standardise
 from neurodiffuse.overlap import follow
 from neurodiffuse.store import LatentFile
 
@@ -67,7 +68,7 @@ def make_problem(folder: Path, size: Size) -> None:
     x = seen @ (rng.normal(size=(rank, size.p)) / np.arange(1, rank + 1)[:, None] ** 0.7)
     x += 0.3 * rng.normal(size=(rows, 20)) @ rng.normal(size=(20, size.p))
     x = (x + 2 * rng.normal(size=(rows, size.p))).astype(np.float32)
-    x = ridge.standardise(x, ridge.column_stats(x[: size.n]))
+    x = standardise(x, column_stats(x[: size.n]))
     y = (seen @ rng.normal(size=(rank, size.t)).astype(np.float32)).astype(np.float32)
     noise = rng.permutation(np.geomspace(*NOISE, size.t)).astype(np.float32)
     y += noise * rng.standard_normal(y.shape, dtype=np.float32) + 3
@@ -118,8 +119,8 @@ def _stream(
 
     def finish(pair: Any) -> None:
         block, (columns, truth) = pair
-        r2[columns] = ridge.r_squared(truth, block.values)
-        made[:, columns] = ridge.rescale_block(block, size.m, kind="test").values
+        r2[columns] = r_squared(truth, block.values)
+        made[:, columns] = rescaling.rescale_block(block.block(size.m), kind="test").values
 
     # as the step predict does
     follow(zip(ridge.predict_blocks(rows, targets), truths, strict=True), finish)
@@ -218,7 +219,7 @@ def _finish(
 ) -> float:
     """Rescale predictions of centred targets by the test statistics, write, and return mean R²."""
     made[:, columns] = (found - found.mean(axis=0)) / found.std(axis=0) * sd + mean
-    return float(ridge.r_squared(truth, found).mean())
+    return float(r_squared(truth, found).mean())
 
 
 def _extrapolated(

@@ -49,6 +49,17 @@ def register_metrics(register: Any) -> None:
 
 
 @hookimpl
+def register_decoders(register: Any) -> None:
+    """Register the decoder that predicts what no recipe names another one for."""
+    register(
+        "ridge",
+        "neurodiffuse.decoders.ridge.decoder:Ridge",
+        summary="Ridge regression with an intercept",
+        cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
+    )
+
+
+@hookimpl
 def register_layouts(register: Any) -> None:
     """Register the form that simulated data are written in unless another one is named."""
     register(

@@ -33,6 +33,11 @@ def register_encoders(register: Any) -> None:
 
 
 @hookspec
+def register_decoders(register: Any) -> None:
+    """Call ``register(name, "package.module:Class", summary=…)`` for each decoder."""
+
+
+@hookspec
 def register_generators(register: Any) -> None:
     """Call ``register(name, target, summary=…, reads=(latent names), optional=(…))``."""
 

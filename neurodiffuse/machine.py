@@ -52,7 +52,7 @@ class Machine:
         return {k: v for k, v in own.items() if k in named and v is not None} | dict(options)
 
     def algebra(self, registry: Registry) -> Any | None:
-        """Return the `neurodiffuse.ridge.Algebra` of a plugin that is for this device.
+        """Return the `neurodiffuse.decoders.algebra.Algebra` of a plugin that is for this device.
 
         None means BLAS: on a CPU, which is asked for by name or is all there is, it is the
         fastest.

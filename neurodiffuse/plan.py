@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from neurodiffuse.config import STEPS
+from neurodiffuse.config.ridge import RIDGE
 from neurodiffuse.errors import DataError
 from neurodiffuse.run import Run
-from neurodiffuse.types import Download, Role, Stimuli, Subject
+from neurodiffuse.types import Download, Role, Sizes, Stimuli, Subject
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class SubjectPlan:
 class Plan:
     """What a run will compute, fetch and write; ``disk``, and each step's ``memory``, in bytes.
 
-    ``ridge`` says what computes it where that is not BLAS, or was to be something else.
+    ``decoders`` say where they work where that is not the CPU, or was to be something else.
     """
 
     subjects: tuple[SubjectPlan, ...]
@@ -37,7 +38,7 @@ class Plan:
     downloads: tuple[tuple[str, Download], ...]
     disk: int
     memory: dict[str, int]
-    ridge: str = ""
+    decoders: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_of(run: Run) -> Plan:
@@ -68,8 +69,8 @@ def plan_of(run: Run) -> Plan:
         for step in STEPS[:-1]
     )
     memory = _memory(run, subjects)
-    downloads, ridge = tuple(downloads_of(run)), _ridge(run, subjects)
-    return Plan(subjects, targets, steps, downloads, disk, memory, ridge)
+    downloads, decoders = tuple(downloads_of(run)), _decoders(run, subjects)
+    return Plan(subjects, targets, steps, downloads, disk, memory, decoders)
 
 
 def _memory(run: Run, subjects: Collection[SubjectPlan]) -> dict[str, int]:
@@ -82,12 +83,8 @@ def _memory(run: Run, subjects: Collection[SubjectPlan]) -> dict[str, int]:
     return most
 
 
-def _ridge(run: Run, subjects: Collection[SubjectPlan]) -> str:
-    """Return what ridge is computed on and needs there, of the subject that needs most."""
-    device, algebra = run.machine.device, run.machine.algebra(run.registry)
-    if algebra is None:
-        named = device not in ("auto", "cpu")
-        return f"on the CPU: no plugin offers ridge on {device!r}" if named else ""
+def _decoders(run: Run, subjects: Collection[SubjectPlan]) -> dict[str, str]:
+    """Return where decoders work and what they need there, of the subject that needs most."""
     single, predict = run.config.mask.repetitions == "single", run.config.predict
     trials = {s.label: run.subject(s.label).trials for s in subjects}
     rows = {
@@ -96,8 +93,15 @@ def _ridge(run: Run, subjects: Collection[SubjectPlan]) -> str:
     }
     most = max(subjects, key=lambda s: min(s.voxels, rows[s.label]))
     n = rows[most.label]
-    held_out = min(predict.calibration, n) if predict.rescale == "train" else 0
-    return str(algebra.plan(min(most.voxels, n), n, most.test_images + held_out))
+    sizes = Sizes(
+        rows=n,
+        patterns=most.test_images,
+        voxels=most.voxels,
+        targets={},
+        left_out=min(predict.calibration, n) if predict.rescale == "train" else 0,
+    )
+    found = {name or RIDGE: one.where(sizes) for name, (one, _) in run.decoders().items()}
+    return {name: where for name, where in found.items() if where}
 
 
 def needed_of(run: Run, label: str, voxels: int) -> dict[str, int]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
     """Return the plan of a run as lines of text; ``why`` says why the recipe was taken."""
+    from neurodiffuse.decoding import words_of
+
     config = run.config
     lines = [
         *warnings(run),
@@ -32,7 +34,7 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
         where = f" from {part.roi!r}" if part.roi else ""
         lines.append(
             f"feature    {name}: {plan.targets[name]:,} targets of {part.encoder!r}{where}, "
-            f"ridge {part.penalty}"
+            f"{words_of(run, name)}"
         )
     for name, stage in config.stages.items():
         start = f", starting from {stage.init!r}" if stage.init else ""
@@ -54,8 +56,7 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
     needs = ", ".join(f"{step} {_bytes(size)}" for step, size in plan.memory.items())
     given = run.machine.memory
     lines.append(f"memory     at most {needs}" + (f"; of {_bytes(given)}" if given else ""))
-    if plan.ridge:
-        lines.append(f"ridge      {plan.ridge}")
+    lines += [f"{name:10} {where}" for name, where in plan.decoders.items()]
     if run.machine.executor.apart:
         lines.append(f"executor   {run.machine.executor}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")

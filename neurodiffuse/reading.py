@@ -91,3 +91,13 @@ def _past_the_cache(path: Path) -> int | None:
             raise
         return None
     return file
+
+
+def release_pages(x: np.ndarray) -> None:
+    """Give back the memory of an array that is mapped from disk; it is read again when used."""
+    if (
+        isinstance(x, np.memmap)
+        and isinstance(x.base, mmap.mmap)
+        and hasattr(mmap, "MADV_DONTNEED")
+    ):
+        x.base.madvise(mmap.MADV_DONTNEED)

@@ -13,10 +13,11 @@ from typing import Any
 import tomli_w
 
 from neurodiffuse import __version__
-from neurodiffuse.config import SECTIONS, TABLES, Config, LeaveOut, read_recipe
+from neurodiffuse.config import OWN_DECODER, SECTIONS, TABLES, Config, LeaveOut, read_recipe
+from neurodiffuse.config.ridge import in_words as ridge_in_words
+from neurodiffuse.decoders import rescaling
 from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.plugins import Registry
-from neurodiffuse.ridge import rescaling
 
 
 def command(config: Config, registry: Registry, out: Path) -> str:
@@ -44,7 +45,7 @@ def _settings(config: Config) -> dict[str, Any]:
     for name in SECTIONS:
         out |= {f"{name}.{key}": value for key, value in table[name].items()}
     for name in TABLES:
-        for key, entry in table[name].items():
+        for key, entry in table.get(name, {}).items():
             own = {k: v for k, v in entry.items() if k != "options"} | entry["options"]
             out |= {f"{name}.{key}.{k}": value for k, value in own.items()}
     options = table["dataset_options"].items()
@@ -98,6 +99,7 @@ def methods(
     *,
     intervals: str = "",
     own_size: Collection[str] = (),
+    words: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """Return the methods of a run as paragraphs that can stand in a paper.
 
@@ -111,6 +113,8 @@ def methods(
         How intervals were computed, from the code that did.
     own_size
         Metrics that compare pictures at a size of their own.
+    words
+        Features that a named decoder predicts, and what it says of itself there.
     """
     voxels = (
         f"the voxels of {config.mask.select!r}" if config.mask.select else "the data set's mask"
@@ -121,16 +125,9 @@ def methods(
         "the mean and standard deviation of the training rows; nothing of the test set entered the "
         f"training or the standardisation.{dropped[config.mask.nonfinite]}"
     )
-    features = "; ".join(
-        f"{name} ({_lower(summaries.get(('encoder', part.encoder), part.encoder))}; "
-        f"{part.penalty}" + (f"; voxels of {part.roi}" if part.roi else "") + ")"
-        for name, part in config.features.items()
-    )
-    every = all(part.intercept for part in config.features.values())
-    ridge = f"Ridge regression{' with an intercept' if every else ''} predicted {features} from "
-    ridge += "the responses."
+    decoded = " ".join(_decoded(config, summaries, words or {}))
     if config.encode.dtype != "float32":
-        ridge += f" Latents were stored as {config.encode.dtype}."
+        decoded += f" Latents were stored as {config.encode.dtype}."
     rescaled = f" {rescaling.in_words(config.predict.rescale, _left_out(config))}"
     stages = "; then ".join(
         f"{_lower(summaries.get(('generator', stage.generator), stage.generator))}"
@@ -157,7 +154,32 @@ def methods(
             else ""
         )
     )
-    return (brain, ridge + rescaled, pictures, scores)
+    return (brain, decoded + rescaled, pictures, scores)
+
+
+def _decoded(
+    config: Config, summaries: Mapping[tuple[str, str], str], words: Mapping[str, str]
+) -> list[str]:
+    """Return a sentence for each decoder: what it is, what it predicted, with which options."""
+    said = []
+    for name, features in config.predicted_by().items():
+        parts = {feature: config.features[feature] for feature in features}
+        if name == OWN_DECODER:
+            own = {feature: ridge_in_words(part) for feature, part in parts.items()}
+            every = all(part.intercept for part in parts.values())
+            what = f"Ridge regression{' with an intercept' if every else ''}"
+        else:
+            own, decoder = {f: words.get(f, "") for f in parts}, config.decoders[name].decoder
+            what = summaries.get(("decoder", decoder), decoder)
+        listed = "; ".join(
+            f"{feature} ({_lower(summaries.get(('encoder', part.encoder), part.encoder))}"
+            + (f"; {own[feature]}" if own[feature] else "")
+            + (f"; voxels of {part.roi}" if part.roi else "")
+            + ")"
+            for feature, part in parts.items()
+        )
+        said.append(f"{what} predicted {listed} from the responses.")
+    return said
 
 
 def _left_out(config: Config) -> str:

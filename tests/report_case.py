@@ -102,7 +102,15 @@ def subject(label: str = "01", n: int = 16, *, with_brain: bool = True, **more: 
         "oracle": {"recon": noisy(seen, 5)},
         "oracle_scores": (score("Identification", "recon", np.full(n, 0.98)),),
         "features": (
-            FeatureRow("pca", "pca-pixels", 50, 6e4, "V1", r2_mean=0.1, r2=np.linspace(-1, 1, 50)),
+            FeatureRow(
+                "pca",
+                "pca-pixels",
+                50,
+                "ridge, penalty 60 000",
+                "V1",
+                r2_mean=0.1,
+                r2=np.linspace(-1, 1, 50),
+            ),
         ),
         "rois": (RoiRow("V1", 500, 400, 1), RoiRow("V2", 450, 412, 2), RoiRow("FFA", 90, 0)),
         "facts": (("sessions", "4"),),

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import ridge
 
 TOLERANCE = 1e-4
 """Of the prediction's standard deviation, as promised."""

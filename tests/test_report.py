@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 from report_case import AFFINE, brain, discs, report, score, subject
 
+from neurodiffuse.decoders.ridge import summary as ridge_summary
 from neurodiffuse.report import Citation, FeatureRow, ScoreRow, build, charts, pictures, wording
 from neurodiffuse.report import brain as brain_pictures
 from neurodiffuse.report.ranking import grid_rows
@@ -320,7 +321,7 @@ def test_values_equal_but_for_rounding_have_an_axis(spread):
 
 def test_penalties_show_the_curve_and_who_chose_what():
     rows = np.array([[10.0, -np.inf, 0], [100.0, 0.1, 3], [1000.0, 0.3, 6], [10000.0, 0.2, 0]])
-    svg = charts.penalties(FeatureRow("f", "e", 9, "gcv", penalties=rows))
+    svg = ridge_summary.chart("f", rows)
     heights = [float(h) for h in re.findall(r'width="6" height="([\d.]+)"', svg)]
     assert heights == [20.0, 40.0]
     points = re.search(r'points="([^"]+)"', svg)[1].split()
@@ -329,38 +330,38 @@ def test_penalties_show_the_curve_and_who_chose_what():
     assert xs[1] - xs[0] == pytest.approx(xs[2] - xs[1], abs=0.2)
     assert ys[1] < ys[2] < ys[0]
     assert "0.300, at 1e+03; 2 of 3 penalties were chosen" in svg
-    assert charts.penalties(FeatureRow("f", "e", 9, "gcv", penalties=rows[:1])) == ""
+    assert ridge_summary.chart("f", rows[:1]) == ""
 
 
 def test_penalties_at_an_end_are_warned_about():
     rows = np.array([[10.0, 0.1, 4], [100.0, 0.2, 3], [1000.0, 0.1, 3]])
-    (said, other) = wording.widen("01", "clip", rows)
-    assert "40% of the targets of clip chose the smallest" in said
-    assert "30% of the targets of clip chose the largest" in other
-    assert "a larger one might predict better. Widen features.clip.alphas" in other
+    (said, other) = ridge_summary.widen("clip", rows)
+    assert "40% of the targets of clip chose the smallest" in said.text
+    assert "30% of the targets of clip chose the largest" in other.text
+    assert "a larger one might predict better. Widen features.clip.alphas" in other.text
     rows[2, 1] = 0.001  # where nothing is predicted, a wider list is no help
-    (same, other) = wording.widen("01", "clip", rows)
+    (same, other) = ridge_summary.widen("clip", rows)
     assert same == said
-    assert "30% of the targets of clip chose the largest" in other
-    assert "hardly better than by their mean" in other
-    assert "Widen" not in other
-    assert wording.widen("01", "clip", rows[:1]) == wording.widen("01", "clip", None) == []
+    assert "30% of the targets of clip chose the largest" in other.text
+    assert "hardly better than by their mean" in other.text
+    assert "Widen" not in other.text
+    assert ridge_summary.widen("clip", rows[:1]) == ()
 
 
 def test_targets_that_no_penalty_predicts_are_remarked_on():
-    (whole,) = wording.unpredicted("clip", 8, 8)
+    (whole,) = ridge_summary.unpredicted("clip", 8, 8)
     assert whole.kind == "warning"
     assert whole.text.startswith("clip: no penalty predicts left-out training images better than")
-    (part,) = wording.unpredicted("clip", 1500, 3000)
+    (part,) = ridge_summary.unpredicted("clip", 1500, 3000)
     assert part.kind == "note"
     assert "1,500 of 3,000 targets (50%)" in part.text
-    assert wording.unpredicted("clip", 1, 8) == wording.unpredicted("clip", 0, 0) == ()
+    assert ridge_summary.unpredicted("clip", 1, 8) == ridge_summary.unpredicted("clip", 0, 0) == ()
 
 
 def test_penalty_in_words():
     rows = np.array([[10.0, 0.1, 4], [100.0, 0.2, 3], [1000.0, 0.1, 3]])
-    assert wording.chosen_penalty("gcv", rows) == "10–1e+03 (gcv)"
-    assert wording.chosen_penalty(5.0, None) == 5.0
+    assert ridge_summary.chosen_penalty("gcv", rows) == "10–1e+03 (gcv)"
+    assert ridge_summary.chosen_penalty(5.0, None) == "5"
 
 
 def test_histogram_heights_follow_the_counts():

@@ -26,6 +26,7 @@ CHANGES = {
         "alpha_per": "target", "bands": '["V1", "FFA1"]', "leave_out": "cluster:3:colour",
         "intercept": "false",
     },
+    "decoders": {"decoder": "nearest", "predicts": '["colour"]'},
     "stages": {"generator": "guided", "init": "first", "samples": 3, "without": '["text"]',
                "features": '{colour = "colour"}'},
     "metrics": {"metric": "latent-distance", "feature": "colour"},
@@ -35,6 +36,7 @@ CHANGES = {
 TEXT = ("features.text.encoder=caption", "features.text.alpha=2")
 BASE = {
     "features": ("colour", ("alpha=loo",), ("predict.rescale=none",)),
+    "decoders": ("main", ("decoder=ridge",), ()),
     "stages": ("zz", ("generator=guided",), TEXT),
     "metrics": ("far", ("metric=latent-distance", "feature=colour"), ()),
 }

@@ -182,6 +182,11 @@ def register_encoders(register) -> None:
 
 
 @hookimpl
+def register_decoders(register) -> None:
+    register("nearest", "toy_decoders:Nearest", summary="Nearest training responses")
+
+
+@hookimpl
 def register_generators(register) -> None:
     register("paint", "toy:Paint", summary="Plain colour", reads=("colour",), licence="toy licence")
 

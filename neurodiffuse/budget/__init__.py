@@ -7,7 +7,8 @@ they are touched: the system could drop these pages, and tools that show a proce
 them. Networks are their plugins' own affair: they are given the budget too (option ``memory``).
 
 `counts` are the sizes, `steps`, `maps`, `regions` and `scores` have the formulas of steps, of
-questions of fitted maps, of regions and of metrics, and `checking` holds a budget against them.
+questions, of regions and of metrics; decoders have their own
+(`neurodiffuse.types.Decoder.memory`). `checking` holds a budget against them.
 """
 
 from neurodiffuse.budget.checking import (
@@ -20,8 +21,8 @@ from neurodiffuse.budget.checking import (
     sharing,
     words,
 )
-from neurodiffuse.budget.counts import MOST, VALUE, Counts, counts_of, counts_of_map, targets_of
-from neurodiffuse.budget.maps import averaged, explained, neighbours, refitted, weights
+from neurodiffuse.budget.counts import MOST, VALUE, Counts, counts_of, counts_of_feature, targets_of
+from neurodiffuse.budget.maps import averaged, explained, neighbours, refitted
 from neurodiffuse.budget.regions import (
     answered,
     drawn,
@@ -36,10 +37,8 @@ from neurodiffuse.budget.steps import (
     MARGIN,
     batch_within,
     encode,
-    fit,
     mask,
     peaks,
-    predict,
     score,
 )
 
@@ -60,23 +59,20 @@ __all__ = [
     "check_again",
     "check_machine",
     "counts_of",
-    "counts_of_map",
+    "counts_of_feature",
     "drawn",
     "encode",
     "energies",
     "explained",
-    "fit",
     "forward",
     "lengthened",
     "mask",
     "neighbours",
     "painted",
     "peaks",
-    "predict",
     "refitted",
     "score",
     "sharing",
     "targets_of",
-    "weights",
     "words",
 ]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from neurodiffuse.budget import scores
-from neurodiffuse.files import read_json
+from neurodiffuse.decoding import feature_voxels
 from neurodiffuse.run import Run
 from neurodiffuse.run.scoring import keeps_sizes
-from neurodiffuse.store import WIDTH, LatentFile
+from neurodiffuse.store import WIDTH, LatentFile, load_betas
+from neurodiffuse.types import Decoder, Sizes, Work
 
 VALUE = {"float32": 4, "float16": 2}
 """Bytes of a stored latent."""
@@ -26,10 +27,9 @@ class Counts:
     """Sizes of one subject's decoding.
 
     ``trials`` are those of the longest session, ``image`` the bytes of one image as it was seen,
-    ``targets`` and ``alphas`` (how many penalties its targets may have) of each feature, ``value``
-    the bytes of a stored latent. ``chosen``, ``bands`` and ``repeated`` tell whether any penalty
-    is chosen, whether betas are scaled in bands, and whether training trials share latents.
-    ``compared`` is what the metric that needs most holds beside the test images (`scores`).
+    ``targets`` those of each feature, ``value`` the bytes of a stored latent. ``repeated`` tells
+    whether training trials share latents. ``compared`` is what the metric that needs most holds
+    beside the test images (`scores`). ``decoders`` are the recipe's, each with its features.
     """
 
     n: int
@@ -38,13 +38,30 @@ class Counts:
     trials: int
     image: int
     targets: Mapping[str, int]
-    alphas: Mapping[str, int]
-    chosen: bool
-    bands: bool
     repeated: bool
     calibration: int
     value: int
     compared: int = 0
+    decoders: Sequence[tuple[Decoder, tuple[str, ...]]] = ()
+
+    def needed(self, work: Work, *, patterns: int | None = None, together: int = 1) -> int:
+        """Return what the decoder that needs most holds while it does some work."""
+        sizes = Sizes(
+            rows=self.n,
+            patterns=self.m if patterns is None else patterns,
+            voxels=self.p,
+            targets=self.targets,
+            value=self.value,
+            width=width(self),
+            repeated=self.repeated,
+            left_out=min(self.calibration, self.n) if work == "predict" else 0,
+            together=together,
+        )
+        held = (
+            decoder.memory(work, replace(sizes, targets={f: self.targets[f] for f in features}))
+            for decoder, features in self.decoders
+        )
+        return max(held, default=0)
 
 
 def counts_of(run: Run, subject: str, voxels: int) -> Counts:
@@ -52,9 +69,8 @@ def counts_of(run: Run, subject: str, voxels: int) -> Counts:
     trials, config = run.subject(subject).trials, run.config
     single = config.mask.repetitions == "single"
     train, test = trials.images("train"), trials.images("test")
-    features = config.features
     image = run.dataset.stimuli(test[:1]).images[0]
-    targets = {f: targets_of(run.encoder(f).shapes()) for f in features}
+    targets = {f: targets_of(run.encoder(f).shapes()) for f in config.features}
     return Counts(
         n=trials.split.count("train") if single else len(train),
         m=len(test),
@@ -62,20 +78,13 @@ def counts_of(run: Run, subject: str, voxels: int) -> Counts:
         trials=max(Counter(trials.session).values()),
         image=int(image.nbytes),
         targets=targets,
-        alphas={
-            f: len(part.alphas) or 25
-            if isinstance(part.alpha, str) and part.alpha_per != "feature"
-            else 1
-            for f, part in features.items()
-        },
-        chosen=any(isinstance(part.alpha, str) for part in features.values()),
-        bands=any(part.bands for part in features.values()),
         repeated=single,
         calibration=config.predict.calibration if config.predict.rescale == "train" else 0,
         value=VALUE[config.encode.dtype],
         compared=max(
             (_compared(run, m, len(test), image, targets) for m in config.metrics), default=0
         ),
+        decoders=tuple(run.decoders().values()),
     )
 
 
@@ -94,23 +103,22 @@ def _compared(run: Run, name: str, m: int, image: np.ndarray, targets: Mapping[s
     return both + scores.of_pictures(metric, m, (size, size), (size, size))
 
 
-def counts_of_map(run: Run, subject: str, feature: str) -> Counts:
-    """Return the sizes of a fitted map; what does not matter for its weights is 0."""
-    about = read_json(run.folder("fit", subject) / "fit.json")[feature]
+def counts_of_feature(run: Run, subject: str, feature: str) -> Counts:
+    """Return the sizes of a fitted feature; what does not matter for its weights is 0."""
     latents = LatentFile.open(run.latents(subject, feature) / "train.npy")
+    betas = load_betas(run.folder("mask", subject), "train")
+    decoders = {f: d for d, features in run.decoders().values() for f in features}
     return Counts(
-        n=about["n_rows"],
+        n=len(betas.ids),
         m=0,
-        p=about["n_voxels"],
+        p=len(feature_voxels(run, subject, feature)),
         trials=0,
         image=0,
         targets={feature: latents.targets},
-        alphas={},
-        chosen=isinstance(about["alpha"], str),
-        bands=bool(about.get("scale")),
-        repeated=about["n_rows"] != len(latents.ids),
+        repeated=len(betas.ids) != len(latents.ids),
         calibration=0,
         value=VALUE[latents.dtype],
+        decoders=((decoders[feature], (feature,)),),
     )
 
 

@@ -3,34 +3,7 @@
 from __future__ import annotations
 
 from neurodiffuse.budget.counts import Counts, width
-from neurodiffuse.ridge.columns import ROWS
-from neurodiffuse.ridge.gram import CHUNK
-
-
-def weights(c: Counts, piece: int, *, patterns: bool) -> int:
-    """Return what `neurodiffuse weights` holds for one feature, of pieces of ``piece`` targets.
-
-    At first the betas, mapped, 4 n p, twice where bands scale them, the factor, mapped, 4 s², what
-    weights are formed with, P, 4 n p, and three copies of a stretch of 1024 rows of it, 12 n. Of
-    chosen penalties with more voxels than rows P is there twice while it is joined, beside
-    eigenvectors that may be float64, 8 s², and a copy of them, 4 s². While targets stream, P, and
-    the betas where patterns are asked for; a block as it is stored and as float32, (v + 4) n W
-    with W columns of a stored block (4 n W more where trials share latents); of a piece its
-    targets centred, its weights and their sizes, 4 n + 8 p, and patterns as much again with 1024
-    voxels' betas centred, 4 n.
-    """
-    s, wide = min(c.n, c.p), width(c)
-    betas = 4 * c.n * c.p * (2 if c.bands else 1)
-    kernel = 4 * c.n * c.p + (4 * s * s if c.chosen else 0)
-    factor = 8 * s * s if c.chosen else 4 * s * s
-    forming = betas + factor + kernel + 12 * c.n * CHUNK
-    if c.chosen:
-        forming += 4 * c.n * c.p
-    block = (c.value + 4 + (4 if c.repeated else 0)) * c.n * wide
-    stream = kernel + block + (4 * c.n + 8 * c.p) * piece
-    if patterns:
-        stream += betas + (4 * c.n + 8 * c.p) * piece + 4 * c.n * CHUNK
-    return max(forming, stream)
+from neurodiffuse.decoders.columns import ROWS
 
 
 def explained(c: Counts, images: int, piece: int) -> int:

@@ -11,7 +11,6 @@ from collections.abc import Collection
 from neurodiffuse.budget.counts import MOST, Counts, width
 from neurodiffuse.budget.scores import shown
 from neurodiffuse.report.pictures import LARGE
-from neurodiffuse.ridge.gram import CHUNK
 
 DRAWN, AXES = 24 * 2**20, 400 * 2**10
 """Matplotlib's fonts, and templates, at work; and what it keeps of a cell: measured."""
@@ -21,21 +20,11 @@ CELL = 216
 
 
 def answered(c: Counts, t: int, patterns: int, each: int) -> int:
-    """Return what sending ``patterns`` of which a region has ``each`` through a map holds.
+    """Return what sending ``patterns``, of which a region has ``each``, through a decoder holds.
 
-    At first the betas, mapped, 4 n p, twice where bands scale them, the patterns of a region,
-    4 K p, and two stretches of 1024 columns centred, 8 n. Beside them and afterwards the factor,
-    mapped, 4 s², or eigenvectors that may be float64, 8 s², and a row of n for each pattern and
-    penalty. While targets stream, two stored blocks, one as float32 and one shifted,
-    2 (v + 4) n w (4 n w more where trials share latents), and what they say to each pattern, of
-    two blocks, 8 P w. Mean and standard deviation of all targets stay, 16 t.
+    What the decoder says of itself; mean and standard deviation of all targets stay, 16 t.
     """
-    s, w = min(c.n, c.p), width(c)
-    betas = 4 * c.n * c.p * (2 if c.bands else 1)
-    forming = betas + 4 * each * c.p + 8 * max(c.n, c.p) * CHUNK
-    streaming = (2 * c.value + 8 + (4 if c.repeated else 0)) * c.n * w + 8 * patterns * w + 16 * t
-    rows = 4 * patterns * c.n * max(c.alphas.values(), default=1)
-    return (8 if c.chosen else 4) * s * s + rows + max(forming, streaming)
+    return c.needed("answer", patterns=patterns, together=each) + 16 * t
 
 
 def lengthened(c: Counts, subjects: int, together: int) -> int:

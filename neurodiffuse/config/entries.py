@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
-from neurodiffuse.config.sections import FeatureConfig, LeaveOut
+from neurodiffuse.config.ridge import check_alpha, check_leave_out
+from neurodiffuse.config.sections import FeatureConfig
 from neurodiffuse.errors import PluginError, listing, near
 from neurodiffuse.names import wrong_with
 from neurodiffuse.options import check_options, check_value
@@ -17,7 +17,7 @@ from neurodiffuse.types import Card
 SMALLEST = 11
 """Pixels of the window of SSIM, below which pictures cannot be scored."""
 
-_ROLE = {"features": "encoder", "stages": "generator", "metrics": "metric"}
+_ROLE = {"features": "encoder", "decoders": "decoder", "stages": "generator", "metrics": "metric"}
 
 
 def section_of(table: dict[str, Any], name: str, problems: list[str]) -> dict[str, Any]:
@@ -56,10 +56,13 @@ def read_entry(
     cards: dict[tuple[str, str], Card],
     problems: list[str],
     others: Mapping[str, Any],
+    *,
+    by_ridge: bool = True,
 ) -> Any:
     """Return a section that names a plugin as its dataclass, None where it cannot be read.
 
-    ``others`` are all sections of the table, to tell which a misspelt one may mean.
+    ``others`` are all sections of the table, to tell which a misspelt one may mean. ``by_ridge``
+    says that the recipe names no decoder, so that a feature needs a penalty.
     """
     where, role = f"{table}.{key}", _ROLE[table]
     if wrong := wrong_with(key):
@@ -87,64 +90,17 @@ def read_entry(
             problems += check_value(f"{where}.{name}", value, own[name])
     if type(samples := reserved.get("samples", 1)) is int and samples < 1:
         problems.append(f"{where}.samples: {samples} is too few; give 1 or more.")
-    if cls is FeatureConfig:
+    if cls is FeatureConfig and not reserved.get("alpha", True):
+        del reserved["alpha"]  # as a stored configuration has it
+    if cls is FeatureConfig and (by_ridge or "alpha" in reserved):
         reserved.setdefault("alpha", None)
-        problems += _check_alpha(where, reserved) + _check_leave_out(where, reserved)
+        problems += check_alpha(where, reserved) + check_leave_out(where, reserved)
     name = reserved[role]
     if isinstance(name, str):
         found = check_part(registry, role, name, options, f"{where}.{role}", where, problems, own)
         if found:
             cards[table, key] = found
     return cls(**reserved, options=options)
-
-
-def _check_alpha(where: str, given: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a penalty, or with how one is to be chosen."""
-    alpha, grid = given["alpha"], given.get("alphas", ())
-    if alpha in ("gcv", "loo"):
-        if isinstance(grid, list | tuple) and all(_is_penalty(a) for a in grid):
-            return []
-        return [
-            f"{where}.alphas: a list of penalties above 0 is needed, such as [1e3, 1e4, 1e5]; "
-            f"{grid!r} is not."
-        ]
-    if not _is_penalty(alpha):
-        said = "none is given" if alpha is None else f"{alpha!r} is not one"
-        return [
-            f"{where}.alpha: the ridge penalty must be a number above 0, or 'gcv' or 'loo' to have "
-            f"it chosen; {said}."
-        ]
-    unset: tuple[object, ...] = (None, [], (), "feature")
-    idle = [key for key in ("alphas", "alpha_per", "bands") if given.get(key) not in unset]
-    return [
-        f"{where}.{key}: only matters when alpha is chosen; write alpha = 'gcv' or leave it out."
-        for key in idle
-    ]
-
-
-def _check_leave_out(where: str, given: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the rows that are to be left out together."""
-    text = given.get("leave_out", "image")
-    if not isinstance(text, str):
-        return []  # told already
-    try:
-        asked = LeaveOut.read(text)
-    except ValueError:
-        return [
-            f"{where}.leave_out: write 'image', 'session', 'cluster:20' for 20 clusters of images "
-            f"(2 or more), or 'cluster:20:NAME' to make them in another feature; not {text!r}."
-        ]
-    if asked.by != "image" and given["alpha"] == "gcv":
-        return [
-            f"{where}.leave_out: {text!r} and alpha = 'gcv', which leaves out rows one by one. "
-            "Write alpha = 'loo'."
-        ]
-    return []
-
-
-def _is_penalty(alpha: Any) -> bool:
-    good = isinstance(alpha, int | float) and not isinstance(alpha, bool)
-    return good and math.isfinite(alpha) and alpha > 0
 
 
 def check_part(

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from neurodiffuse.config.recipe import set_in
-from neurodiffuse.config.sections import SECTIONS, TABLES
+from neurodiffuse.config.ridge import KEYS, RIDGE
+from neurodiffuse.config.sections import SECTIONS, TABLES, Config
 from neurodiffuse.errors import listing, near
 from neurodiffuse.plugins import Registry
 
@@ -66,3 +67,20 @@ def _other_dataset(name: str, registry: Registry, dataset: str) -> str:
         f"no data set is called {name!r}.{near(name, [dataset, *installed])} "
         f"{dataset!r} is decoded: write datasets.{dataset}.…"
     )
+
+
+def idle_settings(settings: Iterable[str], config: Config) -> list[str]:
+    """Return a line for each option of ridge that is set where another decoder predicts."""
+    found = []
+    by = {f: name for name, features in config.predicted_by().items() for f in features}
+    for setting in settings:
+        keys = [key.strip() for key in setting.partition("=")[0].split(".")]
+        if len(keys) != 3 or keys[0] != "features" or keys[2] not in KEYS:
+            continue
+        part = config.decoders.get(by.get(keys[1], ""))
+        if part is not None and part.decoder != RIDGE:
+            found.append(
+                f"--set {setting}: {keys[2]} is an option of ridge, and decoders.{by[keys[1]]} "
+                f"({part.decoder!r}) predicts {keys[1]!r}."
+            )
+    return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodiffuse.config.entries import check_part, read_entry, read_section, section_of
-from neurodiffuse.config.given import TOP, lay_over
+from neurodiffuse.config.given import TOP, idle_settings, lay_over
 from neurodiffuse.config.recipe import read_recipe, read_settings, to_install
 from neurodiffuse.config.sections import SECTIONS, TABLES, Config, domain_of
 from neurodiffuse.config.wiring import check_wiring
@@ -80,7 +80,10 @@ def resolve(
     if mask:
         section_of(table, "mask", problems)["select"] = mask
     options = _dataset(registry, table, dataset, root, problems)
-    return _checked(registry, table, recipe, dataset, subjects, options, problems)
+    config = _checked(registry, table, recipe, dataset, subjects, options, problems)
+    if idle := idle_settings(settings, config):
+        raise ConfigError(*idle)
+    return config
 
 
 def vary(registry: Registry, config: Config, settings: Iterable[str]) -> Config:
@@ -96,17 +99,21 @@ def vary(registry: Registry, config: Config, settings: Iterable[str]) -> Config:
     for name in TABLES:
         table[name] = {
             key: {k: v for k, v in part.items() if k != "options"} | part["options"]
-            for key, part in table[name].items()
+            for key, part in table.get(name, {}).items()
         }
     for key in ("recipe", "dataset", "subjects"):
         del table[key]
     table["datasets"] = {config.dataset: options}
     problems: list[str] = []
+    settings = tuple(settings)
     lay_over(table, settings, registry, config.dataset, problems)
     options = _dataset(registry, table, config.dataset, "", problems)
-    return _checked(
+    varied = _checked(
         registry, table, config.recipe, config.dataset, config.subjects, options, problems
     )
+    if idle := idle_settings(settings, varied):
+        raise ConfigError(*idle)
+    return varied
 
 
 def dataset_options(
@@ -156,10 +163,13 @@ def _checked(
     for name, cls in SECTIONS.items():
         values[name] = read_section(name, cls, section_of(table, name, problems), problems)
     cards: dict[tuple[str, str], Card] = {}
+    by_ridge = not section_of(table, "decoders", problems)
     for name, cls in TABLES.items():
         section = section_of(table, name, problems)
         values[name] = {
-            key: read_entry(registry, name, key, cls, part, cards, problems, section)
+            key: read_entry(
+                registry, name, key, cls, part, cards, problems, section, by_ridge=by_ridge
+            )
             for key, part in section.items()
         }
     if not problems:

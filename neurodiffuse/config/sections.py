@@ -16,6 +16,9 @@ STEPS = ("mask", "encode", "fit", "predict", "generate", "score", "report")
 ANY = "any"
 """The domain of a recipe that learns what pictures are like from the training pictures alone."""
 
+OWN_DECODER = ""
+"""The name of the decoder that a recipe need not name: ridge, written where the step writes."""
+
 FITTED = ("alpha", "alphas", "alpha_per", "bands", "leave_out", "roi")
 """Keys of a feature that matter for its fit and not for its latents."""
 
@@ -39,73 +42,19 @@ class MaskConfig:
 
 
 @dataclass(frozen=True)
-class LeaveOut:
-    """Which training rows are left out together: those of an image, a session or a cluster.
-
-    ``clusters`` is how many clusters of images, made in ``feature``; empty: the feature's own.
-    """
-
-    by: str
-    clusters: int = 0
-    feature: str = ""
-
-    @classmethod
-    def read(cls, text: str) -> LeaveOut:
-        """Return what ``image``, ``session``, ``cluster:K`` or ``cluster:K:FEATURE`` says.
-
-        Raises
-        ------
-        ValueError
-            If it says nothing of the kind.
-        """
-        if text in ("image", "session"):
-            return cls(text)
-        by, _, rest = text.partition(":")
-        count, colon, feature = rest.partition(":")
-        plain = count.isascii() and count.isdigit()
-        if by != "cluster" or not plain or int(count) < 2 or bool(colon) != bool(feature):
-            raise ValueError(text)
-        return cls(by, int(count), feature)
-
-    @property
-    def words(self) -> str:
-        """What is left out, in words."""
-        if self.by != "cluster":
-            return f"{self.by}s"
-        return f"{self.clusters} clusters of images" + (
-            f" by {self.feature}" if self.feature else ""
-        )
-
-    def one_at_a_time(self, feature: str, *, single: bool) -> str:
-        """Return what is left out at a time of a feature's rows, in words.
-
-        ``single`` says that rows are trials, several of one image.
-        """
-        if self.by == "image":
-            return "one image at a time" + (" with all its trials" if single else "")
-        rest = ", with all other trials of its images" if single else ""
-        if self.by == "session":
-            return f"one session at a time{rest}"
-        return (
-            f"one of {self.clusters} clusters of images (k-means in {self.feature or feature}) at "
-            f"a time{rest}"
-        )
-
-
-@dataclass(frozen=True)
 class FeatureConfig:
-    """One kind of latents: its encoder, its ridge penalty, the voxels it is predicted from.
+    """One kind of latents: its encoder, the voxels it is predicted from, how ridge predicts it.
 
-    ``alpha`` is a penalty, or how to choose one among ``alphas`` (empty: around the mean
-    eigenvalue of the betas): once for each ``alpha_per``. See `neurodiffuse.ridge.select_alphas`.
-    ``bands`` are ROI expressions: groups of voxels that are shrunk differently, and all other
-    voxels one more (`neurodiffuse.ridge.choose_bands`). ``leave_out`` says which training rows
-    do not predict one another (`LeaveOut`). Without ``intercept`` predictions lack the mean of the
-    training latents.
+    What follows matters where ridge predicts it, which it does unless another decoder is named
+    (`DecoderConfig`). ``alpha`` is a penalty, or how to choose one among ``alphas`` (empty: around
+    the mean eigenvalue of the betas): once for each ``alpha_per``. ``bands`` are ROI expressions:
+    groups of voxels that are shrunk differently, and all other voxels one more. ``leave_out`` says
+    which training rows do not predict one another (`LeaveOut`). Without ``intercept`` predictions
+    lack the mean of the training latents.
     """
 
     encoder: str
-    alpha: float | Literal["gcv", "loo"]
+    alpha: float | Literal["gcv", "loo", ""] = ""
     roi: str = ""
     alphas: tuple[float, ...] = ()
     alpha_per: Literal["feature", "token", "target"] = "feature"
@@ -125,21 +74,18 @@ class FeatureConfig:
         given = [("roi", self.roi), *(("bands", band) for band in self.bands)]
         return [(key, text) for key, text in given if text]
 
-    @property
-    def penalty(self) -> str:
-        """The penalty in words."""
-        without = "" if self.intercept else ", without an intercept"
-        if not isinstance(self.alpha, str):
-            return f"penalty {self.alpha:g}{without}"
-        left = f"leaving out {LeaveOut.read(self.leave_out).words}"
-        ways = {"gcv": "generalised cross-validation", "loo": left}
-        said = f"penalty chosen for each {self.alpha_per} by {ways[self.alpha]}"
-        if self.alphas:
-            least, most = min(self.alphas), max(self.alphas)
-            said += f" among {len(self.alphas)} from {least:g} to {most:g}"
-        if self.bands:
-            said += f", voxels scaled in bands: {', '.join(self.bands)} and all others"
-        return said + without
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """What predicts features from the brain; ``predicts`` none: all that no other decoder does."""
+
+    decoder: str
+    predicts: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make a list a tuple; TOML and JSON give lists."""
+        object.__setattr__(self, "predicts", tuple(self.predicts))
 
 
 @dataclass(frozen=True)
@@ -151,7 +97,7 @@ class EncodeConfig:
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """How predictions get the spread of real latents (see `neurodiffuse.ridge.rescale`).
+    """How predictions get the spread of real latents (see `neurodiffuse.decoders.rescaling`).
 
     ``calibration`` is how many training rows, predicted by leaving each one out, the ``train``
     rescaling takes its statistics from.
@@ -227,10 +173,27 @@ class Config:
     cite: tuple[str, ...] = ()
     domain: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    decoders: Mapping[str, DecoderConfig] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain tables that TOML and JSON can hold."""
-        return _plain(dataclasses.asdict(self))
+        table: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return {key: value for key, value in table.items() if value or key != "decoders"}
+
+    def predicted_by(self) -> dict[str, tuple[str, ...]]:
+        """Return the features that each decoder predicts, by the decoder's name.
+
+        `OWN_DECODER` stands for ridge with the options of the features' own sections.
+        """
+        named = {feature for part in self.decoders.values() for feature in part.predicts}
+        rest = tuple(feature for feature in self.features if feature not in named)
+        found = {
+            name: tuple(f for f in self.features if f in part.predicts) if part.predicts else rest
+            for name, part in self.decoders.items()
+        }
+        taken = {feature for features in found.values() for feature in features}
+        left = tuple(feature for feature in self.features if feature not in taken)
+        return found | ({OWN_DECODER: left} if left else {})
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Config:
@@ -246,7 +209,8 @@ class Config:
             # a run from before the section existed has its defaults
             values[name] = section(**stored.get(name, {}))
         for name, entry in TABLES.items():
-            values[name] = {key: entry(**part) for key, part in stored[name].items()}
+            parts = stored.get(name, {}) if name == "decoders" else stored[name]
+            values[name] = {key: entry(**part) for key, part in parts.items()}
         for name in ("subjects", "cite"):
             values[name] = tuple(stored[name])
         for name in ("domain", "notes"):  # a run from before they existed has none
@@ -283,7 +247,12 @@ SECTIONS = {
     "predict": PredictConfig,
     "score": ScoreConfig,
 }
-TABLES = {"features": FeatureConfig, "stages": StageConfig, "metrics": MetricConfig}
+TABLES = {
+    "features": FeatureConfig,
+    "decoders": DecoderConfig,
+    "stages": StageConfig,
+    "metrics": MetricConfig,
+}
 
 
 def domain_of(table: Mapping[str, Any]) -> tuple[str, ...]:
@@ -327,6 +296,7 @@ def _step_of(key: str) -> str:
     owner = {
         "encode": "encode",
         "predict": "predict",
+        "decoders": "fit",
         "seed": "generate",
         "stages": "generate",
         "metrics": "score",

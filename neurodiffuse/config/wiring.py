@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from neurodiffuse.config.sections import FeatureConfig, LeaveOut, StageConfig
+from neurodiffuse.config.ridge import KEYS, RIDGE, LeaveOut, Settings, check_alpha
+from neurodiffuse.config.sections import DecoderConfig, FeatureConfig, StageConfig
 from neurodiffuse.errors import listing, near
 from neurodiffuse.types import Card
 
@@ -13,35 +15,12 @@ from neurodiffuse.types import Card
 def check_wiring(
     values: Mapping[str, Any], cards: Mapping[tuple[str, str], Card], problems: list[str]
 ) -> None:
-    """Check that stages and metrics find the features and stages they name."""
+    """Check that decoders, stages and metrics find the features and stages they name."""
     features: Mapping[str, FeatureConfig] = values["features"]
     earlier: list[str] = []
-    for key, feature in features.items():
-        if feature.alpha == "gcv" and values["mask"].repetitions == "single":
-            problems.append(
-                f"features.{key}.alpha: 'gcv' would leave out single trials and keep the same "
-                "image's other ones; with mask.repetitions = 'single' write 'loo', which leaves "
-                "out images."
-            )
-        idle = not isinstance(feature.alpha, str) and values["predict"].rescale != "train"
-        if idle and feature.leave_out != "image":
-            problems.append(
-                f"features.{key}.leave_out: {feature.leave_out!r} would change nothing: alpha is "
-                "given and nothing is left out for rescaling. Write alpha = 'loo' or "
-                "predict.rescale = 'train', or do without it."
-            )
-        if not feature.intercept and values["predict"].rescale != "none":
-            problems.append(
-                f"features.{key}.intercept: false would change nothing, since rescaling gives "
-                "predictions the mean of the training latents. Write predict.rescale = 'none' too, "
-                "or do without it."
-            )
-        named = LeaveOut.read(feature.leave_out).feature
-        if named and named not in features:
-            problems.append(
-                f"features.{key}.leave_out: no feature is called {named!r}."
-                f"{near(named, features)} Features: {listing(features)}."
-            )
+    problems += _check_decoders(values["decoders"], features)
+    for key, settings in _by_ridge(values["decoders"], features).items():
+        problems += _check_ridge(key, settings, values, features)
     if not features:
         problems.append("features: a recipe needs at least one section [features.NAME].")
     for key, stage in values["stages"].items():
@@ -75,6 +54,96 @@ def check_wiring(
                 f"metrics.{key}.feature: {metric.feature!r} is encoded from captions, and a "
                 "picture that was made has none; choose a feature of images."
             )
+
+
+def _check_decoders(
+    decoders: Mapping[str, DecoderConfig], features: Mapping[str, FeatureConfig]
+) -> list[str]:
+    """Return a line for each feature that is predicted by nobody or by two, or is none."""
+    found: list[str] = []
+    predicted: dict[str, str] = {}
+    open_to_all = [key for key, part in decoders.items() if not part.predicts]
+    for key, part in decoders.items():
+        for name in part.predicts:
+            if name not in features:
+                found.append(
+                    f"decoders.{key}.predicts: no feature is called {name!r}."
+                    f"{near(name, features)} Features: {listing(features)}."
+                )
+            elif name in predicted:
+                found.append(
+                    f"decoders.{key}.predicts: {name!r} is predicted by decoders."
+                    f"{predicted[name]} already; name it once."
+                )
+            predicted[name] = key
+    if len(open_to_all) > 1:
+        found.append(
+            f"decoders: {listing(open_to_all)} each predict all features that are left. Say in "
+            "predicts = [...] which, in all but one."
+        )
+    elif open_to_all and not set(features) - set(predicted):
+        found.append(f"decoders.{open_to_all[0]}: no feature is left for it to predict.")
+    return found
+
+
+def _by_ridge(
+    decoders: Mapping[str, DecoderConfig], features: Mapping[str, FeatureConfig]
+) -> dict[str, Settings | None]:
+    """Return the options of each feature that ridge predicts, None where it lacks a penalty."""
+    predicted = {name for part in decoders.values() for name in part.predicts}
+    found: dict[str, Settings | None] = {}
+    for key, feature in features.items():
+        parts = [
+            part
+            for part in decoders.values()
+            if key in part.predicts or (not part.predicts and key not in predicted)
+        ]
+        if parts and parts[0].decoder != RIDGE:
+            continue
+        own: Settings | None = feature if feature.alpha else None
+        if own is None and parts and "alpha" in parts[0].options:
+            given = {k: v for k, v in parts[0].options.items() if k in KEYS}
+            own = replace(feature, **given)
+        found[key] = own
+    return found
+
+
+def _check_ridge(
+    key: str,
+    settings: Settings | None,
+    values: Mapping[str, Any],
+    features: Mapping[str, FeatureConfig],
+) -> list[str]:
+    """Return what does not go together in the options of a feature that ridge predicts."""
+    if settings is None:
+        return check_alpha(f"features.{key}", {"alpha": None})
+    found = []
+    if settings.alpha == "gcv" and values["mask"].repetitions == "single":
+        found.append(
+            f"features.{key}.alpha: 'gcv' would leave out single trials and keep the same "
+            "image's other ones; with mask.repetitions = 'single' write 'loo', which leaves "
+            "out images."
+        )
+    idle = not isinstance(settings.alpha, str) and values["predict"].rescale != "train"
+    if idle and settings.leave_out != "image":
+        found.append(
+            f"features.{key}.leave_out: {settings.leave_out!r} would change nothing: alpha is "
+            "given and nothing is left out for rescaling. Write alpha = 'loo' or "
+            "predict.rescale = 'train', or do without it."
+        )
+    if not settings.intercept and values["predict"].rescale != "none":
+        found.append(
+            f"features.{key}.intercept: false would change nothing, since rescaling gives "
+            "predictions the mean of the training latents. Write predict.rescale = 'none' too, "
+            "or do without it."
+        )
+    named = LeaveOut.read(settings.leave_out).feature
+    if named and named not in features:
+        found.append(
+            f"features.{key}.leave_out: no feature is called {named!r}."
+            f"{near(named, features)} Features: {listing(features)}."
+        )
+    return found
 
 
 def _check_without(key: str, stage: StageConfig, card: Card) -> list[str]:

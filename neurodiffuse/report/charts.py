@@ -42,7 +42,7 @@ def strips(rows: Sequence[ScoreRow], labels: Sequence[str], colours: Sequence[st
     """
     level = next((c for row in rows if (c := _level(row)) is not None), None)
     low, high = _limits(rows, level)
-    x = _scale(low, high)
+    x = scale(low, high)
     bottom = TOP + ROW * len(rows) + 4
     parts = [_axis(ticks(low, high), x, bottom)]
     if level is not None:
@@ -50,7 +50,7 @@ def strips(rows: Sequence[ScoreRow], labels: Sequence[str], colours: Sequence[st
         parts.append(_level_line(x(level), bottom, "chance" if known else "shuffled"))
     for i, (row, label, colour) in enumerate(zip(rows, labels, colours, strict=True)):
         parts.append(_strip(row, label, colour, x, TOP + ROW * i))
-    return _svg(parts, bottom + 20, _strips_in_words(rows, labels, level))
+    return svg(parts, bottom + 20, _strips_in_words(rows, labels, level))
 
 
 def histogram(feature: FeatureRow) -> Markup:
@@ -63,7 +63,7 @@ def histogram(feature: FeatureRow) -> Markup:
     low, high = min(float(low), 0.0), max(float(high), 0.05)
     edges = np.linspace(low, high, 33)
     counts, _ = np.histogram(np.clip(r2, low, high), edges)
-    x, bottom = _scale(low, high), 84.0
+    x, bottom = scale(low, high), 84.0
     bars = []
     for n, left, right in zip(counts, edges, edges[1:], strict=False):
         if n:
@@ -82,51 +82,7 @@ def histogram(feature: FeatureRow) -> Markup:
         f"Histogram of R² over {r2.size} targets of {feature.name}: "
         f"median {number(float(np.median(r2)))}, from {number(r2.min())} to {number(r2.max())}."
     )
-    return _svg(parts, bottom + 20, words)
-
-
-def penalties(feature: FeatureRow) -> Markup:
-    """Draw how well each penalty predicts left-out training images, and how often it was chosen."""
-    rows = np.asarray(feature.penalties, dtype=float)
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    if not len(rows):
-        return Markup("")
-    alphas, r2, targets = rows.T
-    power, bottom = np.log10(alphas), 84.0
-    x = _scale(power[0] - 0.1, power[-1] + 0.1)
-    # below every grid lies a penalty that is far too small; its R² would flatten the rest
-    low, high = max(float(r2.min()), min(0.0, 2 * float(r2.max()))), float(r2.max())
-    bars = "".join(
-        f'<rect x="{x(p) - 3:.1f}" y="{bottom - 40 * n / targets.max():.1f}" width="6" '
-        f'height="{40 * n / targets.max():.1f}"/>'
-        for p, n in zip(power, targets, strict=True)
-        if n
-    )
-    points = " ".join(
-        f"{x(p):.1f},{bottom - 6 - 68 * (max(v, low) - low) / ((high - low) or 1.0):.1f}"
-        for p, v in zip(power, r2, strict=True)
-    )
-    best = int(r2.argmax())
-    words = (
-        f"Penalties of {feature.name}: R² of left-out training images is best, "
-        f"{number(float(r2[best]), 3)}, at {alphas[best]:.3g}; "
-        f"{int((targets > 0).sum())} of {len(alphas)} penalties were chosen."
-    )
-    parts = [
-        _powers(math.ceil(power[0]), math.floor(power[-1]), x, bottom),
-        Markup('<g class="bars">{}</g>').format(Markup(bars)),
-        Markup('<polyline class="curve" points="{}"/>').format(points),
-    ]
-    return _svg(parts, bottom + 20, words)
-
-
-def _powers(first: int, last: int, x: Scale, bottom: float) -> Markup:
-    marks = Markup("").join(
-        Markup('<text class="tick" x="{:.1f}" y="{:.1f}">1e{}</text>').format(x(k), bottom + 14, k)
-        for k in range(first, last + 1)
-    )
-    grid = "".join(f"M{x(k):.1f} 0V{bottom:.1f}" for k in range(first, last + 1))
-    return Markup('<path class="gridline" d="{}"/>{}').format(grid, marks)
+    return svg(parts, bottom + 20, words)
 
 
 def _level(row: ScoreRow) -> float | None:
@@ -146,14 +102,17 @@ def _limits(rows: Sequence[ScoreRow], level: float | None) -> tuple[float, float
     return low - room, high + room
 
 
-def _scale(low: float, high: float) -> Scale:
+def scale(low: float, high: float) -> Scale:
+    """Return what places a value on the horizontal axis from ``low`` to ``high``."""
+
     def x(value: float) -> float:
         return MARGIN + (WIDTH - 2 * MARGIN) * (value - low) / (high - low)
 
     return x
 
 
-def _svg(parts: Sequence[str], height: float, words: str) -> Markup:
+def svg(parts: Sequence[str], height: float, words: str) -> Markup:
+    """Return a chart of these parts; ``words`` say what it shows, to who cannot see it."""
     return Markup(
         '<svg class="chart" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>'
     ).format(WIDTH, height, words, Markup("").join(parts))

@@ -38,7 +38,6 @@ def environment() -> jinja2.Environment:
         count=wording.count,
         counted=wording.counted,
         p_value=wording.p_value,
-        penalty=wording.penalty,
         stage_label=wording.stage_label,
         metric_label=wording.metric_label,
         over_subjects=over_subjects,

@@ -70,8 +70,8 @@ class FeatureRow:
         The feature's name in the recipe and the encoder that makes it.
     n_targets
         Number of predicted values an image.
-    alpha
-        Ridge penalty, as a number or as text where it differs between targets.
+    decoder
+        What predicts it, in a few words.
     roi
         The voxels it is predicted from; empty means the subject's mask.
     rescale
@@ -84,15 +84,14 @@ class FeatureRow:
         Targets that do not vary over the training images and are predicted by their mean.
     r2
         float (n_targets,) for the histogram; None leaves it out.
-    penalties
-        Where the penalty was chosen: rows (alpha, R² of left-out training images, targets that
-        chose it), alphas rising; None leaves out the chart.
+    sections
+        What its decoder shows of the fit, as HTML that it has escaped.
     """
 
     name: str
     encoder: str
     n_targets: int
-    alpha: float | str
+    decoder: str
     roi: str = ""
     rescale: str = "train"
     r2_mean: float = float("nan")
@@ -100,7 +99,7 @@ class FeatureRow:
     identification: float | None = None
     constant_targets: int = 0
     r2: np.ndarray | None = None
-    penalties: np.ndarray | None = None
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True)

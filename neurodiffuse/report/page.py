@@ -53,7 +53,6 @@ def render(data: ReportData) -> str:
         total=wording.duration(sum(step.seconds for step in data.steps)),
         region_colour=region_colour,
         histogram=charts.histogram,
-        penalties=charts.penalties,
     )
 
 

@@ -68,7 +68,6 @@ class SubjectView:
     maps: tuple[BrainPicture, ...]
     drawn: tuple[RoiRow, ...]
     histograms: tuple[FeatureRow, ...]
-    chosen: tuple[FeatureRow, ...]
     corrected: int
     ceiling: str = wording.CEILING
 
@@ -91,7 +90,6 @@ def subject_view(data: ReportData, subject: SubjectReport, anchor: str) -> Subje
         maps=_maps(subject),
         drawn=tuple(roi for roi in subject.rois if roi.value and subject.regions is not None),
         histograms=tuple(f for f in subject.features if f.r2 is not None and len(f.r2) > 1),
-        chosen=tuple(f for f in subject.features if f.penalties is not None),
         corrected=sum(s.corrected is not None for s in last),
     )
 

@@ -6,22 +6,9 @@ import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neurodiffuse.report.model import ReportData, ScoreRow, SubjectReport
-from neurodiffuse.types import Remark
-
-if TYPE_CHECKING:
-    import numpy as np
-
-AT_AN_END = 0.25
-"""Part of a feature's targets that may choose the smallest or largest penalty without a word."""
-
-MISSED = 0.25
-"""Part of a feature's targets that no penalty may predict without a word."""
-
-NO_MORE = 0.01
-"""R² of left-out images below which a penalty predicts hardly more than the mean."""
 
 CEILING = "Ceiling (true latents)"
 """What pictures and scores from the images' own latents are called."""
@@ -128,69 +115,6 @@ def passes(p: float | None, corrected: float | None) -> bool:
     """Return whether a test, corrected for others where it is, stays below `LEVEL`."""
     value = p if corrected is None else corrected
     return value is not None and math.isfinite(value) and value < LEVEL
-
-
-def penalty(alpha: float | str) -> str:
-    """Return a ridge penalty: ``60 000``, ``0.1`` or the text that was given."""
-    if isinstance(alpha, str):
-        return alpha
-    return count(int(alpha)) if float(alpha).is_integer() else f"{alpha:g}"
-
-
-def chosen_penalty(given: float | str, rows: np.ndarray | None) -> float | str:
-    """Return the penalty, or where it was chosen (see `FeatureRow.penalties`) the range and how."""
-    if rows is None:
-        return given
-    chosen = rows[rows[:, 2] > 0, 0]
-    span = f"{chosen.min():.3g}" + (f"–{chosen.max():.3g}" if len(chosen) > 1 else "")
-    return f"{span} ({given})"
-
-
-def widen(label: str, feature: str, rows: np.ndarray | None) -> list[str]:
-    """Return a warning where many targets chose the smallest or largest penalty on offer.
-
-    Where the largest predicts nothing any more, a larger one would not predict better.
-    """
-    if rows is None or len(rows) < 2:
-        return []
-    advice = f"might predict better. Widen features.{feature}.alphas."
-    larger = (
-        f"a larger one {advice}"
-        if rows[-1, 1] > NO_MORE
-        else "with it left-out training images are predicted hardly better than by their mean, "
-        "and a larger one would change nothing."
-    )
-    share = rows[[0, -1], 2] / rows[:, 2].sum()
-    return [
-        f"sub-{label}: {part:.0%} of the targets of {feature} chose the {end} penalty that was "
-        f"offered; {rest}"
-        for part, end, rest in zip(
-            share, ("smallest", "largest"), (f"a smaller one {advice}", larger), strict=True
-        )
-        if part > AT_AN_END
-    ]
-
-
-def unpredicted(feature: str, missed: int, targets: int) -> tuple[Remark, ...]:
-    """Return a remark on the targets that no penalty predicts, none if they are few.
-
-    ``targets`` is how many of the feature's vary.
-    """
-    if not targets or missed < MISSED * targets:
-        return ()
-    if missed == targets:
-        text = (
-            f"{feature}: no penalty predicts left-out training images better than their mean, so "
-            "that what is decoded is little but the mean. Check that responses and pictures "
-            "belong together, the mask, and the number of trials."
-        )
-        return (Remark(text, "warning"),)
-    text = (
-        f"{feature}: no penalty predicts {missed:,} of {targets:,} targets "
-        f"({missed / targets:.0%}) better than their mean in left-out training images; little but "
-        "the mean is decoded of these."
-    )
-    return (Remark(text),)
 
 
 def duration(seconds: float) -> str:

@@ -8,19 +8,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from neurodiffuse.config import STEPS, Config
+from neurodiffuse.config import STEPS, Config, DecoderConfig
+from neurodiffuse.config.ridge import KEYS, RIDGE
 from neurodiffuse.errors import ConfigError, DataError, listing
 from neurodiffuse.files import read_json, remove_folder, said_clearly
 from neurodiffuse.machine import Machine
+from neurodiffuse.options import parameters
 from neurodiffuse.plugins import Registry
-from neurodiffuse.types import Dataset, Encoder, Generator, Metric, Subject
+from neurodiffuse.types import Dataset, Decoder, Encoder, Generator, Metric, Subject
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from neurodiffuse.ridge import Algebra
+    from neurodiffuse.decoders.algebra import Algebra
     from neurodiffuse.run.inputs import Reading
 
 FOLLOWS: tuple[str, ...] = (
@@ -72,6 +74,31 @@ class Run:
         cls = self.registry.load(self.registry.card("encoder", part.encoder))
         return cast("Encoder", cls(**self.machine.given_to(cls, part.options)))
 
+    def decoders(self) -> dict[str, tuple[Decoder, tuple[str, ...]]]:
+        """Return a new object of each decoder of the recipe, and the features that it predicts."""
+        return {
+            name: (self.decoder(name), features)
+            for name, features in self.config.predicted_by().items()
+        }
+
+    def decoder(self, name: str) -> Decoder:
+        """Return a new decoder, by its name in the recipe.
+
+        One whose constructor names ``features`` is given the options that stand in the sections of
+        its features, one that names ``algebra`` what computes on this machine.
+        """
+        part = self.config.decoders.get(name, DecoderConfig(RIDGE))
+        cls = self.registry.load(self.registry.card("decoder", part.decoder))
+        named = parameters(cls)
+        given: dict[str, Any] = self.machine.given_to(cls, part.options)
+        if "features" in named:
+            features = self.config.predicted_by()[name]
+            own = {f: self.config.features[f] for f in features if self.config.features[f].alpha}
+            given["features"] = {f: {k: getattr(one, k) for k in KEYS} for f, one in own.items()}
+        if "algebra" in named:
+            given["algebra"] = self.machine.algebra(self.registry)
+        return cast("Decoder", cls(**given))
+
     def generator(self, stage: str) -> Generator:
         """Return a new generator of a stage."""
         part = self.config.stages[stage]
@@ -85,8 +112,8 @@ class Run:
         return cast("Metric", cls(**self.machine.given_to(cls, part.options)))
 
     def algebra(self) -> Algebra:
-        """Return what ridge computes with on this machine."""
-        from neurodiffuse.ridge import BLAS
+        """Return what large products are computed with on this machine."""
+        from neurodiffuse.decoders.algebra import BLAS
 
         return self.machine.algebra(self.registry) or BLAS
 

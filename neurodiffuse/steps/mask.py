@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse import prepared, ridge, rois
+from neurodiffuse import prepared, rois
+from neurodiffuse.decoders.columns import column_stats, standardise
 from neurodiffuse.errors import DataError, listing
 from neurodiffuse.files import read_json, write_json
 from neurodiffuse.progress import progress
@@ -77,7 +78,7 @@ def _prepare(run: Run, about: Subject, voxels: np.ndarray, folder: Path) -> None
     kept[np.flatnonzero(voxels)[~finite]] = False
     if not finite.all():
         train, test = (_narrowed(folder, name, finite) for name in ("train", "test"))
-    columns = ridge.column_stats(train)
+    columns = column_stats(train)
     if not columns.sd.any():
         raise DataError(
             f"sub-{about.label}: no voxel of the mask varies over the training images: each has "
@@ -86,7 +87,7 @@ def _prepare(run: Run, about: Subject, voxels: np.ndarray, folder: Path) -> None
     for values in (train, test):
         for start in range(0, len(values), STRETCH):
             part = values[start : start + STRETCH]
-            values[start : start + STRETCH] = ridge.standardise(part, columns)
+            values[start : start + STRETCH] = standardise(part, columns)
         values.flush()
     np.savez(folder / "voxels.npz", voxels=kept, mean=columns.mean, sd=columns.sd)
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neurodiffuse import maps, metrics, ridge
+from neurodiffuse import metrics
+from neurodiffuse.decoders.columns import r_squared
+from neurodiffuse.decoders.rescaling import rescale_block
+from neurodiffuse.decoding import Opened
 from neurodiffuse.files import write_json
 from neurodiffuse.metrics import running
 from neurodiffuse.overlap import follow
 from neurodiffuse.progress import progress
 from neurodiffuse.run import Run
-from neurodiffuse.store import LatentFile, load_betas
+from neurodiffuse.store import LatentFile, seed_of
+from neurodiffuse.types import Block, InBlocks, Moments
 from neurodiffuse.work import Site, spread
-
-Rows = np.ndarray | ridge.Hats
 
 
 def predict(run: Run, subject: str) -> None:
@@ -29,106 +31,86 @@ def predict(run: Run, subject: str) -> None:
     code; the identification is two-way among the test images, on rescaled latents.
     """
     about: dict[str, Any] = {}
-    rows_of = _rows(run, subject)
+    opened = Opened(run, subject)
     with run.writing(run.folder("predict", subject)) as folder:
         for feature in run.config.features:
-            about[feature] = _predict_feature(run, subject, feature, rows_of(feature), folder)
+            about[feature] = _predict_feature(run, subject, feature, opened, folder)
         write_json(folder / "features.json", about)
 
 
-def _rows(run: Run, subject: str) -> Callable[[str], Rows]:
-    """Return a function that gives a feature's rows: test images, then left-out training rows.
-
-    Features that read the same voxels share the inner products with the test betas. The map is
-    let go of before any target is read.
-    """
-    test = load_betas(run.folder("mask", subject), "test").values
-    crosses: dict[tuple[bytes, str], np.ndarray] = {}
-
-    def rows_of(feature: str) -> Rows:
-        fitted = maps.open_map(run, subject, feature)
-        # betas scaled in bands are a feature's own
-        key = (fitted.voxels.tobytes(), fitted.gram.dtype.char if fitted.scale is None else feature)
-        if key not in crosses:
-            crosses[key] = fitted.cross(test)
-        rows = fitted.hat_of(crosses[key])
-        if run.config.predict.rescale != "train":
-            return rows
-        return ridge.above(rows, fitted.held_out_hat(run.config.predict.calibration))
-
-    return rows_of
-
-
 def _predict_feature(
-    run: Run, subject: str, feature: str, rows: Rows, folder: Path
+    run: Run, subject: str, feature: str, opened: Opened, folder: Path
 ) -> dict[str, Any]:
-    ids = load_betas(run.folder("mask", subject), "test").ids
+    test = opened.test
+    settings = run.config.predict
+    left_out = settings.calibration if settings.rescale == "train" else 0
+    predictions = opened.predict(
+        feature,
+        test.values,
+        seeds=[seed_of(run.config.seed, image) for image in test.ids],
+        left_out=left_out,
+    )
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
     made = LatentFile.create(folder / f"{feature}.npy", true.ids, true.shapes)
-    order = true.places(ids)
-    intercept = run.config.features[feature].intercept
-    tally = Tally(made, order, run.config.predict.rescale, intercept)
-    if run.machine.executor.apart:
+    order = true.places(test.ids)
+    tally = Tally(made, order, settings.rescale)
+    if run.machine.executor.apart and isinstance(predictions, InBlocks):
         tasks = [(subject, feature, made.path.resolve(), k) for k in range(len(made.columns()))]
-        for k, said in spread(run, predict_block, tasks, feature, shared=(rows, order)):
+        shared = (predictions, order)
+        for k, said in spread(run, predict_block, tasks, feature, shared=shared):
             tally.note(made.columns()[k], *said)
         for (_, truth), (_, values) in zip(true.blocks(), made.blocks(), strict=True):
             tally.likeness.add(truth[order], values[order])
     else:
         seen = progress(true.blocks(), f"{feature}", total=len(true.columns()), quiet=run.quiet)
-        training = maps.latent_blocks(*maps.training_latents(run, subject, feature))
-        made_blocks = ridge.predict_blocks(_placed(run, rows), training)
+        blocks = opened.blocks(feature, predictions, len(test.ids))
+
+        def work(pair: tuple[Block, tuple[slice, np.ndarray]]) -> None:
+            tally.add(pair[0], opened.moments(feature, pair[0]), pair[1][1])
+
         # one is rescaled, scored and written while the next is multiplied
-        follow(zip(made_blocks, seen, strict=True), lambda pair: tally.add(pair[0], pair[1][1]))
+        follow(zip(blocks, seen, strict=True), work)
     np.save(folder / f"{feature}_r2.npy", tally.r2.astype(np.float32))
     return tally.said()
-
-
-def _placed(run: Run, rows: Rows) -> ridge.Placed:
-    """Return rows on the device that multiplies them with targets."""
-    return ridge.placed(rows, run.algebra())
 
 
 def predict_block(
     site: Site, subject: str, feature: str, path: Path, number: int
 ) -> tuple[np.ndarray, int, int]:
     """Predict one block of targets in another process and write it; return what `finish` does."""
-    run, (rows, order) = site.run, site.shared
-    training, which = site.keep("train", lambda: maps.training_latents(run, subject, feature))
-    columns, values = training.block(number)
-    if not np.array_equal(which, np.arange(len(training.ids))):
-        values = values[which]
-    placed = site.keep("placed", lambda: _placed(run, rows))
-    block = next(ridge.predict_blocks(placed, [(columns, values)]))
+    run, (shared, order) = site.run, site.shared
+    opened = site.keep("opened", lambda: Opened(run, subject))
+    # each thread has its own, with what it has placed on a device
+    predictions: InBlocks = site.keep("predictions", lambda: copy.copy(shared))
+    block = predictions.block(number)
     true = LatentFile.open(run.latents(subject, feature) / "test.npy")
     truth = true.block(number)[1][order]
-    made, intercept = LatentFile.open(path), run.config.features[feature].intercept
-    return finish(made, order, block, truth, run.config.predict.rescale, intercept)[1:]
+    moments = opened.moments(feature, block)
+    return finish(LatentFile.open(path), order, block, moments, truth, run.config.predict.rescale)[
+        1:
+    ]
 
 
 def finish(
     made: LatentFile,
     order: np.ndarray,
-    block: ridge.Predicted,
+    block: Block,
+    training: Moments,
     truth: np.ndarray,
     rescale: str,
-    intercept: bool,
 ) -> tuple[np.ndarray, np.ndarray, int, int]:
     """Rescale a block and write it, each row at its place in the file (``order``).
 
     Return its values, the R² of each target before rescaling, and how many targets are constant
     or, while varying, have no spread to rescale.
     """
-    if not intercept:  # the mean of the training latents, since betas are centred
-        block = replace(block, mean=np.zeros_like(block.mean))
-    n = len(truth)
-    r2 = ridge.r_squared(truth, block.first(n).values)
-    done = ridge.rescale_block(block, n, kind=rescale)
+    r2 = r_squared(truth, block.values)
+    done = rescale_block(block, training, kind=rescale)
     placed = np.empty_like(done.values)
     placed[order] = done.values
     made.write_columns(block.columns, placed)
-    flat = int((done.flat & ~block.constant).sum())
-    return np.asarray(done.values, np.float32), r2, int(block.constant.sum()), flat
+    flat = int((done.flat & ~training.constant).sum())
+    return np.asarray(done.values, np.float32), r2, int(training.constant.sum()), flat
 
 
 @dataclass(eq=False)
@@ -142,7 +124,6 @@ class Tally:
     made: LatentFile
     order: np.ndarray
     rescale: str
-    intercept: bool = True
     constant: int = 0
     flat: int = 0
 
@@ -151,11 +132,11 @@ class Tally:
         self.r2 = np.empty(self.made.targets)
         self.likeness = metrics.RunningCorrelation()
 
-    def add(self, block: ridge.Predicted, truth: np.ndarray) -> None:
+    def add(self, block: Block, training: Moments, truth: np.ndarray) -> None:
         """Take in the next block: `finish` it and hold it against the truth."""
         truth = truth[self.order]
         made, order, rescale = self.made, self.order, self.rescale
-        values, r2, constant, flat = finish(made, order, block, truth, rescale, self.intercept)
+        values, r2, constant, flat = finish(made, order, block, training, truth, rescale)
         self.note(block.columns, r2, constant, flat)
         self.likeness.add(truth, values)
 

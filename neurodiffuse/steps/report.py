@@ -10,13 +10,14 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 
-from neurodiffuse import __version__, derivative, maps, reproduce
+from neurodiffuse import __version__, derivative, reproduce
 from neurodiffuse.config import remarks_on
+from neurodiffuse.decoding import summary_of, words_of
 from neurodiffuse.files import read_json, write_whole
 from neurodiffuse.metrics import METHODS, holm
 from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.options import parameters
-from neurodiffuse.report import build, wording
+from neurodiffuse.report import build
 from neurodiffuse.report.brain import image_of
 from neurodiffuse.report.model import (
     BrainMap,
@@ -80,6 +81,7 @@ def report(run: Run) -> None:
             {(c.role, c.name): c.summary for c in cards},
             intervals=intervals_in_words(run),
             own_size=[name for name in config.metrics if keeps_sizes(run, name)],
+            words={f: words_of(run, f) for f in config.features} if config.decoders else {},
         ),
         citations=_citations(run, cards),
         licences=_licences(run, cards),
@@ -210,14 +212,14 @@ def _without_size(run: Run, name: str) -> str:
 
 def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
     folder = run.folder("predict", label)
-    penalties = {f: maps.penalty_table(run, label, f) for f in run.config.features}
+    fits = {f: summary_of(run, label, f) for f in run.config.features}
     found = read_json(folder / "features.json")
     return tuple(
         FeatureRow(
             name=name,
             encoder=part.encoder,
             n_targets=found[name]["targets"],
-            alpha=wording.chosen_penalty(part.alpha, penalties[name]),
+            decoder=fits[name].cell or words_of(run, name),
             roi=part.roi,
             rescale=run.config.predict.rescale,
             r2_mean=found[name]["r2_mean"],
@@ -225,7 +227,7 @@ def _features(run: Run, label: str) -> tuple[FeatureRow, ...]:
             identification=found[name]["identification"],
             constant_targets=found[name]["constant_targets"],
             r2=load_array(folder / f"{name}_r2.npy"),
-            penalties=penalties[name],
+            sections=tuple(fits[name].sections),
         )
         for name, part in run.config.features.items()
     )
@@ -328,6 +330,7 @@ def _cards(run: Run) -> list[Card]:
     config = run.config
     used = [("dataset", config.dataset)]
     used += [("encoder", part.encoder) for part in config.features.values()]
+    used += [("decoder", part.decoder) for part in config.decoders.values()]
     used += [("generator", part.generator) for part in config.stages.values()]
     used += [("metric", part.metric) for part in config.metrics.values()]
     return [run.registry.card(role, name) for role, name in dict.fromkeys(used)]
@@ -368,9 +371,8 @@ def _of_subject(run: Run, label: str) -> list[Remark]:
 
 
 def _fit_remarks(run: Run, label: str) -> list[Remark]:
-    """Return remarks on the targets that no penalty predicts."""
-    missed = {f: maps.unpredicted(run, label, f) for f in run.config.features}
-    return [r for f, counts in missed.items() for r in wording.unpredicted(f, *counts)]
+    """Return what decoders say of their fits."""
+    return [r for f in run.config.features for r in summary_of(run, label, f).remarks]
 
 
 def _warnings(run: Run) -> tuple[str, ...]:
@@ -381,8 +383,6 @@ def _warnings(run: Run) -> tuple[str, ...]:
             "the published code): a picture then depends on which other test images there are."
         )
     for label in run.config.subjects:
-        for feature in run.config.features:
-            found += wording.widen(label, feature, maps.penalty_table(run, label, feature))
         counts = read_json(run.folder("mask", label) / "about.json")
         if counts["test_images"] < 20:
             found.append(

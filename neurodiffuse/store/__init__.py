@@ -20,10 +20,12 @@ from neurodiffuse.store.pictures import (
     save_image,
     seed_of,
 )
+from neurodiffuse.store.targets import StoredTargets
 
 __all__ = [
     "WIDTH",
     "LatentFile",
+    "StoredTargets",
     "allocate",
     "content",
     "create_betas",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,10 @@ class LatentFile:
     ids: tuple[str, ...]
     shapes: tuple[Shape, ...]
     dtype: str = "float32"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process, which may work in another folder, opens the file by."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"path": self.path.resolve()}
 
     @property
     def targets(self) -> int:

@@ -1,9 +1,25 @@
-"""The nouns that steps pass to one another and the four roles that a plugin can play.
+"""The nouns that steps pass to one another and the five roles that a plugin can play.
 
 Importing this package imports no numpy. Arrays are numpy arrays; shapes are in the docstrings.
 """
 
 from neurodiffuse.types.cards import Broken, Card, Section
+from neurodiffuse.types.decoding import (
+    Block,
+    Decoder,
+    FitSummary,
+    Fitted,
+    HasLeftOut,
+    HasSensitivity,
+    HasWeights,
+    InBlocks,
+    Moments,
+    Responses,
+    Sizes,
+    Targets,
+    Training,
+    Work,
+)
 from neurodiffuse.types.nouns import (
     Betas,
     Grid,
@@ -37,6 +53,20 @@ __all__ = [  # noqa: RUF022
     "Role",
     "Dataset",
     "Encoder",
+    "Targets",
+    "Responses",
+    "Training",
+    "Moments",
+    "Block",
+    "Sizes",
+    "Work",
+    "FitSummary",
+    "Decoder",
+    "Fitted",
+    "HasLeftOut",
+    "HasWeights",
+    "HasSensitivity",
+    "InBlocks",
     "Generator",
     "Metric",
     "SampleMetric",

@@ -11,9 +11,8 @@ from scipy import linalg
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import ridge, tiles
 from neurodiffuse.errors import DataError
-from neurodiffuse.ridge import tiles
 
 
 class Plain(ridge.Algebra):

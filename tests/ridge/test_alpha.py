@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge, RidgeCV
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import columns, ridge
+from neurodiffuse.decoders.ridge import left_out_error
 from neurodiffuse.errors import ConfigError, DataError
-from neurodiffuse.ridge import left_out_error
 
 SHAPES = [(50, 120), (120, 50), (60, 60), (12, 3)]
 GRID = np.logspace(-1, 5, 9)
@@ -91,7 +91,7 @@ def test_rows_left_out_together_are_refitted_without(n, p):
 
 
 def test_single_precision_is_enough_for_choosing(monkeypatch):
-    from neurodiffuse.ridge import spectrum
+    from neurodiffuse.decoders.ridge import spectrum
 
     x, y = problem(80, 200)
     double = select(x, y)
@@ -162,7 +162,7 @@ def test_gcv_and_leave_one_out_choose_equally_well():
         predicted = np.concatenate(
             [b.values for b in ridge.predict_blocks(hats, blocks(y[:400]))], axis=1
         )
-        scores.append(ridge.r_squared(y[400:], predicted).mean())
+        scores.append(columns.r_squared(y[400:], predicted).mean())
     assert abs(scores[0] - scores[1]) < 1e-3
     assert min(scores) > 0.2
 
@@ -328,7 +328,7 @@ def test_himalaya_chooses_as_well():
         .predict(x[700:])
     )
     ours = ridge.MultiTargetRidge("gcv", alphas=grid).fit(x[first], y[first]).predict(x[700:])
-    scores = [ridge.r_squared(y[700:], np.asarray(made)).mean() for made in (theirs, ours)]
+    scores = [columns.r_squared(y[700:], np.asarray(made)).mean() for made in (theirs, ours)]
     assert scores[1] > 0.2
     assert abs(scores[0] - scores[1]) < 1e-3
 
@@ -344,7 +344,7 @@ def test_bands_of_noise_are_scaled_down():
     scores = []
     for scale in (1.0, found.scale):
         model = ridge.MultiTargetRidge("gcv", alpha_per="all").fit(x[train] * scale, y[train])
-        scores.append(ridge.r_squared(y[test], model.predict(x[test] * scale)).mean())
+        scores.append(columns.r_squared(y[test], model.predict(x[test] * scale)).mean())
     assert scores[1] > scores[0] + 0.1
     share = found.shares[found.r2.argmax()]
     assert share[0] == share.max()

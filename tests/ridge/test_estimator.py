@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import ridge
 from neurodiffuse.errors import ConfigError, DataError
 
 

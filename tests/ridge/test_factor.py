@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ridge_case import SHAPES, TOLERANCE, blocks, hat, joined, problem, refit
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import ridge
 from neurodiffuse.errors import DataError
 
 ALPHAS = [1e-8, 1e-2, 10.0, 1e4, 1e9]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ridge_case import SHAPES, TOLERANCE, blocks, joined, problem, refit
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import ridge
 from neurodiffuse.errors import DataError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ridge_case import TOLERANCE, blocks, hat, joined, problem, refit
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import rescaling, ridge
 from neurodiffuse.errors import DataError
 
 
@@ -68,7 +68,7 @@ def test_alpha_beyond_float32_predicts_the_mean():
     x, x_new, y, _ = problem(40, 60)
     block = next(ridge.predict_blocks(hat(ridge.gram(x), 1e300, x_new), blocks(y, 12)))
     np.testing.assert_allclose(block.values, np.tile(y.mean(axis=0), (9, 1)), rtol=1e-6)
-    assert ridge.rescale_block(block, 9, kind="test").flat.all()
+    assert rescaling.rescale_block(block.block(9), kind="test").flat.all()
 
 
 def test_constant_voxels_only_give_the_mean():
@@ -78,7 +78,7 @@ def test_constant_voxels_only_give_the_mean():
     rows = hat(gram, 1.0, x[:2])
     block = next(ridge.predict_blocks(rows, blocks(y)))
     np.testing.assert_allclose(block.values, np.tile(y.mean(axis=0), (2, 1)), rtol=1e-5)
-    done = ridge.rescale_block(block, 2, kind="test")
+    done = rescaling.rescale_block(block.block(2), kind="test")
     assert done.flat.all()
     np.testing.assert_allclose(done.values, block.values, rtol=1e-5)
 

@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score, silhouette_score
 from sklearn.model_selection import LeaveOneGroupOut
 
 from neurodiffuse.config import vary
+from neurodiffuse.config.ridge import in_words
 from neurodiffuse.errors import ConfigError, DataError
 from neurodiffuse.files import read_json
 from neurodiffuse.run import opened
@@ -183,12 +184,14 @@ def test_a_run_of_other_labels_is_refitted(make_run):
     run = make_run(*CHOSEN)
     other = vary(run.registry, run.config, ["features.colour.leave_out=cluster:4"])
     assert other.first_difference(run.config.to_dict())[0] == "fit"
-    assert "leaving out 4 clusters of images" in other.features["colour"].penalty
+    assert "leaving out 4 clusters of images" in in_words(other.features["colour"])
 
 
 def test_each_penalty_has_the_factor_of_the_same_gram_matrix(make_run, monkeypatch):
     """The last one takes the matrix's memory, but never before others or a choice have used it."""
-    monkeypatch.setattr("neurodiffuse.ridge.spectrum.SMALL", 0)  # as a large matrix is treated
+    monkeypatch.setattr(
+        "neurodiffuse.decoders.ridge.spectrum.SMALL", 0
+    )  # as a large matrix is treated
     words = ("features.words.encoder=words", "features.words.alpha=3.0")
     for settings in (("features.colour.alpha=30.0", *words), (*CHOSEN, *words)):
         run = make_run(*settings, out=f"run{len(settings)}")

@@ -9,7 +9,9 @@ import pytest
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import r2_score
 
-from neurodiffuse import maps, pipeline, ridge
+from neurodiffuse import pipeline
+from neurodiffuse.decoders.ridge.fitting import groups_of
+from neurodiffuse.decoding import Opened
 from neurodiffuse.errors import DataError
 from neurodiffuse.files import read_json
 from neurodiffuse.plan import plan_of
@@ -18,7 +20,7 @@ from neurodiffuse.questions.weights.parts import Part
 from neurodiffuse.questions.weights.project import project
 from neurodiffuse.run import opened
 from neurodiffuse.steps.encode import encode
-from neurodiffuse.steps.fit import fit, groups_of
+from neurodiffuse.steps.fit import fit
 from neurodiffuse.steps.mask import mask
 from neurodiffuse.steps.predict import predict
 from neurodiffuse.store import LatentFile, load_betas
@@ -150,8 +152,7 @@ def test_chosen_penalties_predict_rescale_and_answer(make_run, tmp_path):
     said = answer(run, "01", "colour", pattern, tmp_path / "said.npy").latents.rows().values
     truth = Ridge(model.alpha_).fit(x, y[:, :3]).predict(pattern) - y[:, :3].mean(0)
     np.testing.assert_allclose(said[:, :3], truth, atol=1e-4)
-    fitted = maps.open_map(run, "01", "colour")
-    (weights,) = [w for _, w in ridge.weight_blocks(fitted.weight_map(), fitted.blocks())]
+    weights = Opened(run, "01").fitted("colour").weights("01", "colour", slice(0, 4))
     coef = Ridge(model.alpha_).fit(x, y[:, :3]).coef_
     np.testing.assert_allclose(weights[:, :3].T, coef, atol=1e-4 * np.abs(coef).max())
 
@@ -239,11 +240,9 @@ def test_a_synthetic_pattern_is_one_more_row(make_run):
     run = make_run("features.colour.alpha=3")
     predicted(run)
     x, y, _, _ = problem(run)
-    fitted = maps.open_map(run, "01", "colour")
     pattern = np.zeros((1, x.shape[1]), np.float32)
     pattern[0, 20:30] = 1
-    rows = fitted.hat(pattern)
-    found = np.hstack([rows @ (b - b.mean(0)) + b.mean(0) for _, b in fitted.blocks()])
+    found = np.hstack([b.values for b in Opened(run, "01").predict("colour", pattern)])
     np.testing.assert_allclose(found, Ridge(3.0).fit(x, y).predict(pattern), atol=1e-4)
 
 

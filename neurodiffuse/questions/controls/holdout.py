@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders.columns import column_stats, standardise
 from neurodiffuse.errors import DataError
 from neurodiffuse.files import read_json, write_json
 from neurodiffuse.questions.nearest import correlations
@@ -92,14 +92,14 @@ def trained(run: Run, subject: str) -> tuple[str, ...]:
 def _write_mask(run: Run, subject: str, rows: np.ndarray, names: Sequence[str]) -> None:
     source = (run.trunk or run).folder("mask", subject)
     train, test = load_betas(source, "train"), load_betas(source, "test")
-    columns = ridge.column_stats(train.values[rows])
+    columns = column_stats(train.values[rows])
     with run.writing(run.folder("mask", subject)) as folder:
         kept = create_betas(folder, "train", names, train.values.shape[1])
         for start in range(0, len(rows), STRETCH):
             part = rows[start : start + STRETCH]
-            kept[start : start + STRETCH] = ridge.standardise(train.values[part], columns)
+            kept[start : start + STRETCH] = standardise(train.values[part], columns)
         shown = create_betas(folder, "test", test.ids, test.values.shape[1])
-        shown[:] = ridge.standardise(np.asarray(test.values), columns)
+        shown[:] = standardise(np.asarray(test.values), columns)
         for values in (kept, shown):
             values.flush()
         before = load_arrays(source / "voxels.npz")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse import maps
+from neurodiffuse.decoding import targets_of
 from neurodiffuse.files import write_json
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile
@@ -39,10 +39,10 @@ def mean(run: Run, subject: str) -> None:
     """Write every test image the mean latents of the training rows."""
     with run.writing(run.folder("predict", subject)) as folder:
         for feature in run.config.features:
-            fitted = maps.open_map(run, subject, feature)
+            targets = targets_of(run, subject, feature)
             ids = _true(run, subject, feature).ids
-            made = LatentFile.create(folder / f"{feature}.npy", ids, fitted.targets.shapes)
-            for columns, block in fitted.blocks():
+            made = LatentFile.create(folder / f"{feature}.npy", ids, targets.shapes)
+            for columns, block in targets.blocks():
                 row = block.mean(axis=0, dtype=np.float64)
                 made.write_columns(columns, np.tile(row, (len(ids), 1)))
         write_json(folder / "features.json", {"latents": "mean"})

@@ -1,4 +1,4 @@
-"""Send patterns through the fitted maps: what one subject's brain says a region stands for."""
+"""Predict the latents of synthetic patterns: what one subject's brain says a region stands for."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse import maps, ridge
+from neurodiffuse.decoding import Opened, moments_of
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the map of one feature says to each pattern.
+    """What the decoder of one feature predicts for each pattern.
 
     ``latents`` is a file with a row a pattern: deviations, float32 (n_patterns, t), from ``mean``
     (t,). ``sd`` (t,, ddof 0) is that of the training latents, both float64; ``norm`` is the mean
@@ -33,33 +33,35 @@ class Answer:
 def answer(
     run: Run, subject: str, feature: str, patterns: Iterable[np.ndarray], place: Path
 ) -> Answer:
-    """Write the latents that a feature's map predicts for patterns (n_voxels,) into a file.
+    """Write the latents that a feature's decoder predicts for patterns (n_voxels,) into a file.
 
-    The training latents are read once, block by block. Each pattern is multiplied on its own, so
-    that its latents are the same bytes whatever else is asked for. ``place`` is a ``.npy`` file.
+    Each pattern is predicted on its own, so that its latents are the same bytes whatever else is
+    asked for. ``place`` is a ``.npy`` file.
     """
-    fitted = maps.open_map(run, subject, feature)
-    hats, blind = [], []
-    for pattern in patterns:
-        hats.append(fitted.hat(pattern[None].astype(np.float32)))
-        blind.append(not pattern[fitted.voxels].any())
-    unread = np.array(blind, bool)
-    names = tuple(map(str, range(len(hats))))
-    latents = LatentFile.create(place, names, fitted.targets.shapes)
-    t, squares = latents.targets, np.zeros(len(fitted.rows))
+    opened = Opened(run, subject)
+    voxels = opened.responses(feature).voxels[feature]
+    read = []
+
+    def parts() -> Iterator[np.ndarray]:
+        for pattern in patterns:
+            part = pattern[voxels].astype(np.float32)
+            read.append(part.any())
+            yield part
+
+    predictions = opened.predict_each(feature, parts())
+    unread = ~np.array(read, bool)
+    targets = opened.targets(feature)
+    latents = LatentFile.create(place, tuple(map(str, range(len(read)))), targets.shapes)
+    rows = len(opened.responses(feature).images)
+    t, squares = latents.targets, np.zeros(rows)
     mean, sd = np.zeros(t), np.zeros(t)
-    for columns, block in _measured(fitted, squares):
-        deviations = np.zeros((len(hats), block.shape[1]), np.float32)
-        for row, hat in enumerate(hats):
-            (said,) = ridge.predict_blocks(hat, [(columns, block)])
-            deviations[row] = 0.0 if unread[row] else said.deviation[0]
-            mean[columns], sd[columns] = said.mean, said.sd
-        latents.write_columns(columns, deviations)
+    blocks = opened.blocks(feature, predictions, len(read))
+    for block, (columns, values) in zip(blocks, targets.blocks(), strict=True):
+        squares += np.einsum("ij,ij->i", values, values, dtype=np.float64)
+        training = block.training or moments_of(values)
+        deviations = block.deviation
+        if block.training is None:
+            deviations = (block.values - training.mean).astype(np.float32)
+        mean[columns], sd[columns] = training.mean, training.sd
+        latents.write_columns(columns, np.where(unread[:, None], np.float32(0), deviations))
     return Answer(latents, mean, sd, float(np.sqrt(squares).mean()), unread)
-
-
-def _measured(fitted: maps.Map, squares: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the map's blocks and add each row's squared length to ``squares`` (n_rows,)."""
-    for columns, block in fitted.blocks():
-        squares += np.einsum("ij,ij->i", block, block, dtype=np.float64)
-        yield columns, block

@@ -15,7 +15,7 @@ from scipy import linalg
 
 from neurodiffuse import painting
 from neurodiffuse.errors import ConfigError, listing
-from neurodiffuse.ridge.gram import let_go
+from neurodiffuse.reading import release_pages
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, load_betas
 from neurodiffuse.types import Images, Stimuli
@@ -211,6 +211,6 @@ def per_image(run: Run, subject: str, ids: tuple[str, ...]) -> np.ndarray:
     for start in range(0, len(rows), STRETCH):
         part = slice(start, start + STRETCH)
         np.add.at(out, rows[part], betas.values[part])
-        let_go(betas.values)
+        release_pages(betas.values)
     out /= np.bincount(rows, minlength=len(ids)).astype(np.float32)[:, None]
     return out

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse import budget, maps
+from neurodiffuse import budget
+from neurodiffuse.decoding import feature_voxels
 from neurodiffuse.files import said_clearly
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.weights import (
@@ -112,7 +113,7 @@ def _project(run: Run, plan: Plan) -> Found:
     for subject in plan.subjects:
         mask = load_voxels(run.folder("mask", subject))
         for feature, parts in plan.parts.items():
-            voxels = maps.feature_voxels(run, subject, feature)
+            voxels = feature_voxels(run, subject, feature)
             inside = statmaps.within(run.subject(subject).grid, mask, voxels)
             patterns = "pattern" in plan.question.measures
             projections = project(run, subject, feature, parts, patterns=patterns)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurodiffuse import budget, maps
+from neurodiffuse import budget
 from neurodiffuse.blas import one_thread_each
+from neurodiffuse.decoders.algebra import BLAS, Algebra
+from neurodiffuse.decoding import feature_voxels
 from neurodiffuse.questions.weights.parts import Part
 from neurodiffuse.questions.weights.project import Projection
-from neurodiffuse.ridge import BLAS, Algebra
-from neurodiffuse.ridge.gram import let_go
+from neurodiffuse.reading import release_pages
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, load_betas
 from neurodiffuse.work import Site, in_order, spread
@@ -50,7 +51,7 @@ def memory_needed(run: Run, subjects: Sequence[str], features: Sequence[str]) ->
     """Return the peak of `explained`, in bytes, of the feature that needs most."""
     held = (
         budget.explained(
-            budget.counts_of_map(run, s, f),
+            budget.counts_of_feature(run, s, f),
             len(LatentFile.open(run.latents(s, f) / "train.npy").ids),
             VOXELS,
         )
@@ -100,7 +101,7 @@ def explained(run: Run, subject: str, feature: str, parts: Sequence[Part]) -> li
     Forward models of voxels: Naselaris et al. 2011, NeuroImage 56:400-410.
     """
     file = LatentFile.open(run.latents(subject, feature) / "train.npy")
-    voxels = maps.feature_voxels(run, subject, feature)
+    voxels = feature_voxels(run, subject, feature)
     tasks = [(subject, start, start + VOXELS) for start in range(0, len(voxels), VOXELS)]
     found = []
     for part in parts:
@@ -135,7 +136,7 @@ def per_image(run: Run, subject: str, ids: tuple[str, ...], voxels: np.ndarray) 
     """Return training betas of some voxels, float64, a row for each of ``ids``, trials averaged."""
     betas = load_betas(run.folder("mask", subject), "train")
     values = betas.values[:, voxels].astype(np.float64)
-    let_go(betas.values)
+    release_pages(betas.values)
     if betas.ids == ids:
         return values
     place = {image: row for row, image in enumerate(ids)}

@@ -1,4 +1,4 @@
-"""From a fitted map to values of voxels: norms of weights, percentiles, Haufe patterns.
+"""From a fitted decoder to values of voxels: norms of weights, percentiles, Haufe patterns.
 
 The weight matrix is formed block of targets by block of targets and never as a whole.
 """
@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import rankdata
 
-from neurodiffuse import budget, maps, ridge
+from neurodiffuse import budget
+from neurodiffuse.decoders.columns import column_mean
+from neurodiffuse.decoding import Opened
+from neurodiffuse.errors import ConfigError
 from neurodiffuse.questions.weights.parts import Part
-from neurodiffuse.ridge.gram import let_go
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile
+from neurodiffuse.types import HasSensitivity, HasWeights, Work
 from neurodiffuse.work import Site, in_order, spread
 
 COLUMNS = 1024
@@ -56,8 +60,9 @@ def memory_needed(
     run: Run, subjects: Sequence[str], features: Sequence[str], *, patterns: bool
 ) -> int:
     """Return the peak of `project`, in bytes, of the map that needs most."""
+    work: Work = "patterns" if patterns else "weights"
     held = (
-        budget.weights(budget.counts_of_map(run, s, f), WIDTH, patterns=patterns)
+        budget.counts_of_feature(run, s, f).needed(work, together=WIDTH)
         for s in subjects
         for f in features
     )
@@ -83,9 +88,8 @@ def project(
 
     Notes
     -----
-    Memory is what `neurodiffuse.budget.weights` says, in each worker: P = Xc' (K + αI)^-1, as
-    large as the betas, is formed there, which is a fortieth of the work at full size. Where betas
-    were scaled in bands, weights and patterns are those of the betas before.
+    Memory is what the decoder says, in each worker. What ridge forms weights with is as large as
+    the betas and is made there, which is a fortieth of the work at full size.
     """
     blocks = LatentFile.open(run.latents(subject, feature) / "train.npy").columns()
     tasks = [
@@ -105,36 +109,79 @@ def project(
 def project_block(site: Site, subject: str, feature: str, number: int) -> np.ndarray:
     """Return a block's share of each part's projection, (n_parts, 1 or 2, n_voxels) float64."""
     parts, patterns = site.shared
-    fitted, weigh = site.keep("map", lambda: _opened(site.run, subject, feature))
-    columns, block = fitted.targets.block(number)
-    if not np.array_equal(fitted.rows, np.arange(len(block))):
-        block = block[fitted.rows]
-    total = np.zeros((len(parts), 1 + patterns, len(fitted.voxels)))
+    source = site.keep("source", lambda: Source(site.run, subject, feature))
+    columns = LatentFile.open(site.run.latents(subject, feature) / "train.npy").columns()[number]
+    total = np.zeros((len(parts), 1 + patterns, source.voxels))
     for start in range(columns.start, columns.stop, WIDTH):
         piece = slice(start, min(start + WIDTH, columns.stop))
         if not any(_reaches(part, piece) for part in parts):
             continue
-        weights = weigh(piece, block[:, start - columns.start : piece.stop - columns.start])
+        weights = source.weights(piece)
         if patterns:
-            found = haufe_pattern(fitted.gram, weights)
-            if fitted.scale is not None:
-                found /= fitted.scale[:, None]
-            _add(total[:, 1], found, piece, parts)
-        if fitted.scale is not None:
-            weights *= fitted.scale[:, None]
+            _add(total[:, 1], source.patterns(weights), piece, parts)
         _add(total[:, 0], weights, piece, parts)
     return total
 
 
-def _opened(run: Run, subject: str, feature: str) -> tuple[maps.Map, ridge.Weigher]:
-    """Return a feature's map and what forms its weights; mapped betas are let go of again."""
-    fitted = maps.open_map(run, subject, feature)
-    weigh = ridge.Weigher(fitted.weight_map())
-    let_go(fitted.gram.x)
-    return fitted, weigh
+class Source:
+    """Where weights of a feature come from: a decoder that has some, or how it is sensitive.
+
+    Raises
+    ------
+    ConfigError
+        If the decoder has neither.
+    """
+
+    def __init__(self, run: Run, subject: str, feature: str) -> None:
+        self._opened, self._subject, self._feature = Opened(run, subject), subject, feature
+        self._fitted = self._opened.fitted(feature)
+        if not isinstance(self._fitted, HasWeights | HasSensitivity):
+            raise ConfigError(
+                f"weights: the decoder of {feature!r} ({type(self._fitted).__name__}) has neither "
+                "weights nor a sensitivity to show. Ask roi-optimal, or the measure 'explained'."
+            )
+        responses = self._opened.responses(feature)
+        self.voxels = len(responses.voxels[feature])
+        self._responses = responses
+
+    @property
+    def linear(self) -> bool:
+        """Whether the decoder is linear, so that its weights are the same for every pattern."""
+        return isinstance(self._fitted, HasWeights)
+
+    def weights(self, columns: slice) -> np.ndarray:
+        """Return weights, or mean sensitivities at the test images, (n_voxels, width)."""
+        if isinstance(self._fitted, HasWeights):
+            return self._fitted.weights(self._subject, self._feature, columns)
+        assert isinstance(self._fitted, HasSensitivity)
+        test = self._responses.part(self._opened.test.values, self._feature)
+        return self._fitted.sensitivity(self._subject, self._feature, columns, test)
+
+    def patterns(self, weights: np.ndarray) -> np.ndarray:
+        """Return the Haufe patterns of weights."""
+        return haufe_pattern(self._betas, weights)
+
+    @cached_property
+    def _betas(self) -> Centred:
+        return Centred(self._responses.of(self._feature))
 
 
-def haufe_pattern(gram: ridge.Gram, weights: np.ndarray) -> np.ndarray:
+class Centred:
+    """Betas (n, n_voxels) less the mean of each voxel, in the type of the weights, part by part."""
+
+    def __init__(self, betas: np.ndarray) -> None:
+        self._betas, self._mean = betas, column_mean(betas)
+        self.shape = betas.shape
+
+    def part(self, voxels: slice) -> np.ndarray:
+        """Return the rows of some voxels, float32 (n, width)."""
+        values = self._betas[:, voxels]
+        out = np.empty(values.shape, np.float32)
+        # subtracted in float64 and rounded once
+        return np.subtract(values, self._mean[voxels], out=out, casting="same_kind")
+
+
+def haufe_pattern(betas: Centred, weights: np.ndarray) -> np.ndarray:
     """Return the activation pattern of each target's weights, (n_voxels, n_targets).
 
     What a voxel does when the decoded latent rises: A = cov(X) W / var(ŷ) with the decoded
@@ -144,8 +191,8 @@ def haufe_pattern(gram: ridge.Gram, weights: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    gram
-        Of the training betas.
+    betas
+        Of the training rows.
     weights
         (n_voxels, n_targets).
 
@@ -155,16 +202,16 @@ def haufe_pattern(gram: ridge.Gram, weights: np.ndarray) -> np.ndarray:
     own. A latent's scale is arbitrary; without dividing by it, latents that are hardly decoded
     (small var(ŷ)) would outweigh all others in a sum over targets.
     """
-    n, p = gram.x.shape
+    n, p = betas.shape
     stretches = [slice(s, min(s + COLUMNS, p)) for s in range(0, p, COLUMNS)]
     predicted = np.zeros((n, weights.shape[1]), weights.dtype)
     for voxels in stretches:
-        predicted += gram.centred((slice(None), voxels)) @ weights[voxels]
+        predicted += betas.part(voxels) @ weights[voxels]
     spread = predicted.std(axis=0, ddof=1, dtype=np.float64)
     gain = np.divide(1.0, (n - 1) * spread, out=np.zeros_like(spread), where=spread > 0)
     out = np.empty_like(weights)
     for voxels in stretches:
-        out[voxels] = gram.centred((slice(None), voxels)).T @ predicted
+        out[voxels] = betas.part(voxels).T @ predicted
     out *= gain.astype(out.dtype)
     return out
 

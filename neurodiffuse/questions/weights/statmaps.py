@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from neurodiffuse import rois
+from neurodiffuse.decoding import words_of
 from neurodiffuse.files import write_json
 from neurodiffuse.questions.weights.parts import Part
 from neurodiffuse.run import Run
@@ -163,7 +164,6 @@ def write_gifti(file: Path, values: np.ndarray, name: str, title: str) -> None:
 
 def _write_sidecar(run: Run, file: Path, made: BrainValues) -> None:
     targets = made.part.stop - made.part.start
-    part = run.config.features[made.feature]
     write_json(
         file,
         {
@@ -171,8 +171,8 @@ def _write_sidecar(run: Run, file: Path, made: BrainValues) -> None:
             "Units": made.units,
             "Formula": made.formula,
             "Feature": made.feature,
-            "Encoder": part.encoder,
-            "RidgePenalty": part.penalty if isinstance(part.alpha, str) else float(part.alpha),
+            "Encoder": run.config.features[made.feature].encoder,
+            "Decoder": words_of(run, made.feature),
             "Targets": targets,
             "Part": made.part.name,
             "OutsideVoxels": 0,

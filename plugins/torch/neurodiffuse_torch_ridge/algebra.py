@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurodiffuse.decoders.algebra import BLAS, Algebra, Multiply, Product
 from neurodiffuse.errors import PluginError, RunError
-from neurodiffuse.ridge import BLAS, Algebra, Multiply, Product
 
 if TYPE_CHECKING:
     from neurodiffuse_torch_ridge.tensors import Tensors

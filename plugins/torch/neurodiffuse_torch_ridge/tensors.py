@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurodiffuse.ridge import Multiply, Product
+from neurodiffuse.decoders.algebra import Multiply, Product
 from neurodiffuse_torch import device_of, free_memory
 
 SHARE = 0.8

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import ridge
 from neurodiffuse_torch_ridge import tensors
 from neurodiffuse_torch_ridge.algebra import TorchAlgebra
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodiffuse import ridge
+from neurodiffuse.decoders import rescaling, ridge
 from neurodiffuse.progress import progress
 from neurodiffuse.simulate.scenes import Scene
 from neurodiffuse.types import Encoder, Images, Latents, Stimuli
@@ -84,7 +84,7 @@ class Decoder:
                 np.vstack([rows, self.held_out[name]]), [(slice(None), target.values)]
             )
             seen, held = np.split(block.deviation, [len(betas)])
-            done = ridge.rescale(seen, block.mean, block.sd, kind="train", held_out=held)
+            done = rescaling.rescale(seen, block.mean, block.sd, kind="train", held_out=held)
             out[name] = _latents(done.values, target)
         return out
 

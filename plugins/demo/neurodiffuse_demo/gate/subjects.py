@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodiffuse.ridge import column_stats, standardise
+from neurodiffuse.decoders.columns import column_stats, standardise
 from neurodiffuse.simulate.brain import Brain, Moment
 from neurodiffuse.simulate.geometry import phantom
 from neurodiffuse.simulate.pictures import scene_labels

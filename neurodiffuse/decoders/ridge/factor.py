@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lapack
 
+from neurodiffuse.decoders.algebra import Multiply
+from neurodiffuse.decoders.ridge.gram import Gram, gram, stretches
 from neurodiffuse.errors import ConfigError, DataError
-from neurodiffuse.ridge.algebra import Multiply
-from neurodiffuse.ridge.gram import Gram, gram, stretches
 
 CONDITION = {"f": 2e-3, "d": 1e-11}
 """Least reciprocal condition at which a Cholesky factor is trusted, by type.

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from neurodiffuse.ridge.algebra import Multiply
-from neurodiffuse.ridge.folds import Fold, batches, folds
-from neurodiffuse.ridge.spectrum import Spectrum
+from neurodiffuse.decoders.algebra import Multiply
+from neurodiffuse.decoders.ridge.folds import Fold, batches, folds
+from neurodiffuse.decoders.ridge.spectrum import Spectrum
 
 Error = Callable[[np.ndarray], np.ndarray]
 """Takes centred targets (n, k), returns summed squared errors float64 (n_alphas, k)."""
@@ -33,7 +33,7 @@ def left_out_error(
 ) -> Error:
     """Return the error function of ``gcv`` or ``loo``; infinite where alpha is too small for it.
 
-    ``leave_out`` and ``images`` are those of `neurodiffuse.ridge.folds.folds`.
+    ``leave_out`` and ``images`` are those of `neurodiffuse.decoders.ridge.folds.folds`.
 
     Notes
     -----

@@ -1,8 +1,8 @@
 """Give predictions the spread of real latents.
 
-Ridge shrinks: predicted latents vary less than those of real images, and a generator that never
-saw such timid latents draws mush. Rescaling stretches each target to the training latents'
-standard deviation.
+Decoders shrink: predicted latents vary less than those of real images, and generators trained on
+full-range latents produce blurry pictures from shrunken ones. Rescaling stretches each target to
+the training latents' standard deviation.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurodiffuse.decoders.columns import few_rows, gathered
 from neurodiffuse.errors import ConfigError, DataError, listing, near
-from neurodiffuse.ridge.columns import few_rows, gathered
-from neurodiffuse.ridge.stream import Predicted
+from neurodiffuse.types import Block, Moments
 
 KINDS = ("train", "test", "none")
 
@@ -105,16 +105,20 @@ def _moments(source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return source[0] + gap, np.sqrt(np.maximum(square / len(source) - gap**2, 0.0))
 
 
-def rescale_block(block: Predicted, n_test: int, *, kind: str = "train") -> Rescaled:
-    """Return a block of `predict_blocks` rescaled; see `rescale`.
+def rescale_block(
+    block: Block, training: Moments | None = None, *, kind: str = "train"
+) -> Rescaled:
+    """Return a block of predictions rescaled to the training targets' moments; see `rescale`.
 
-    The first ``n_test`` rows are the test images, any others training rows that were left out.
-    Works on the deviations from the mean, so that nothing is lost where a mean is large.
+    ``training`` are the moments, if the block has none itself. Works on the deviations that the
+    block has, so that nothing is lost where a mean is large.
     """
+    training = training or block.training
+    assert training is not None
     if kind == "none":
-        return rescale(block.first(n_test).values, block.mean, block.sd, kind=kind)
-    seen, held_out = np.split(block.deviation, [n_test])
-    return rescale(seen, block.mean, block.sd, kind=kind, held_out=held_out)
+        return rescale(block.values, training.mean, training.sd, kind=kind)
+    seen, held_out = block.deviation, block.left_out
+    return rescale(seen, training.mean, training.sd, kind=kind, held_out=held_out)
 
 
 def _too_few(kind: str, rows: int) -> str:

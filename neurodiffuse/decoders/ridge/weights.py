@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodiffuse.ridge.algebra import BLAS, Algebra
-from neurodiffuse.ridge.factor import Factor
-from neurodiffuse.ridge.gram import stretches
-from neurodiffuse.ridge.stream import Blocks, Multiplier
+from neurodiffuse.decoders.algebra import BLAS, Algebra
+from neurodiffuse.decoders.ridge.factor import Factor
+from neurodiffuse.decoders.ridge.gram import stretches
+from neurodiffuse.decoders.ridge.stream import Blocks, Multiplier
 
 
 @dataclass(frozen=True, eq=False)

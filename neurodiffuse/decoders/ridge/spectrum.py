@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from neurodiffuse.ridge.factor import Factor, check_alpha, eigenvectors
-from neurodiffuse.ridge.gram import Gram, gram, stretches
+from neurodiffuse.decoders.ridge.factor import Factor, check_alpha, eigenvectors
+from neurodiffuse.decoders.ridge.gram import Gram, gram, stretches
 
 PREDICTS = 5e-4
 """Least alpha over the largest eigenvalue for which float32 eigenvectors predict well.

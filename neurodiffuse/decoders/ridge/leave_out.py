@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodiffuse.decoders.ridge.factor import Factor, factorise, hat
+from neurodiffuse.decoders.ridge.folds import folds, whole_folds
+from neurodiffuse.decoders.ridge.gram import cross_gram, gram
 from neurodiffuse.errors import DataError
-from neurodiffuse.ridge.factor import Factor, factorise, hat
-from neurodiffuse.ridge.folds import folds, whole_folds
-from neurodiffuse.ridge.gram import cross_gram, gram
 
 CANCELLED = 1e-9
 """1 - h below which nothing is left of it in the primal form, where it is a difference."""

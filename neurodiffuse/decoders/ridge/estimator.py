@@ -10,18 +10,18 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from neurodiffuse.decoders.ridge.factor import Factor, check_alpha, factorise
+from neurodiffuse.decoders.ridge.gram import Gram, gram, stretches
+from neurodiffuse.decoders.ridge.selection import METHODS, select_alphas
+from neurodiffuse.decoders.ridge.spectrum import Spectrum, decompose, default_alphas, predicts
 from neurodiffuse.errors import ConfigError, DataError, listing, near
-from neurodiffuse.ridge.factor import Factor, check_alpha, factorise
-from neurodiffuse.ridge.gram import Gram, gram, stretches
-from neurodiffuse.ridge.selection import METHODS, select_alphas
-from neurodiffuse.ridge.spectrum import Spectrum, decompose, default_alphas, predicts
 
 
 class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Predict many targets by ridge regression with an unpenalised intercept.
 
     One Gram matrix serves all targets, and one factor those that share a penalty. For more
-    targets than fit in memory use the functions of `neurodiffuse.ridge` directly.
+    targets than fit in memory use the functions of `neurodiffuse.decoders.ridge` directly.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class MultiTargetRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type
     Examples
     --------
     >>> import numpy as np
-    >>> from neurodiffuse.ridge import MultiTargetRidge
+    >>> from neurodiffuse.decoders.ridge import MultiTargetRidge
     >>> betas = np.random.default_rng(0).normal(size=(20, 50))
     >>> latents = betas[:, :3] + 5
     >>> MultiTargetRidge(alpha=[1.0, 1.0, 100.0]).fit(betas, latents).coef_.shape

@@ -1,8 +1,8 @@
 """The large operations of ridge, and BLAS, which does them unless a device is there.
 
 Another `Algebra` is handed to `gram`, and what is derived from that matrix uses it too; the
-product with targets takes it with its rows (`neurodiffuse.ridge.placed`). Whoever hands in none
-gets BLAS.
+product with targets takes it with its rows (`neurodiffuse.decoders.ridge.placed`). Whoever hands
+in none gets BLAS.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import blas, lapack
 
-from neurodiffuse.ridge.tiles import room, shifted_product
+from neurodiffuse.decoders.tiles import room, shifted_product
 
 Product = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 """Takes targets Y (n, width), of any real type, and an origin (width,), in the type of ``left``.

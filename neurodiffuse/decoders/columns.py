@@ -89,6 +89,24 @@ def standardise(x: np.ndarray, columns: Columns) -> np.ndarray:
     return out
 
 
+def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the coefficient of determination of each target, float64 (t,).
+
+    1 - Σ(true - predicted)² / Σ(true - mean)², as `sklearn.metrics.r2_score`: a target without
+    variance among the true values gives 1 when it is predicted exactly, else 0, never NaN.
+    """
+    if true.shape != predicted.shape or not len(true):
+        raise DataError(f"r_squared: {true.shape} true values, {predicted.shape} predicted ones.")
+    residual = np.zeros(true.shape[1])
+    for part in few_rows(len(true)):
+        gap = true[part] - predicted[part]
+        residual += np.einsum("ij,ij->j", gap, gap)
+    shift, square = gathered(true, true[0])
+    total = np.maximum(square - shift**2 / len(true), 0.0)
+    share = np.divide(residual, total, out=np.ones_like(total), where=total > 0)
+    return np.where((total == 0) & (residual == 0), 1.0, 1.0 - share)
+
+
 def _stretches(x: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(x), ROWS):
         yield np.asarray(x[start : start + ROWS], np.float64)

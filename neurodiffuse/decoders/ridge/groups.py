@@ -8,15 +8,17 @@ clusters keep like images, from being of help.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from neurodiffuse import maps, ridge
-from neurodiffuse.config import LeaveOut
+from neurodiffuse.config.ridge import LeaveOut
+from neurodiffuse.decoders.ridge.folds import folds
+from neurodiffuse.decoders.ridge.selection import sketch
 from neurodiffuse.errors import DataError
-from neurodiffuse.run import Run
+from neurodiffuse.types import Responses, Targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,26 +32,33 @@ class Labels:
     images: np.ndarray | None
 
 
-def labels_of(run: Run, subject: str, feature: str) -> Labels:
-    """Return the labels that ``features.NAME.leave_out`` asks for.
+def image_labels(responses: Responses) -> np.ndarray:
+    """Return the image of each training row as a number, intp (n_rows,)."""
+    return np.asarray(np.unique(responses.images, return_inverse=True)[1], np.intp)
+
+
+def labels_of(responses: Responses, feature: str, leave_out: str, where: str, seed: int) -> Labels:
+    """Return the labels of training rows that ``leave_out`` asks for.
+
+    ``where`` is the option that it was given by, with the subject.
 
     Raises
     ------
     DataError
         If they cannot be had of this subject's trials, in one line.
     """
-    asked = LeaveOut.read(run.config.features[feature].leave_out)
-    _, rows = maps.training_latents(run, subject, feature)
-    images = rows if len(np.unique(rows)) < len(rows) else None
+    asked = LeaveOut.read(leave_out)
+    of_row = image_labels(responses)
+    images = of_row if of_row.max() + 1 < len(of_row) else None
     if asked.by == "image":
         return Labels(images, None)
-    where = f"sub-{subject}: features.{feature}.leave_out"
     if asked.by == "session":
-        groups = _sessions(run, subject, where)
+        groups = _sessions(responses, where)
     else:
-        groups = _clusters(run, subject, asked.feature or feature, asked.clusters, where)
+        targets = responses.targets[asked.feature or feature]
+        groups = _clusters(targets, of_row, asked.feature or feature, asked.clusters, where, seed)
     try:
-        ridge.folds(groups, images)
+        folds(groups, images)
     except DataError as error:
         raise DataError(
             f"{where}: a {asked.by} holds trials of all training images, so that nothing is left "
@@ -58,35 +67,29 @@ def labels_of(run: Run, subject: str, feature: str) -> Labels:
     return Labels(groups, images)
 
 
-def _sessions(run: Run, subject: str, where: str) -> np.ndarray:
+def _sessions(responses: Responses, where: str) -> np.ndarray:
     """Return the session of each training row."""
-    trials = run.subject(subject).trials
-    of_image: dict[str, set[str]] = {}
-    single = []
-    for image, session, split in zip(trials.stimulus, trials.session, trials.split, strict=True):
-        if split == "train":
-            of_image.setdefault(image, set()).add(session)
-            single.append(session)
-    if len(set(single)) < 2:
-        said = f"the one session {single[0]!r}" if single and single[0] else "no session"
+    named = {session for sessions in responses.sessions for session in sessions}
+    if len(named) < 2:
+        said = f"the one session {next(iter(named))!r}" if named else "no session"
         raise DataError(
             f"{where}: 'session' needs two or more, and the training trials name {said}. Write "
             "leave_out = 'image' or 'cluster:20'."
         )
-    if run.config.mask.repetitions == "single":
-        return np.asarray(np.unique(single, return_inverse=True)[1], np.intp)
-    for image, sessions in of_image.items():
+    for image, sessions in zip(responses.images, responses.sessions, strict=True):
         if len(sessions) > 1:
             raise DataError(
                 f"{where}: 'session', and image {image!r} is an average of trials of sessions "
                 f"{', '.join(sorted(sessions))}, so that none can be left out. Write "
                 "mask.repetitions = 'single', or leave_out = 'image' or 'cluster:20'."
             )
-    names = [next(iter(sessions)) for sessions in of_image.values()]
+    names = [sessions[0] for sessions in responses.sessions]
     return np.asarray(np.unique(names, return_inverse=True)[1], np.intp)
 
 
-def _clusters(run: Run, subject: str, feature: str, count: int, where: str) -> np.ndarray:
+def _clusters(
+    targets: Targets, of_row: np.ndarray, feature: str, count: int, where: str, seed: int
+) -> np.ndarray:
     """Return the cluster of each training row's image, by k-means.
 
     The images are points in 32 random combinations of the feature's standardised targets, which
@@ -95,21 +98,26 @@ def _clusters(run: Run, subject: str, feature: str, count: int, where: str) -> n
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    latents, rows = maps.training_latents(run, subject, feature)
-    if count > len(latents.ids):
+    first = np.unique(of_row, return_index=True)[1]
+    if count > len(first):
         raise DataError(
-            f"{where}: {count} clusters of {len(latents.ids)} training images; give at most as "
+            f"{where}: {count} clusters of {len(first)} training images; give at most as "
             "many as images."
         )
-    points = ridge.sketch(latents.blocks(), latents.targets, run.config.seed)
+    points = sketch(_rows(targets, first), targets.size, seed)
     # one thread: several add up in any order, and a cluster's border may move with it
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct images than clusters
-        found = KMeans(count, n_init=4, random_state=run.config.seed).fit_predict(points)
-    groups = np.unique(found, return_inverse=True)[1][rows]
+        found = KMeans(count, n_init=4, random_state=seed).fit_predict(points)
+    groups = np.unique(found, return_inverse=True)[1][of_row]
     if groups.max() == 0:
         raise DataError(
             f"{where}: the training images do not differ in {feature!r}, so that there are no "
             "clusters. Name another feature: 'cluster:20:NAME'."
         )
     return np.asarray(groups, np.intp)
+
+
+def _rows(targets: Targets, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    for columns, values in targets.blocks():
+        yield columns, values[rows]

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurodiffuse.decoders.algebra import BLAS, Algebra
+from neurodiffuse.decoders.ridge.gram import gram
+from neurodiffuse.decoders.ridge.selection import select_alphas, sketch
+from neurodiffuse.decoders.ridge.spectrum import decompose, default_alphas
+from neurodiffuse.decoders.ridge.stream import Blocks
 from neurodiffuse.errors import DataError
-from neurodiffuse.ridge.algebra import BLAS, Algebra
-from neurodiffuse.ridge.gram import gram
-from neurodiffuse.ridge.selection import select_alphas, sketch
-from neurodiffuse.ridge.spectrum import decompose, default_alphas
-from neurodiffuse.ridge.stream import Blocks
 
 CANDIDATES = 16
 """Sets of scales that are tried; each costs an eigendecomposition."""

@@ -8,8 +8,9 @@ Predictions never need weights. For one penalty α ::
     left_out = leave_out_hat(f, held_out_rows(len(x_train)))
     rows = np.vstack([hat(f, k), left_out])
     for block in predict_blocks(rows, targets.blocks()):
-        done = rescale_block(block, len(x_test), kind="train")
+        done = rescale_block(block.block(len(x_test)), kind="train")
 
+`neurodiffuse.decoders.ridge.decoder` makes a decoder of it.
 `MultiTargetRidge` is the same as a scikit-learn estimator.
 
 BLAS computes all of it unless `gram` and `placed` are handed another `Algebra`.
@@ -18,27 +19,24 @@ Memory is a Gram matrix, a factor and a block, however many targets there are. A
 out: nothing here knows of files, recipes or runs.
 """
 
-from neurodiffuse.ridge.algebra import BLAS, Algebra, Multiply, Product
-from neurodiffuse.ridge.bands import Bands, choose_bands
-from neurodiffuse.ridge.columns import Columns, column_stats, standardise
-from neurodiffuse.ridge.estimator import MultiTargetRidge
-from neurodiffuse.ridge.factor import Factor, check_alpha, factorise, hat, hats
-from neurodiffuse.ridge.folds import Fold, folds
-from neurodiffuse.ridge.gram import Gram, cross_gram, gram
-from neurodiffuse.ridge.leave_out import held_out_rows, leave_out_hat
-from neurodiffuse.ridge.rescaling import Rescaled, rescale, rescale_block
-from neurodiffuse.ridge.selection import Selection, select_alphas, sketch
-from neurodiffuse.ridge.spectrum import Spectrum, decompose, default_alphas, predicts
-from neurodiffuse.ridge.stream import (
+from neurodiffuse.decoders.algebra import BLAS, Algebra, Multiply, Product
+from neurodiffuse.decoders.ridge.bands import Bands, choose_bands
+from neurodiffuse.decoders.ridge.estimator import MultiTargetRidge
+from neurodiffuse.decoders.ridge.factor import Factor, check_alpha, factorise, hat, hats
+from neurodiffuse.decoders.ridge.folds import Fold, folds
+from neurodiffuse.decoders.ridge.gram import Gram, cross_gram, gram
+from neurodiffuse.decoders.ridge.leave_out import held_out_rows, leave_out_hat
+from neurodiffuse.decoders.ridge.selection import Selection, select_alphas, sketch
+from neurodiffuse.decoders.ridge.spectrum import Spectrum, decompose, default_alphas, predicts
+from neurodiffuse.decoders.ridge.stream import (
     Hats,
     Placed,
     Predicted,
     above,
     placed,
     predict_blocks,
-    r_squared,
 )
-from neurodiffuse.ridge.weights import (
+from neurodiffuse.decoders.ridge.weights import (
     Weigher,
     WeightMap,
     weight_blocks,
@@ -50,7 +48,6 @@ __all__ = [
     "BLAS",
     "Algebra",
     "Bands",
-    "Columns",
     "Factor",
     "Fold",
     "Gram",
@@ -60,7 +57,6 @@ __all__ = [
     "Placed",
     "Predicted",
     "Product",
-    "Rescaled",
     "Selection",
     "Spectrum",
     "Weigher",
@@ -68,7 +64,6 @@ __all__ = [
     "above",
     "check_alpha",
     "choose_bands",
-    "column_stats",
     "cross_gram",
     "decompose",
     "default_alphas",
@@ -82,12 +77,8 @@ __all__ = [
     "placed",
     "predict_blocks",
     "predicts",
-    "r_squared",
-    "rescale",
-    "rescale_block",
     "select_alphas",
     "sketch",
-    "standardise",
     "weight_blocks",
     "weight_map",
     "weight_map_of_each",

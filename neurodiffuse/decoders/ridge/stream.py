@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from neurodiffuse.decoders.algebra import BLAS, Algebra, Product
+from neurodiffuse.decoders.columns import CONSTANT, few_rows
+from neurodiffuse.decoders.tiles import take_off
 from neurodiffuse.errors import DataError
-from neurodiffuse.ridge.algebra import BLAS, Algebra, Product
-from neurodiffuse.ridge.columns import CONSTANT, few_rows, gathered
-from neurodiffuse.ridge.tiles import take_off
+from neurodiffuse.types import Block, Moments
 
 Blocks = Iterable[tuple[slice, np.ndarray]]
 """``(columns, targets (n, width))`` for each block of target columns, any real type."""
@@ -127,9 +128,15 @@ class Predicted:
             out[part] = self.deviation[part] + self.mean
         return out
 
-    def first(self, rows: int) -> Predicted:
-        """Return the first rows alone."""
-        return replace(self, deviation=self.deviation[:rows])
+    def block(self, patterns: int, *, intercept: bool = True) -> Block:
+        """Return the first rows as predictions of patterns, the others as left-out rows."""
+        return Block(
+            self.columns,
+            self.deviation[:patterns],
+            self.mean if intercept else np.zeros_like(self.mean),
+            self.deviation[patterns:] if len(self.deviation) > patterns else None,
+            Moments(self.mean, self.sd, self.constant),
+        )
 
 
 def above(rows: np.ndarray | Hats, others: np.ndarray | Hats) -> np.ndarray | Hats:
@@ -164,21 +171,3 @@ def predict_blocks(hat: np.ndarray | Hats | Placed, blocks: Blocks) -> Iterator[
         deviation, mean, sd, constant = rows.times(columns, targets)
         deviation[:, constant] = 0.0
         yield Predicted(columns, deviation, mean, sd, constant)
-
-
-def r_squared(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return the coefficient of determination of each target, float64 (t,).
-
-    1 - Σ(true - predicted)² / Σ(true - mean)², as `sklearn.metrics.r2_score`: a target without
-    variance among the true values gives 1 when it is predicted exactly, else 0, never NaN.
-    """
-    if true.shape != predicted.shape or not len(true):
-        raise DataError(f"r_squared: {true.shape} true values, {predicted.shape} predicted ones.")
-    residual = np.zeros(true.shape[1])
-    for part in few_rows(len(true)):
-        gap = true[part] - predicted[part]
-        residual += np.einsum("ij,ij->j", gap, gap)
-    shift, square = gathered(true, true[0])
-    total = np.maximum(square - shift**2 / len(true), 0.0)
-    share = np.divide(residual, total, out=np.ones_like(total), where=total > 0)
-    return np.where((total == 0) & (residual == 0), 1.0, 1.0 - share)

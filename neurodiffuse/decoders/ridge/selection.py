@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurodiffuse.decoders.columns import CONSTANT
+from neurodiffuse.decoders.ridge.left_out_error import Error, left_out_error
+from neurodiffuse.decoders.ridge.spectrum import Spectrum
+from neurodiffuse.decoders.ridge.stream import Blocks
+from neurodiffuse.decoders.tiles import ROWS
 from neurodiffuse.errors import ConfigError, DataError, listing, near
-from neurodiffuse.ridge.columns import CONSTANT
-from neurodiffuse.ridge.left_out_error import Error, left_out_error
-from neurodiffuse.ridge.spectrum import Spectrum
-from neurodiffuse.ridge.stream import Blocks
-from neurodiffuse.ridge.tiles import ROWS
 
 METHODS = ("gcv", "loo")
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from neurodiffuse.decoders.algebra import BLAS, Algebra
+from neurodiffuse.decoders.columns import column_mean
 from neurodiffuse.errors import DataError
 from neurodiffuse.overlap import ahead
-from neurodiffuse.ridge.algebra import BLAS, Algebra
-from neurodiffuse.ridge.columns import column_mean
+from neurodiffuse.reading import release_pages
 
 CHUNK = 1024
 """Columns (dual) or rows (primal) of the betas that are centred at a time."""
@@ -91,7 +91,7 @@ def gram(x: np.ndarray, *, dtype: Any = np.float32, algebra: Algebra = BLAS) -> 
     parts = (out.centred(part) for part in stretches(n, p, dual=out.dual))
     matrix = algebra.gram(ahead(parts), size, out.dtype, dual=out.dual)
     _mirror(matrix)
-    let_go(x)
+    release_pages(x)
     lift = float(np.trace(matrix, dtype=np.float64)) / n**2 if out.dual else 0.0
     return replace(out, matrix=matrix, lift=lift)
 
@@ -120,18 +120,8 @@ def cross_gram(gram: Gram, x_new: np.ndarray) -> np.ndarray:
     rows = (slice(start, start + size) for start in range(0, n, size))
     for part, trained in ahead((part, gram.centred((part, everything))) for part in rows):
         out[:, part] = times(trained.T, False)
-    let_go(gram.x)
+    release_pages(gram.x)
     return out
-
-
-def let_go(x: np.ndarray) -> None:
-    """Give back the memory of an array that is mapped from disk; it is read again when used."""
-    if (
-        isinstance(x, np.memmap)
-        and isinstance(x.base, mmap.mmap)
-        and hasattr(mmap, "MADV_DONTNEED")
-    ):
-        x.base.madvise(mmap.MADV_DONTNEED)
 
 
 def stretches(n: int, p: int, *, dual: bool) -> list[tuple[slice, slice]]:

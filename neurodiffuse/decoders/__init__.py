@@ -1,0 +1,1 @@
+"""Decoders, which predict latents from brain responses, and what they share."""

@@ -1,0 +1,297 @@
+"""The decoders of a run: what they learn from, where they are kept, what they predict.
+
+Steps and questions ask `Opened` and know no decoder by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from neurodiffuse.config.ridge import RIDGE
+from neurodiffuse.decoders.columns import column_stats
+from neurodiffuse.errors import PluginError
+from neurodiffuse.run import Run
+from neurodiffuse.store import LatentFile, StoredTargets, load_betas, load_voxels
+from neurodiffuse.types import (
+    Betas,
+    Block,
+    FitSummary,
+    Fitted,
+    HasLeftOut,
+    Moments,
+    Responses,
+    Targets,
+    Training,
+)
+
+
+def feature_voxels(run: Run, subject: str, feature: str) -> np.ndarray:
+    """Return which of the mask's voxels a feature is predicted from, as indices."""
+    inside = load_voxels(run.folder("mask", subject))
+    roi = run.config.features[feature].roi
+    chosen = run.select(subject, roi, f"features.{feature}.roi") if roi else inside
+    return np.flatnonzero(chosen[inside])
+
+
+def targets_of(run: Run, subject: str, feature: str) -> StoredTargets:
+    """Return a feature's training latents, row by row as a subject's betas."""
+    file = LatentFile.open(run.latents(subject, feature) / "train.npy")
+    return StoredTargets(file, file.places(load_betas(run.folder("mask", subject), "train").ids))
+
+
+def responses_of(run: Run, subject: str) -> Responses:
+    """Return the training responses of a subject."""
+    folder = run.folder("mask", subject)
+    betas, inside = load_betas(folder, "train"), load_voxels(folder)
+    features = run.config.features
+    images = tuple(dict.fromkeys(betas.ids))
+
+    def region(expression: str, option: str) -> np.ndarray:
+        return run.select(subject, expression, option)[inside]
+
+    return Responses(
+        betas=betas.values,
+        images=betas.ids,
+        sessions=_sessions(run, subject, betas.ids),
+        grid=run.subject(subject).grid,
+        places=np.flatnonzero(inside),
+        voxels={feature: feature_voxels(run, subject, feature) for feature in features},
+        targets={feature: targets_of(run, subject, feature) for feature in features},
+        stimuli=lambda: run.dataset.stimuli(images),
+        region=region,
+    )
+
+
+def _sessions(run: Run, subject: str, rows: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the sessions of each training row's trials.
+
+    Rows are trials, or images in the order of their first one; a control may have left some out,
+    or have exchanged their names.
+    """
+    trials, kept = run.subject(subject).trials, set(rows)
+    train = [
+        (image, session)
+        for image, session, split in zip(trials.stimulus, trials.session, trials.split, strict=True)
+        if split == "train" and image in kept
+    ]
+    if len(train) == len(rows):
+        return tuple((session,) if session else () for _, session in train)
+    of_image: dict[str, dict[str, None]] = {}
+    for image, session in train:
+        of_image.setdefault(image, {})[session] = None
+    return tuple(tuple(s for s in sessions if s) for sessions in of_image.values())
+
+
+def training_of(run: Run, subject: str, features: Sequence[str]) -> Training:
+    """Return all that a decoder learns to predict some features from."""
+    responses = responses_of(run, subject)
+    return Training({subject: responses}, tuple(features), run.config.seed, run.quiet)
+
+
+def folder_of(run: Run, subject: str, decoder: str) -> Path:
+    """Return where a decoder's fit is; that of `OWN_DECODER` is the step's own folder."""
+    return run.folder("fit", subject) / decoder
+
+
+class Opened:
+    """The fitted decoders of one subject, each opened when it is first asked."""
+
+    def __init__(self, run: Run, subject: str) -> None:
+        self._run, self._subject = run, subject
+        self._fitted: dict[str, tuple[Fitted, Training]] = {}
+        self._decoder_of = {f: n for n, fs in run.config.predicted_by().items() for f in fs}
+        self._parts: dict[tuple[int, bytes], tuple[np.ndarray, np.ndarray]] = {}
+
+    @cached_property
+    def test(self) -> Betas:
+        """The betas of the test images over the mask."""
+        return load_betas(self._run.folder("mask", self._subject), "test")
+
+    def responses(self, feature: str) -> Responses:
+        """Return what a feature's decoder has learned from."""
+        return self._opened(feature)[1].subjects[self._subject]
+
+    def targets(self, feature: str) -> Targets:
+        """Return a feature's training latents."""
+        return self.responses(feature).targets[feature]
+
+    def fitted(self, feature: str) -> Fitted:
+        """Return the decoder that predicts a feature."""
+        return self._opened(feature)[0]
+
+    def predict(
+        self,
+        feature: str,
+        betas: np.ndarray,
+        *,
+        seeds: Sequence[int] | None = None,
+        left_out: int = 0,
+    ) -> Iterable[Block]:
+        """Return the predictions of patterns over the mask, (n_patterns, n_voxels).
+
+        Some of it may be made when it is asked for; hand it to `blocks`. With ``left_out`` also
+        so many training rows, or fewer, are predicted from others (`Block.left_out`).
+
+        Raises
+        ------
+        PluginError
+            If the decoder cannot predict left-out rows.
+        """
+        fitted, part = self.fitted(feature), self._part(feature, betas)
+        if not left_out:
+            return fitted.predict(self._subject, feature, part, seeds=seeds)
+        if not isinstance(fitted, HasLeftOut):
+            raise PluginError(f"decoder {type(fitted).__name__}: predicts no left-out rows.")
+        rows = fitted.left_out_rows(self._subject, feature, left_out)
+        return fitted.predict_with_left_out(self._subject, feature, part, rows, seeds=seeds)
+
+    def predict_each(self, feature: str, patterns: Iterable[np.ndarray]) -> Iterable[Block]:
+        """Return the predictions of patterns (n_voxels of the feature,), each made on its own."""
+        made = self.fitted(feature).predict_each(self._subject, feature, patterns)
+        blocks = iter(made)
+        first = next(blocks, None)  # so that all patterns have been taken
+        return () if first is None else chain([first], blocks)
+
+    def blocks(self, feature: str, predictions: Iterable[Block], patterns: int) -> Iterator[Block]:
+        """Yield predictions in the blocks of the training targets, checked.
+
+        Raises
+        ------
+        PluginError
+            If the decoder has returned something else than its role promises.
+        """
+        name = self._decoder_of[feature]
+        part = self._run.config.decoders.get(name)
+        who = f"decoders.{name} ({part.decoder!r})" if part else "decoder 'ridge'"
+        columns = self.targets(feature).columns()
+        return aligned(
+            checked(f"{who}: {feature}", predictions, columns[-1].stop, patterns), columns
+        )
+
+    def moments(self, feature: str, block: Block) -> Moments:
+        """Return the moments of the training targets of one of `blocks`."""
+        if block.training is not None:
+            return block.training
+        targets = self.targets(feature)
+        return moments_of(targets.block(targets.columns().index(block.columns))[1])
+
+    def _part(self, feature: str, betas: np.ndarray) -> np.ndarray:
+        """Return what a feature is predicted from; features of the same voxels get one array."""
+        responses = self.responses(feature)
+        key = (id(betas), responses.voxels[feature].tobytes())
+        if key not in self._parts:
+            self._parts = {k: v for k, v in self._parts.items() if v[0] is betas}
+            self._parts[key] = (betas, responses.part(betas, feature))
+        return self._parts[key][1]
+
+    def _opened(self, feature: str) -> tuple[Fitted, Training]:
+        name = self._decoder_of[feature]
+        if name not in self._fitted:
+            training = training_of(self._run, self._subject, self._run.config.predicted_by()[name])
+            place = folder_of(self._run, self._subject, name)
+            self._fitted[name] = (self._run.decoder(name).open(training, place), training)
+        return self._fitted[name]
+
+
+def moments_of(values: np.ndarray) -> Moments:
+    """Return the moments of targets over the training rows, (n_rows, width)."""
+    stats = column_stats(values, ddof=0)
+    return Moments(stats.mean, stats.sd, stats.constant)
+
+
+def checked(who: str, blocks: Iterable[Block], size: int, patterns: int) -> Iterator[Block]:
+    """Yield blocks that are what `Fitted.predict` promises; ``who`` begins a message.
+
+    Raises
+    ------
+    PluginError
+        With the first that is not, or where targets are missing.
+    """
+    reached = 0
+    left_out: int | None = None
+    for block in blocks:
+        start, stop = block.columns.start, block.columns.stop
+        if start != reached or not start < stop <= size:
+            raise PluginError(
+                f"{who}: predicted targets {start} to {stop} where those from {reached} of {size} "
+                "follow; blocks are in order and leave nothing out."
+            )
+        rows = None if block.left_out is None else len(block.left_out)
+        if reached and rows != left_out:
+            raise PluginError(f"{who}: other left-out rows from target {start} on than before.")
+        left_out, reached = rows, stop
+        for values, n in ((block.deviation, patterns), (block.left_out, rows)):
+            if values is not None and values.shape != (n, stop - start):
+                raise PluginError(
+                    f"{who}: predictions of shape {values.shape} for {n} rows and targets {start} "
+                    f"to {stop}."
+                )
+            if values is not None and not np.isfinite(values).all():
+                raise PluginError(
+                    f"{who}: predictions of targets {start} to {stop} are not finite."
+                )
+        yield block
+    if reached != size:
+        raise PluginError(f"{who}: predicted {reached} of {size} targets.")
+
+
+def aligned(blocks: Iterable[Block], columns: Sequence[slice]) -> Iterator[Block]:
+    """Yield blocks that follow one another anew, as ``columns`` cut the same targets."""
+    wanted = iter(columns)
+    following = next(wanted)
+    rest: Block | None = None
+    for block in blocks:
+        rest = block if rest is None else _joined(rest, block)
+        while rest is not None and following.stop <= rest.columns.stop:
+            yield (rest if rest.columns == following else _cut(rest, following))
+            done = following.stop
+            after = slice(done, rest.columns.stop)
+            rest = _cut(rest, after) if done < rest.columns.stop else None
+            following = next(wanted, slice(done, done + 1))
+
+
+def _cut(block: Block, columns: slice) -> Block:
+    """Return some columns of a block."""
+    inside = slice(columns.start - block.columns.start, columns.stop - block.columns.start)
+    return Block(
+        columns,
+        block.deviation[:, inside],
+        None if block.mean is None else block.mean[inside],
+        None if block.left_out is None else block.left_out[:, inside],
+    )
+
+
+def _joined(one: Block, other: Block) -> Block:
+    """Return two blocks that follow one another as one, its means added."""
+    left = None
+    if one.left_out is not None and other.left_out is not None:
+        left = np.concatenate([_whole(one, one.left_out), _whole(other, other.left_out)], axis=1)
+    values = np.concatenate([one.values, other.values], axis=1)
+    return Block(slice(one.columns.start, other.columns.stop), values, None, left)
+
+
+def _whole(block: Block, deviation: np.ndarray) -> np.ndarray:
+    return deviation if block.mean is None else (deviation + block.mean).astype(deviation.dtype)
+
+
+def words_of(run: Run, feature: str) -> str:
+    """Return what predicts a feature, in words."""
+    for name, (decoder, features) in run.decoders().items():
+        if feature in features:
+            part = run.config.decoders.get(name)
+            plain = run.registry.card("decoder", part.decoder if part else RIDGE).summary
+            return decoder.words(feature) or plain[:1].lower() + plain[1:]
+    raise KeyError(feature)
+
+
+def summary_of(run: Run, subject: str, feature: str) -> FitSummary:
+    """Return what the decoder of a feature says of its fit."""
+    for name, (decoder, features) in run.decoders().items():
+        if feature in features:
+            return decoder.summary(folder_of(run, subject, name), feature)
+    raise KeyError(feature)
