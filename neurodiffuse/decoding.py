@@ -6,6 +6,7 @@ Steps and questions ask `Opened` and know no decoder by name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -16,7 +17,7 @@ from neurodiffuse.config.ridge import RIDGE
 from neurodiffuse.decoders.columns import column_stats
 from neurodiffuse.errors import PluginError
 from neurodiffuse.run import Run
-from neurodiffuse.store import LatentFile, StoredTargets, load_betas, load_voxels
+from neurodiffuse.store import LatentFile, StoredTargets, load_betas, load_voxels, seed_of
 from neurodiffuse.types import (
     Betas,
     Block,
@@ -25,6 +26,7 @@ from neurodiffuse.types import (
     HasLeftOut,
     Moments,
     Responses,
+    Stimuli,
     Targets,
     Training,
 )
@@ -49,7 +51,12 @@ def responses_of(run: Run, subject: str) -> Responses:
     folder = run.folder("mask", subject)
     betas, inside = load_betas(folder, "train"), load_voxels(folder)
     features = run.config.features
-    images = tuple(dict.fromkeys(betas.ids))
+    known = set(betas.ids)
+
+    def stimuli(images: Sequence[str]) -> Stimuli:
+        if other := [image for image in images if image not in known]:
+            raise PluginError(f"{other[0]!r} is no training image of sub-{subject}.")
+        return run.dataset.stimuli(images)
 
     def region(expression: str, option: str) -> np.ndarray:
         return run.select(subject, expression, option)[inside]
@@ -62,7 +69,7 @@ def responses_of(run: Run, subject: str) -> Responses:
         places=np.flatnonzero(inside),
         voxels={feature: feature_voxels(run, subject, feature) for feature in features},
         targets={feature: targets_of(run, subject, feature) for feature in features},
-        stimuli=lambda: run.dataset.stimuli(images),
+        stimuli=stimuli,
         region=region,
     )
 
@@ -96,6 +103,51 @@ def training_of(run: Run, subject: str, features: Sequence[str]) -> Training:
 def folder_of(run: Run, subject: str, decoder: str) -> Path:
     """Return where a decoder's fit is; that of `OWN_DECODER` is the step's own folder."""
     return run.folder("fit", subject) / decoder
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Training without a fold of the images, and the rows of it that are to be predicted."""
+
+    training: Training
+    rows: np.ndarray
+
+
+def needs_folds(run: Run, fitted: Fitted) -> bool:
+    """Return whether left-out rows are wanted of a decoder that cannot predict them by itself."""
+    return run.config.predict.rescale == "train" and not isinstance(fitted, HasLeftOut)
+
+
+def folds_of(run: Run, training: Training) -> list[Fold]:
+    """Return the folds that are left out of a decoder's training in turn.
+
+    The images, in their order, are dealt out among ``predict.folds`` folds; all rows of an image
+    are left out together. Of the rows, ``predict.calibration`` evenly spaced ones are predicted.
+    The betas stay standardised over all rows.
+    """
+    ((subject, responses),) = training.subjects.items()
+    of_row = np.unique(responses.images, return_inverse=True)[1]
+    count = min(run.config.predict.folds, int(of_row.max()) + 1)
+    most = min(run.config.predict.calibration, len(of_row))
+    wanted = np.unique(np.linspace(0, len(of_row) - 1, most).round().astype(np.intp))
+    out = []
+    for k in range(count):
+        gone = of_row % count == k
+        kept = np.flatnonzero(~gone)
+        part = replace(training, subjects={subject: _rows_of(responses, kept)})
+        out.append(Fold(part, wanted[gone[wanted]]))
+    return [fold for fold in out if len(fold.rows)]
+
+
+def _rows_of(responses: Responses, rows: np.ndarray) -> Responses:
+    """Return the responses of some rows."""
+    return replace(
+        responses,
+        betas=responses.betas[rows],
+        images=tuple(responses.images[row] for row in rows),
+        sessions=tuple(responses.sessions[row] for row in rows),
+        targets={name: one.of(rows) for name, one in responses.targets.items()},
+    )
 
 
 class Opened:
@@ -135,20 +187,32 @@ class Opened:
         """Return the predictions of patterns over the mask, (n_patterns, n_voxels).
 
         Some of it may be made when it is asked for; hand it to `blocks`. With ``left_out`` also
-        so many training rows, or fewer, are predicted from others (`Block.left_out`).
-
-        Raises
-        ------
-        PluginError
-            If the decoder cannot predict left-out rows.
+        so many training rows, or fewer, are predicted from others (`Block.left_out`): by the
+        decoder itself, or by those that were fitted without a fold.
         """
         fitted, part = self.fitted(feature), self._part(feature, betas)
-        if not left_out:
-            return fitted.predict(self._subject, feature, part, seeds=seeds)
-        if not isinstance(fitted, HasLeftOut):
-            raise PluginError(f"decoder {type(fitted).__name__}: predicts no left-out rows.")
-        rows = fitted.left_out_rows(self._subject, feature, left_out)
-        return fitted.predict_with_left_out(self._subject, feature, part, rows, seeds=seeds)
+        if left_out and isinstance(fitted, HasLeftOut):
+            rows = fitted.left_out_rows(self._subject, feature, left_out)
+            return fitted.predict_with_left_out(self._subject, feature, part, rows, seeds=seeds)
+        made = fitted.predict(self._subject, feature, part, seeds=seeds)
+        return self._beside_folds(feature, made, len(betas)) if left_out else made
+
+    def _beside_folds(self, feature: str, made: Iterable[Block], patterns: int) -> Iterator[Block]:
+        """Yield predictions, each block with those of the folds that were left out."""
+        name = self._decoder_of[feature]
+        training = self._opened(feature)[1]
+        whole, seed = self.responses(feature).of(feature), self._run.config.seed
+        each = []
+        for k, fold in enumerate(folds_of(self._run, training)):
+            place = folder_of(self._run, self._subject, f"{name}.fold-{k}")
+            fitted = self._run.decoder(name).open(fold.training, place)
+            images = [self.responses(feature).images[row] for row in fold.rows]
+            seeds = [seed_of(seed, image) for image in images]
+            left = fitted.predict(self._subject, feature, whole[fold.rows], seeds=seeds)
+            each.append(self.blocks(feature, left, len(fold.rows)))
+        for block, *left_out in zip(self.blocks(feature, made, patterns), *each, strict=True):
+            values = np.concatenate([one.values for one in left_out])
+            yield Block(block.columns, block.values, None, values, block.training)
 
     def predict_each(self, feature: str, patterns: Iterable[np.ndarray]) -> Iterable[Block]:
         """Return the predictions of patterns (n_voxels of the feature,), each made on its own."""

@@ -19,7 +19,7 @@ from neurodiffuse.plugins import Registry
 CHANGES = {
     "mask": {"select": "V1 + FFA1", "repetitions": "single", "nonfinite": "drop"},
     "encode": {"dtype": "float16"},
-    "predict": {"rescale": "none", "calibration": 77},
+    "predict": {"rescale": "none", "calibration": 77, "folds": 3},
     "score": {"bootstrap": 123, "oracle": "false", "size": 32},
     "features": {
         "encoder": "words", "alpha": "loo", "roi": "V1", "alphas": "[1.0, 2e3]",

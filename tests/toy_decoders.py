@@ -60,7 +60,7 @@ class FittedNearest(Fitted):
         for start in range(0, size, width):
             columns = slice(start, min(start + width, size))
             block = Block(columns, values[:, columns])
-            if fault == "nan":
+            if fault == "infinite":
                 block.deviation[0, 0] = np.nan
             if fault == "short" and columns.stop == size:
                 continue

@@ -34,7 +34,7 @@ def read_section(name: str, cls: Any, given: Mapping[str, Any], problems: list[s
     problems += check_options(name, cls, given)
     known = {k: v for k, v in given.items() if k in {f.name for f in dataclasses.fields(cls)}}
     section = cls(**known)
-    for key in ("bootstrap", "calibration"):
+    for key in ("bootstrap", "calibration", "folds"):
         value = getattr(section, key, 2)
         if type(value) is int and value < 2:
             problems.append(f"{name}.{key}: {value} is too few; give 2 or more.")

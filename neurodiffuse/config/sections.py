@@ -99,12 +99,14 @@ class EncodeConfig:
 class PredictConfig:
     """How predictions get the spread of real latents (see `neurodiffuse.decoders.rescaling`).
 
-    ``calibration`` is how many training rows, predicted by leaving each one out, the ``train``
-    rescaling takes its statistics from.
+    ``calibration`` is how many training rows, each predicted from others, the ``train`` rescaling
+    takes its statistics from. A decoder that cannot leave rows out by itself is fitted once more
+    for each of so many ``folds`` of the training images.
     """
 
     rescale: Literal["train", "test", "none"] = "train"
     calibration: int = 1000
+    folds: int = 5
 
 
 @dataclass(frozen=True)

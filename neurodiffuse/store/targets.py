@@ -36,6 +36,10 @@ class StoredTargets(Targets):
         """Return the stretch of targets of each block."""
         return self.file.columns()
 
+    def of(self, rows: np.ndarray) -> StoredTargets:
+        """Return the targets of some rows."""
+        return StoredTargets(self.file, self.rows[rows])
+
     def block(self, number: int) -> tuple[slice, np.ndarray]:
         """Return one block: its targets and their values, float32 (n_rows, width)."""
         columns, values = self.file.block(number)

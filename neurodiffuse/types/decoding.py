@@ -95,6 +95,10 @@ class Targets(ABC):
     def block(self, number: int) -> tuple[slice, np.ndarray]:
         """Return one block: its targets and their values, float32 (n_rows, width)."""
 
+    @abstractmethod
+    def of(self, rows: np.ndarray) -> Targets:
+        """Return the targets of some rows, as for a decoder that sets some aside."""
+
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield every block once, in order."""
         for number in range(len(self.columns())):
@@ -129,7 +133,7 @@ class Responses:
         The training latents of every feature of the recipe, also of those that another decoder
         predicts.
     stimuli
-        Returns what was seen, one stimulus per row of ``images`` without repetitions, unread.
+        ``stimuli(images)`` returns what was seen, of some of the training images, unread.
     region
         ``region(expression, option)`` returns the voxels of the mask that are in a region, bool
         (n_voxels,); ``option`` is the key that it was given by, for messages.
@@ -142,7 +146,7 @@ class Responses:
     places: np.ndarray
     voxels: Mapping[str, np.ndarray]
     targets: Mapping[str, Targets]
-    stimuli: Callable[[], Stimuli]
+    stimuli: Callable[[Sequence[str]], Stimuli]
     region: Callable[[str, str], np.ndarray]
 
     def of(self, feature: str) -> np.ndarray:
