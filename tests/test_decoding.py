@@ -241,8 +241,10 @@ def test_patterns_are_asked_of_any_decoder_one_by_one(make_run, tmp_path):
 
 def test_weights_are_refused_by_name_where_there_are_none(make_run):
     run = stepped(make_run(NEAREST, PLAIN))
+    source = Source(run, "01", "colour")
     with pytest.raises(ConfigError, match="has neither weights nor a sensitivity"):
-        Source(run, "01", "colour")
+        source.check(["l1"])
+    source.check(["explained"])
 
 
 def test_a_killed_fit_goes_on_from_its_checkpoint(make_run, tmp_path):

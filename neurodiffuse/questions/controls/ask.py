@@ -197,8 +197,7 @@ def _page(run: Run, parts: Sequence[Part], arms: Sequence[Arm], notes: Sequence[
             "image's difference could as well have the other sign. The p-values are two-sided and "
             "corrected for the metrics of a row (Holm), not for the number of rows.",
             "Refitted rows leave training images out of the responses, standardise the voxels "
-            "anew and solve the ridge problem again with the recipe's penalties; latents are those "
-            "of the run.",
+            "anew and fit the decoder again as the recipe says; latents are those of the run.",
             tables.protocols(run),
         ),
         references=REFERENCES,

@@ -31,13 +31,13 @@ TITLES = {
 PATTERN = {
     "ones": (
         "A pattern that is 1 in the region and 0 in every other voxel of the mask, in units of "
-        "each voxel's standard deviation over the training betas, goes through the ridge maps "
+        "each voxel's standard deviation over the training betas, goes through the decoder "
         "from voxels to latents."
     ),
     "signs": (
         "Patterns that are +1 or -1 at random in the region's voxels, anew for each picture, and 0 "
         "in every other voxel of the mask, in units of each voxel's standard deviation over the "
-        "training betas, go through the ridge maps from voxels to latents. What single pictures "
+        "training betas, go through the decoder from voxels to latents. What single pictures "
         "show is random; where they differ from the mean training stimulus, on average over many, "
         "is where the region's voxels look: for independent signs the products of different "
         "voxels average out."

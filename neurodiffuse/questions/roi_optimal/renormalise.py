@@ -1,6 +1,6 @@
 """Give the latents of a synthetic pattern the length that real ones have.
 
-Ridge shrinks, and a pattern is not as long as a response, so the predicted deviation from the
+Decoders shrink, and a pattern is not as long as a response, so the predicted deviation from the
 mean latent has an arbitrary length. Arrays in, arrays out: ``deviations`` is (n_regions, t),
 ``mean`` (t,).
 """

@@ -22,7 +22,13 @@ from neurodiffuse.questions.weights import (
     surface,
 )
 from neurodiffuse.questions.weights.members import Members, find_members
-from neurodiffuse.questions.weights.project import Projection, check_memory, percentile, project
+from neurodiffuse.questions.weights.project import (
+    Projection,
+    Source,
+    check_memory,
+    percentile,
+    project,
+)
 from neurodiffuse.questions.weights.question import Plan, Question, check_place, plan_of
 from neurodiffuse.questions.weights.region_table import RegionResult
 from neurodiffuse.questions.weights.statmaps import BrainValues
@@ -84,6 +90,10 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     plan = plan_of(run, question)
     place = out or run.path / question.folder
     check_place(place)
+    sources = {f: Source(run, plan.subjects[0], f) for f in plan.parts}
+    for source in sources.values():
+        source.check(question.measures)
+    linear = {feature: source.linear for feature, source in sources.items()}
     check_memory(run, plan.subjects, tuple(plan.parts), patterns="pattern" in question.measures)
     if "explained" in question.measures:
         explained.check_memory(run, plan.subjects, tuple(plan.parts))
@@ -103,7 +113,7 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
         # maps.tsv marks the folder as ours, so it comes last but for the page
         statmaps.write_table(folder, "maps", statmaps.COLUMNS, rows)
         (folder / "index.html").write_text(
-            page.render(run, plan, rows, shown, regions, figures), encoding="utf-8"
+            page.render(run, plan, rows, shown, regions, figures, linear), encoding="utf-8"
         )
     return Answer(place, tuple(found.maps), regions)
 
@@ -116,7 +126,12 @@ def _project(run: Run, plan: Plan) -> Found:
             voxels = feature_voxels(run, subject, feature)
             inside = statmaps.within(run.subject(subject).grid, mask, voxels)
             patterns = "pattern" in plan.question.measures
-            projections = project(run, subject, feature, parts, patterns=patterns)
+            if any(measure != "explained" for measure in plan.question.measures) or (
+                Source(run, subject, feature).linear
+            ):
+                projections = project(run, subject, feature, parts, patterns=patterns)
+            else:
+                projections = [Projection(None, None) for _ in parts]
             if "explained" in plan.question.measures:
                 projections = explained.with_explained(run, subject, feature, parts, projections)
             for stat, values in vars(projections[0]).items():
@@ -136,6 +151,7 @@ def _project(run: Run, plan: Plan) -> Found:
 
 def _values(projection: Projection, measure: str) -> np.ndarray:
     if measure == "percentile":
+        assert projection.weight is not None
         return percentile(projection.weight)
     if measure == "pattern":
         assert projection.pattern is not None
@@ -143,6 +159,7 @@ def _values(projection: Projection, measure: str) -> np.ndarray:
     if measure == "explained":
         assert projection.explained is not None
         return projection.explained
+    assert projection.weight is not None
     return projection.weight
 
 

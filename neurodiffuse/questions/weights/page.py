@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurodiffuse.decoding import words_of
 from neurodiffuse.questions.weights.pictures import units_of
 from neurodiffuse.questions.weights.question import Plan
 from neurodiffuse.questions.weights.region_table import STATS, RegionResult, why_left_out
@@ -100,8 +101,12 @@ def render(
     shown: Sequence[Shown],
     regions: Sequence[RegionResult],
     figures: Sequence[bytes],
+    linear: Mapping[str, bool],
 ) -> str:
-    """Return the page as one HTML document that loads nothing."""
+    """Return the page as one HTML document that loads nothing.
+
+    ``linear`` says of each feature whether its decoder is.
+    """
     about = run.dataset.about()
     frames = shared([view for one in shown for _, view in one.views])
     return filled(
@@ -114,7 +119,7 @@ def render(
         lead=_lead(plan),
         regions=[_regions(r, f, plan) for r, f in zip(regions, figures, strict=True)],
         rows=rows,
-        methods=_methods(plan, regions),
+        methods=_methods(run, plan, regions, linear),
         references=REFERENCES,
         patterns="pattern" in plan.question.measures,
     )
@@ -220,12 +225,26 @@ def _region_row(found: RegionResult, r: int, compared: Sequence[int]) -> list[st
     return cells
 
 
-def _methods(plan: Plan, regions: Sequence[RegionResult]) -> list[str]:
+def _methods(
+    run: Run, plan: Plan, regions: Sequence[RegionResult], linear: Mapping[str, bool]
+) -> list[str]:
+    decoders = "; ".join(f"{feature} by {words_of(run, feature)}" for feature in plan.parts)
+    curved = [feature for feature in plan.parts if not linear[feature]]
     paragraphs = [
-        "Each latent is a ridge regression on the standardised betas of the mask. The map of a "
-        "feature is the L1 norm, voxel by voxel, of the regression weights over all its latents "
+        f"Latents are predicted from the standardised betas of the mask: {decoders}. The map of a "
+        "feature is the L1 norm, voxel by voxel, of the weights over all its latents "
         "(of a single latent: its weight). Percentiles are ranks among the voxels that the "
         "feature is read from, 100 (rank − ½) / voxels.",
+        *(
+            [
+                f"The decoder of {wording.joined(curved)} is not linear: in the place of weights "
+                "are its sensitivities, how a latent changes with a voxel (the Jacobian), averaged "
+                "over the test images' responses. They say nothing of effects that have other "
+                "signs for other pictures."
+            ]
+            if curved
+            else []
+        ),
         "Weights of a backward model say how a decoder combines voxels. A voxel that carries "
         "nothing can have a large weight because it cancels noise of others, and one that "
         "responds strongly can have a small weight because others say the same.",

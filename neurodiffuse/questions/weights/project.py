@@ -33,12 +33,13 @@ WIDTH = 512
 class Projection:
     """A part of a feature on the voxels that it is read from, float64 (n_voxels,) each.
 
-    ``weight``: Σ_j |W_vj| over the part's targets j, or W_vj itself for a component.
+    ``weight``: Σ_j |W_vj| over the part's targets j, or W_vj itself for a component; None of a
+    decoder that has no weights. Of one that is not linear W is its mean sensitivity.
     ``pattern``: the same of the Haufe pattern (see `haufe_pattern`), None unless asked for.
     ``explained``: share of the voxel's variance (see `explained`), None unless asked for.
     """
 
-    weight: np.ndarray
+    weight: np.ndarray | None
     pattern: np.ndarray | None
     explained: np.ndarray | None = None
 
@@ -124,30 +125,38 @@ def project_block(site: Site, subject: str, feature: str, number: int) -> np.nda
 
 
 class Source:
-    """Where weights of a feature come from: a decoder that has some, or how it is sensitive.
-
-    Raises
-    ------
-    ConfigError
-        If the decoder has neither.
-    """
+    """Where weights of a feature come from: a decoder that has some, or how it is sensitive."""
 
     def __init__(self, run: Run, subject: str, feature: str) -> None:
         self._opened, self._subject, self._feature = Opened(run, subject), subject, feature
         self._fitted = self._opened.fitted(feature)
-        if not isinstance(self._fitted, HasWeights | HasSensitivity):
-            raise ConfigError(
-                f"weights: the decoder of {feature!r} ({type(self._fitted).__name__}) has neither "
-                "weights nor a sensitivity to show. Ask roi-optimal, or the measure 'explained'."
-            )
-        responses = self._opened.responses(feature)
-        self.voxels = len(responses.voxels[feature])
-        self._responses = responses
+        self._responses = self._opened.responses(feature)
+        self.voxels = len(self._responses.voxels[feature])
 
     @property
     def linear(self) -> bool:
         """Whether the decoder is linear, so that its weights are the same for every pattern."""
         return isinstance(self._fitted, HasWeights)
+
+    def check(self, measures: Sequence[str]) -> None:
+        """Refuse measures that the decoder has nothing to make of.
+
+        Raises
+        ------
+        ConfigError
+            Naming the decoder and what can be asked of it.
+        """
+        if self.linear:
+            return
+        known = isinstance(self._fitted, HasSensitivity)
+        possible = ("l1", "percentile", "explained") if known else ("explained",)
+        if wrong := [name for name in measures if name not in possible]:
+            what = "is not linear" if known else "has neither weights nor a sensitivity"
+            raise ConfigError(
+                f"--measure {wrong[0]}: the decoder of {self._feature!r} "
+                f"({type(self._fitted).__name__}) {what}. Possible: "
+                f"{' '.join(f'--measure {name}' for name in possible)}; or ask roi-optimal."
+            )
 
     def weights(self, columns: slice) -> np.ndarray:
         """Return weights, or mean sensitivities at the test images, (n_voxels, width)."""
