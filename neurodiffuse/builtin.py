@@ -60,6 +60,16 @@ def register_decoders(register: Any) -> None:
 
 
 @hookimpl
+def register_refiners(register: Any) -> None:
+    """Register the refiner that needs no network."""
+    register(
+        "retrieval",
+        "neurodiffuse.decoders.retrieval:RetrievalMix",
+        summary="Predictions mixed with the latents of the nearest training images",
+    )
+
+
+@hookimpl
 def register_layouts(register: Any) -> None:
     """Register the form that simulated data are written in unless another one is named."""
     register(

@@ -113,9 +113,12 @@ class Fold:
     rows: np.ndarray
 
 
-def needs_folds(run: Run, fitted: Fitted) -> bool:
+def needs_folds(run: Run, fitted: Fitted, features: Sequence[str]) -> bool:
     """Return whether left-out rows are wanted of a decoder that cannot predict them by itself."""
-    return run.config.predict.rescale == "train" and not isinstance(fitted, HasLeftOut)
+    wanted = run.config.predict.rescale == "train" or any(
+        feature in run.config.refined_by() for feature in features
+    )
+    return wanted and not isinstance(fitted, HasLeftOut)
 
 
 def folds_of(run: Run, training: Training) -> list[Fold]:
@@ -196,6 +199,14 @@ class Opened:
             return fitted.predict_with_left_out(self._subject, feature, part, rows, seeds=seeds)
         made = fitted.predict(self._subject, feature, part, seeds=seeds)
         return self._beside_folds(feature, made, len(betas)) if left_out else made
+
+    def left_out_rows(self, feature: str, most: int) -> np.ndarray:
+        """Return which training rows `predict` predicts from others, in the order of its blocks."""
+        fitted = self.fitted(feature)
+        if isinstance(fitted, HasLeftOut):
+            return fitted.left_out_rows(self._subject, feature, most)
+        folds = folds_of(self._run, self._opened(feature)[1])
+        return np.concatenate([fold.rows for fold in folds])
 
     def _beside_folds(self, feature: str, made: Iterable[Block], patterns: int) -> Iterator[Block]:
         """Yield predictions, each block with those of the folds that were left out."""

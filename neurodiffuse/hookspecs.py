@@ -38,6 +38,11 @@ def register_decoders(register: Any) -> None:
 
 
 @hookspec
+def register_refiners(register: Any) -> None:
+    """Call ``register(name, "package.module:Class", summary=…)`` for each refiner."""
+
+
+@hookspec
 def register_generators(register: Any) -> None:
     """Call ``register(name, target, summary=…, reads=(latent names), optional=(…))``."""
 

@@ -36,6 +36,9 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
             f"feature    {name}: {plan.targets[name]:,} targets of {part.encoder!r}{where}, "
             f"{words_of(run, name)}"
         )
+    for name, refiner in config.refiners.items():
+        refined = [feature for feature, by in config.refined_by().items() if by == name]
+        lines.append(f"refiner    {name}: {refiner.refiner!r} of {listing(refined)}")
     for name, stage in config.stages.items():
         start = f", starting from {stage.init!r}" if stage.init else ""
         less = f", without {listing(stage.without)}" if stage.without else ""

@@ -31,7 +31,17 @@ OWN = "neurodiffuse.builtin"
 
 REPAIR = "Install it again: pip install --force-reinstall neurodiffuse"
 
-ROLES = ("dataset", "encoder", "decoder", "generator", "metric", "recipe", "layout", "algebra")
+ROLES = (
+    "dataset",
+    "encoder",
+    "decoder",
+    "refiner",
+    "generator",
+    "metric",
+    "recipe",
+    "layout",
+    "algebra",
+)
 
 
 class Registry:

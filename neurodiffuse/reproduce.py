@@ -100,6 +100,7 @@ def methods(
     intervals: str = "",
     own_size: Collection[str] = (),
     words: Mapping[str, str] | None = None,
+    refined: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """Return the methods of a run as paragraphs that can stand in a paper.
 
@@ -115,6 +116,8 @@ def methods(
         Metrics that compare pictures at a size of their own.
     words
         Features that a named decoder predicts, and what it says of itself there.
+    refined
+        What each refiner says that it does.
     """
     voxels = (
         f"the voxels of {config.mask.select!r}" if config.mask.select else "the data set's mask"
@@ -154,7 +157,12 @@ def methods(
             else ""
         )
     )
-    return (brain, decoded + rescaled, pictures, scores)
+    refining = "".join(
+        f" Predictions of {' and '.join(f for f, by in config.refined_by().items() if by == name)} "
+        f"were then {said or 'refined'}."
+        for name, said in (refined or {}).items()
+    )
+    return (brain, decoded + rescaled + refining, pictures, scores)
 
 
 def _decoded(

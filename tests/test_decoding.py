@@ -152,10 +152,10 @@ def test_several_decoders_each_predict_their_features(make_run):
         (["decoders.a.k=3"], "A new one needs decoder = one of: nearest, ridge"),
         ([NEAREST, "decoders.main.kk=3"], "decoders.main.kk: no such option. Did you mean 'k'"),
         ([NEAREST, 'decoders.main.predicts=["color"]'], "no feature is called 'color'. Did you"),
-        ([NEAREST, "decoders.b.decoder=ridge"], "main, b each predict all features that are left"),
+        ([NEAREST, "decoders.b.decoder=ridge"], "main, b each take all features that are left"),
         (
             [NEAREST, 'decoders.main.predicts=["colour"]', "decoders.b.decoder=nearest"],
-            "decoders.b: no feature is left for it to predict",
+            "decoders.b: no feature is left for it",
         ),
         (
             [
@@ -164,7 +164,7 @@ def test_several_decoders_each_predict_their_features(make_run):
                 'decoders.b.predicts=["colour"]',
                 "decoders.b.decoder=ridge",
             ],
-            "decoders.b.predicts: 'colour' is predicted by decoders.a already",
+            "decoders.b.predicts: 'colour' stands in decoders.a already",
         ),
         ([NEAREST, "features.colour.alpha=7"], "alpha is an option of ridge, and decoders.main"),
         (

@@ -27,6 +27,7 @@ CHANGES = {
         "intercept": "false",
     },
     "decoders": {"decoder": "nearest", "predicts": '["colour"]'},
+    "refiners": {"refiner": "retrieval", "refines": '["colour"]'},
     "stages": {"generator": "guided", "init": "first", "samples": 3, "without": '["text"]',
                "features": '{colour = "colour"}'},
     "metrics": {"metric": "latent-distance", "feature": "colour"},
@@ -37,6 +38,7 @@ TEXT = ("features.text.encoder=caption", "features.text.alpha=2")
 BASE = {
     "features": ("colour", ("alpha=loo",), ("predict.rescale=none",)),
     "decoders": ("main", ("decoder=ridge",), ()),
+    "refiners": ("main", ("refiner=retrieval",), ()),
     "stages": ("zz", ("generator=guided",), TEXT),
     "metrics": ("far", ("metric=latent-distance", "feature=colour"), ()),
 }

@@ -29,7 +29,8 @@ class Counts:
     ``trials`` are those of the longest session, ``image`` the bytes of one image as it was seen,
     ``targets`` those of each feature, ``value`` the bytes of a stored latent. ``repeated`` tells
     whether training trials share latents. ``compared`` is what the metric that needs most holds
-    beside the test images (`scores`). ``decoders`` are the recipe's, each with its features.
+    beside the test images (`scores`). ``decoders`` are the recipe's, each with its features; ``refined`` says whether
+    any has a refiner.
     """
 
     n: int
@@ -43,6 +44,7 @@ class Counts:
     value: int
     compared: int = 0
     decoders: Sequence[tuple[Decoder, tuple[str, ...]]] = ()
+    refined: bool = False
 
     def needed(self, work: Work, *, patterns: int | None = None, together: int = 1) -> int:
         """Return what the decoder that needs most holds while it does some work."""
@@ -85,6 +87,7 @@ def counts_of(run: Run, subject: str, voxels: int) -> Counts:
             (_compared(run, m, len(test), image, targets) for m in config.metrics), default=0
         ),
         decoders=tuple(run.decoders().values()),
+        refined=bool(config.refiners),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurodiffuse.budget.counts import MOST, Counts
+from neurodiffuse.budget.counts import MOST, Counts, width
 from neurodiffuse.decoders.columns import ROWS
 
 BASE = 220 * 2**20
@@ -26,7 +26,7 @@ def peaks(counts: Counts, memory: int | None = None) -> dict[str, int]:
                 for t in counts.targets.values()
             ),
             "fit": counts.needed("fit"),
-            "predict": counts.needed("predict"),
+            "predict": max(counts.needed("predict"), refine(counts)),
             "score": score(counts),
             "report": DRAWING,
         }.items()
@@ -59,6 +59,21 @@ def batch_within(memory: int | None, image: int, targets: int, most: int = MOST)
         return most
     left = (memory - BASE) / MARGIN - 48 * targets
     return int(min(max(left // (5 * image + 9 * targets), 1), most))
+
+
+def refine(c: Counts) -> int:
+    """Return what a refiner that looks for near training images holds, 0 of none.
+
+    Tables of the correlations of r held-out rows, or m test images, with n training images in
+    float64, five times while they are formed and sorted, 40 n max(m, r); two stored blocks of the
+    training latents, one as float32 and one less its mean, (2 v + 8) n w, and of the predictions
+    and what is made of them, 24 (m + r) w.
+    """
+    if not c.refined:
+        return 0
+    r = max(c.m, min(c.calibration or c.n, c.n))
+    w = width(c)
+    return 40 * c.n * r + (2 * c.value + 8) * c.n * w + 24 * (c.m + r) * w
 
 
 def score(c: Counts) -> int:

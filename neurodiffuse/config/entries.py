@@ -17,7 +17,13 @@ from neurodiffuse.types import Card
 SMALLEST = 11
 """Pixels of the window of SSIM, below which pictures cannot be scored."""
 
-_ROLE = {"features": "encoder", "decoders": "decoder", "stages": "generator", "metrics": "metric"}
+_ROLE = {
+    "features": "encoder",
+    "decoders": "decoder",
+    "refiners": "refiner",
+    "stages": "generator",
+    "metrics": "metric",
+}
 
 
 def section_of(table: dict[str, Any], name: str, problems: list[str]) -> dict[str, Any]:

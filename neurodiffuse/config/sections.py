@@ -16,6 +16,9 @@ STEPS = ("mask", "encode", "fit", "predict", "generate", "score", "report")
 ANY = "any"
 """The domain of a recipe that learns what pictures are like from the training pictures alone."""
 
+LATER = ("decoders", "refiners")
+"""Tables that came later: without entries they are not stored, as by versions before."""
+
 OWN_DECODER = ""
 """The name of the decoder that a recipe need not name: ridge, written where the step writes."""
 
@@ -86,6 +89,19 @@ class DecoderConfig:
     def __post_init__(self) -> None:
         """Make a list a tuple; TOML and JSON give lists."""
         object.__setattr__(self, "predicts", tuple(self.predicts))
+
+
+@dataclass(frozen=True)
+class RefinerConfig:
+    """What makes predicted latents better, and of which features; none: of all that are left."""
+
+    refiner: str
+    refines: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make a list a tuple; TOML and JSON give lists."""
+        object.__setattr__(self, "refines", tuple(self.refines))
 
 
 @dataclass(frozen=True)
@@ -176,11 +192,19 @@ class Config:
     domain: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     decoders: Mapping[str, DecoderConfig] = field(default_factory=dict)
+    refiners: Mapping[str, RefinerConfig] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain tables that TOML and JSON can hold."""
         table: dict[str, Any] = _plain(dataclasses.asdict(self))
-        return {key: value for key, value in table.items() if value or key != "decoders"}
+        return {key: value for key, value in table.items() if value or key not in LATER}
+
+    def refined_by(self) -> dict[str, str]:
+        """Return the name of the refiner of each feature that has one."""
+        named = {feature: key for key, part in self.refiners.items() for feature in part.refines}
+        rest = [key for key, part in self.refiners.items() if not part.refines]
+        others = {feature: rest[0] for feature in self.features if rest and feature not in named}
+        return named | others
 
     def predicted_by(self) -> dict[str, tuple[str, ...]]:
         """Return the features that each decoder predicts, by the decoder's name.
@@ -211,7 +235,7 @@ class Config:
             # a run from before the section existed has its defaults
             values[name] = section(**stored.get(name, {}))
         for name, entry in TABLES.items():
-            parts = stored.get(name, {}) if name == "decoders" else stored[name]
+            parts = stored.get(name, {}) if name in LATER else stored[name]
             values[name] = {key: entry(**part) for key, part in parts.items()}
         for name in ("subjects", "cite"):
             values[name] = tuple(stored[name])
@@ -252,6 +276,7 @@ SECTIONS = {
 TABLES = {
     "features": FeatureConfig,
     "decoders": DecoderConfig,
+    "refiners": RefinerConfig,
     "stages": StageConfig,
     "metrics": MetricConfig,
 }
@@ -299,6 +324,7 @@ def _step_of(key: str) -> str:
         "encode": "encode",
         "predict": "predict",
         "decoders": "fit",
+        "refiners": "predict",
         "seed": "generate",
         "stages": "generate",
         "metrics": "score",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,10 @@ def check_wiring(
     """Check that decoders, stages and metrics find the features and stages they name."""
     features: Mapping[str, FeatureConfig] = values["features"]
     earlier: list[str] = []
-    problems += _check_decoders(values["decoders"], features)
+    decoders = {key: part.predicts for key, part in values["decoders"].items()}
+    refiners = {key: part.refines for key, part in values["refiners"].items()}
+    problems += _check_shared("decoders", "predicts", decoders, features)
+    problems += _check_shared("refiners", "refines", refiners, features)
     for key, settings in _by_ridge(values["decoders"], features).items():
         problems += _check_ridge(key, settings, values, features)
     if not features:
@@ -56,33 +59,36 @@ def check_wiring(
             )
 
 
-def _check_decoders(
-    decoders: Mapping[str, DecoderConfig], features: Mapping[str, FeatureConfig]
+def _check_shared(
+    table: str, verb: str, parts: Mapping[str, Sequence[str]], features: Mapping[str, Any]
 ) -> list[str]:
-    """Return a line for each feature that is predicted by nobody or by two, or is none."""
+    """Return a line for each feature that two sections of a table name, or that is none.
+
+    ``parts`` are the features that each section names; without any it takes what is left.
+    """
     found: list[str] = []
-    predicted: dict[str, str] = {}
-    open_to_all = [key for key, part in decoders.items() if not part.predicts]
-    for key, part in decoders.items():
-        for name in part.predicts:
+    taken: dict[str, str] = {}
+    open_to_all = [key for key, named in parts.items() if not named]
+    for key, named in parts.items():
+        for name in named:
             if name not in features:
                 found.append(
-                    f"decoders.{key}.predicts: no feature is called {name!r}."
+                    f"{table}.{key}.{verb}: no feature is called {name!r}."
                     f"{near(name, features)} Features: {listing(features)}."
                 )
-            elif name in predicted:
+            elif name in taken:
                 found.append(
-                    f"decoders.{key}.predicts: {name!r} is predicted by decoders."
-                    f"{predicted[name]} already; name it once."
+                    f"{table}.{key}.{verb}: {name!r} stands in {table}.{taken[name]} already; name "
+                    "it once."
                 )
-            predicted[name] = key
+            taken[name] = key
     if len(open_to_all) > 1:
         found.append(
-            f"decoders: {listing(open_to_all)} each predict all features that are left. Say in "
-            "predicts = [...] which, in all but one."
+            f"{table}: {listing(open_to_all)} each take all features that are left. Say in "
+            f"{verb} = [...] which, in all but one."
         )
-    elif open_to_all and not set(features) - set(predicted):
-        found.append(f"decoders.{open_to_all[0]}: no feature is left for it to predict.")
+    elif open_to_all and not set(features) - set(taken):
+        found.append(f"{table}.{open_to_all[0]}: no feature is left for it.")
     return found
 
 

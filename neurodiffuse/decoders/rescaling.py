@@ -121,6 +121,20 @@ def rescale_block(
     return rescale(seen, training.mean, training.sd, kind=kind, held_out=held_out)
 
 
+def rescale_left_out(
+    block: Block, training: Moments | None = None, *, kind: str = "train"
+) -> np.ndarray:
+    """Return a block's predictions of left-out rows, shifted and scaled as its patterns are."""
+    training = training or block.training
+    assert training is not None
+    assert block.left_out is not None
+    if kind == "none":
+        whole = Block(block.columns, block.left_out, block.mean)
+        return rescale(whole.values, training.mean, training.sd, kind=kind).values
+    source = block.deviation if kind == "test" else block.left_out
+    return rescale(block.left_out, training.mean, training.sd, kind="train", held_out=source).values
+
+
 def _too_few(kind: str, rows: int) -> str:
     if kind == "test":
         return (

@@ -17,7 +17,7 @@ from neurodiffuse.files import read_json, remove_folder, said_clearly
 from neurodiffuse.machine import Machine
 from neurodiffuse.options import parameters
 from neurodiffuse.plugins import Registry
-from neurodiffuse.types import Dataset, Decoder, Encoder, Generator, Metric, Subject
+from neurodiffuse.types import Dataset, Decoder, Encoder, Generator, Metric, Refiner, Subject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +98,12 @@ class Run:
         if "algebra" in named:
             given["algebra"] = self.machine.algebra(self.registry)
         return cast("Decoder", cls(**given))
+
+    def refiner(self, name: str) -> Refiner:
+        """Return a new refiner, by its name in the recipe."""
+        part = self.config.refiners[name]
+        cls = self.registry.load(self.registry.card("refiner", part.refiner))
+        return cast("Refiner", cls(**self.machine.given_to(cls, part.options)))
 
     def generator(self, stage: str) -> Generator:
         """Return a new generator of a stage."""

@@ -32,7 +32,7 @@ def fit(run: Run, subject: str) -> None:
                 decoder.fit(training, folder)
                 continue
             _fit_named(name, decoder, training, folder)
-            if not decoding.needs_folds(run, decoder.open(training, folder / name)):
+            if not decoding.needs_folds(run, decoder.open(training, folder / name), features):
                 continue
             folds = decoding.folds_of(run, training)
             label = f"sub-{subject} {name} folds"

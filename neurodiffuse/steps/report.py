@@ -82,6 +82,7 @@ def report(run: Run) -> None:
             intervals=intervals_in_words(run),
             own_size=[name for name in config.metrics if keeps_sizes(run, name)],
             words={f: words_of(run, f) for f in config.features} if config.decoders else {},
+            refined={name: run.refiner(name).words() for name in config.refiners},
         ),
         citations=_citations(run, cards),
         licences=_licences(run, cards),
@@ -331,6 +332,7 @@ def _cards(run: Run) -> list[Card]:
     used = [("dataset", config.dataset)]
     used += [("encoder", part.encoder) for part in config.features.values()]
     used += [("decoder", part.decoder) for part in config.decoders.values()]
+    used += [("refiner", part.refiner) for part in config.refiners.values()]
     used += [("generator", part.generator) for part in config.stages.values()]
     used += [("metric", part.metric) for part in config.metrics.values()]
     return [run.registry.card(role, name) for role, name in dict.fromkeys(used)]

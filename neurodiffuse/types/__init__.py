@@ -1,4 +1,4 @@
-"""The nouns that steps pass to one another and the five roles that a plugin can play.
+"""The nouns that steps pass to one another and the six roles that a plugin can play.
 
 Importing this package imports no numpy. Arrays are numpy arrays; shapes are in the docstrings.
 """
@@ -33,6 +33,7 @@ from neurodiffuse.types.nouns import (
     Trials,
     Window,
 )
+from neurodiffuse.types.refining import HeldOut, Refiner
 from neurodiffuse.types.roles import Dataset, Encoder, Generator, Metric, Role, SampleMetric
 from neurodiffuse.types.weights import Download, Model, ModelFile
 
@@ -67,6 +68,8 @@ __all__ = [  # noqa: RUF022
     "HasWeights",
     "HasSensitivity",
     "InBlocks",
+    "HeldOut",
+    "Refiner",
     "Generator",
     "Metric",
     "SampleMetric",

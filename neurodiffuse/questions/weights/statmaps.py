@@ -61,7 +61,7 @@ COLUMNS = {
         "weight: see formula; percentile: of the weight; pattern: Haufe et al. 2014; explained: "
         "of a forward model"
     ),
-    "formula": "What the value of voxel v is; W: weights of the decoder, y: latents, yhat: those decoded",
+    "formula": "What the value of voxel v is; W: weights, y: latents, yhat: those decoded",
     "units": "Units of the map",
     "targets": "Number of targets that the map sums up",
     "voxels": "Voxels that the feature is read from; every other voxel of the map is 0",
