@@ -15,7 +15,9 @@ import numpy as np
 
 from neurodiffuse.config.ridge import RIDGE
 from neurodiffuse.decoders.columns import column_stats
-from neurodiffuse.errors import PluginError
+from neurodiffuse.errors import ConfigError, PluginError
+from neurodiffuse.painting import encoded, restored_encoder
+from neurodiffuse.progress import progress
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, StoredTargets, load_betas, load_voxels, seed_of
 from neurodiffuse.types import (
@@ -26,9 +28,11 @@ from neurodiffuse.types import (
     HasLeftOut,
     Moments,
     Responses,
+    Shape,
     Stimuli,
     Targets,
     Training,
+    UnstoredTargets,
 )
 
 
@@ -40,10 +44,82 @@ def feature_voxels(run: Run, subject: str, feature: str) -> np.ndarray:
     return np.flatnonzero(chosen[inside])
 
 
-def targets_of(run: Run, subject: str, feature: str) -> StoredTargets:
+BATCH, TOGETHER = 64, 2**29
+"""Images, and bytes of their latents, that are encoded at once where latents are not stored."""
+
+
+def stored(run: Run, subject: str, feature: str, needs: str) -> LatentFile:
+    """Return the file of a feature's training latents; ``needs`` says what needs them.
+
+    Raises
+    ------
+    ConfigError
+        If the recipe does not store them.
+    """
+    if not run.config.features[feature].store:
+        raise ConfigError(
+            f"features.{feature}.store = false: no training latents are kept, and {needs} needs "
+            f"them. Decode into another --out with features.{feature}.store = true."
+        )
+    return LatentFile.open(run.latents(subject, feature) / "train.npy")
+
+
+def targets_of(run: Run, subject: str, feature: str) -> Targets:
     """Return a feature's training latents, row by row as a subject's betas."""
+    ids = load_betas(run.folder("mask", subject), "train").ids
+    if not run.config.features[feature].store:
+        return Passing(run, subject, feature, ids)
     file = LatentFile.open(run.latents(subject, feature) / "train.npy")
-    return StoredTargets(file, file.places(load_betas(run.folder("mask", subject), "train").ids))
+    return StoredTargets(file, file.places(ids))
+
+
+class Passing(UnstoredTargets):
+    """Training latents that the recipe does not store: encoded in each pass over the images."""
+
+    def __init__(self, run: Run, subject: str, feature: str, ids: Sequence[str]) -> None:
+        self._run, self._subject, self._feature = run, subject, feature
+        self._rows: dict[str, list[int]] = {}
+        for row, image in enumerate(ids):
+            self._rows.setdefault(image, []).append(row)
+        self._shapes = tuple(run.encoder(feature).shapes())
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Shapes of the latents of one image."""
+        return self._shapes
+
+    @property
+    def size(self) -> int:
+        """Number of targets."""
+        return sum(int(np.prod(shape)) for shape in self._shapes)
+
+    def columns(self) -> list[slice]:
+        """Return the blocks that latents of this size are stored in."""
+        return LatentFile(Path(), (), self._shapes).columns()
+
+    def block(self, number: int) -> tuple[slice, np.ndarray]:
+        """Refuse: latents that pass image by image have no block of columns."""
+        stored(self._run, self._subject, self._feature, "what was asked for")
+        raise AssertionError
+
+    def of(self, rows: np.ndarray) -> Targets:
+        """Refuse as `block` does."""
+        self.block(0)
+        raise AssertionError
+
+    def batches(self) -> Iterator[tuple[Sequence[np.ndarray], np.ndarray]]:
+        """Yield all images once, some at a time, in the order of their ids."""
+        run, images = self._run, tuple(sorted(self._rows))
+        encoder = restored_encoder(run, self._subject, self._feature)
+        stimuli = run.dataset.stimuli(images)
+        size = max(1, min(BATCH, TOGETHER // (4 * self.size)))
+        starts = range(0, len(images), size)
+        label = f"{self._feature}, in passing"
+        for start in progress(starts, label, total=len(starts), quiet=run.quiet):
+            part = stimuli.part(start, min(start + size, len(images)))
+            rows = [np.array(self._rows[image], np.intp) for image in part.ids]
+            # a copy, since an encoder may keep what it returns
+            yield rows, np.array(encoded(encoder, part, self.size), np.float32)
 
 
 def responses_of(run: Run, subject: str) -> Responses:
@@ -276,7 +352,8 @@ class Opened:
 def moments_of(values: np.ndarray) -> Moments:
     """Return the moments of targets over the training rows, (n_rows, width)."""
     stats = column_stats(values, ddof=0)
-    return Moments(stats.mean, stats.sd, stats.constant)
+    squares = np.einsum("ij,ij->i", values, values, dtype=np.float64)
+    return Moments(stats.mean, stats.sd, stats.constant, squares)
 
 
 def checked(who: str, blocks: Iterable[Block], size: int, patterns: int) -> Iterator[Block]:

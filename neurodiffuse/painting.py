@@ -10,7 +10,7 @@ import numpy as np
 from neurodiffuse.errors import PluginError
 from neurodiffuse.run import Run
 from neurodiffuse.store import load_arrays
-from neurodiffuse.types import Encoder, Generator, Images
+from neurodiffuse.types import Encoder, Generator, Images, Stimuli
 
 
 def given_to(run: Run, stage: str) -> dict[str, str]:
@@ -36,6 +36,28 @@ def restored_encoder(run: Run, subject: str, feature: str) -> Encoder:
     encoder = run.encoder(feature)
     encoder.restore(_state(run, subject, feature))
     return encoder
+
+
+def encoded(encoder: Encoder, stimuli: Stimuli, size: int) -> np.ndarray:
+    """Return the latents of some stimuli, (n_stimuli, size).
+
+    Raises
+    ------
+    PluginError
+        If they have another shape or are not finite.
+    """
+    values = np.asarray(encoder.encode(stimuli).values)
+    if values.shape != (len(stimuli), size):
+        raise PluginError(
+            f"encoder {type(encoder).__name__}: returned latents of shape {values.shape} for "
+            f"{len(stimuli)} stimuli; its shapes() promise {(len(stimuli), size)}."
+        )
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise PluginError(
+            f"encoder {type(encoder).__name__}: latents of {stimuli.ids[row]} are not finite."
+        )
+    return values
 
 
 def checked(name: str, made: Images, ids: tuple[str, ...]) -> Images:

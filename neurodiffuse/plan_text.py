@@ -34,7 +34,7 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
         where = f" from {part.roi!r}" if part.roi else ""
         lines.append(
             f"feature    {name}: {plan.targets[name]:,} targets of {part.encoder!r}{where}, "
-            f"{words_of(run, name)}"
+            f"{words_of(run, name)}" + ("" if part.store else ", training latents not stored")
         )
     for name, refiner in config.refiners.items():
         refined = [feature for feature, by in config.refined_by().items() if by == name]

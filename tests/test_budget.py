@@ -16,6 +16,7 @@ from PIL import Image
 
 from neurodiffuse import budget, metrics, pipeline, plan_text
 from neurodiffuse.budget import scores
+from neurodiffuse.decoders.ridge.decoder import Ridge
 from neurodiffuse.errors import RunError
 from neurodiffuse.executor import Processes
 from neurodiffuse.machine import Machine
@@ -40,12 +41,10 @@ NSD = budget.Counts(
     trials=750,
     image=425 * 425 * 3,
     targets={"vdvae": 91168, "text": 59136, "vision": 197376},
-    alphas={"vdvae": 1, "text": 1, "vision": 1},
-    chosen=False,
-    bands=False,
     repeated=False,
     calibration=1000,
     value=4,
+    decoders=((Ridge(alpha=6e4), ("vdvae", "text", "vision")),),
 )
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neurodiffuse.budget import scores
-from neurodiffuse.decoding import feature_voxels
+from neurodiffuse.decoding import feature_voxels, stored
 from neurodiffuse.run import Run
 from neurodiffuse.run.scoring import keeps_sizes
-from neurodiffuse.store import WIDTH, LatentFile, load_betas
+from neurodiffuse.store import WIDTH, load_betas
 from neurodiffuse.types import Decoder, Sizes, Work
 
 VALUE = {"float32": 4, "float16": 2}
@@ -29,8 +29,9 @@ class Counts:
     ``trials`` are those of the longest session, ``image`` the bytes of one image as it was seen,
     ``targets`` those of each feature, ``value`` the bytes of a stored latent. ``repeated`` tells
     whether training trials share latents. ``compared`` is what the metric that needs most holds
-    beside the test images (`scores`). ``decoders`` are the recipe's, each with its features; ``refined`` says whether
-    any has a refiner.
+    beside the test images (`scores`). ``decoders`` are the recipe's, each with its
+    features; ``refined`` says whether any has a refiner, ``unstored`` which training latents
+    are not on disk.
     """
 
     n: int
@@ -45,6 +46,7 @@ class Counts:
     compared: int = 0
     decoders: Sequence[tuple[Decoder, tuple[str, ...]]] = ()
     refined: bool = False
+    unstored: tuple[str, ...] = ()
 
     def needed(self, work: Work, *, patterns: int | None = None, together: int = 1) -> int:
         """Return what the decoder that needs most holds while it does some work."""
@@ -58,6 +60,7 @@ class Counts:
             repeated=self.repeated,
             left_out=min(self.calibration, self.n) if work == "predict" else 0,
             together=together,
+            unstored=self.unstored,
         )
         held = (
             decoder.memory(work, replace(sizes, targets={f: self.targets[f] for f in features}))
@@ -88,6 +91,7 @@ def counts_of(run: Run, subject: str, voxels: int) -> Counts:
         ),
         decoders=tuple(run.decoders().values()),
         refined=bool(config.refiners),
+        unstored=tuple(f for f, part in config.features.items() if not part.store),
     )
 
 
@@ -108,7 +112,7 @@ def _compared(run: Run, name: str, m: int, image: np.ndarray, targets: Mapping[s
 
 def counts_of_feature(run: Run, subject: str, feature: str) -> Counts:
     """Return the sizes of a fitted feature; what does not matter for its weights is 0."""
-    latents = LatentFile.open(run.latents(subject, feature) / "train.npy")
+    latents = stored(run, subject, feature, "this question")
     betas = load_betas(run.folder("mask", subject), "train")
     decoders = {f: d for d, features in run.decoders().values() for f in features}
     return Counts(

@@ -54,6 +54,9 @@ class FeatureConfig:
     groups of voxels that are shrunk differently, and all other voxels one more. ``leave_out`` says
     which training rows do not predict one another (`LeaveOut`). Without ``intercept`` predictions
     lack the mean of the training latents.
+
+    Without ``store`` the training latents are never on disk: they are encoded while predictions
+    are accumulated, image by image, which a decoder can do that is linear in them.
     """
 
     encoder: str
@@ -64,6 +67,7 @@ class FeatureConfig:
     bands: tuple[str, ...] = ()
     leave_out: str = "image"
     intercept: bool = True
+    store: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -22,6 +22,17 @@ def check_wiring(
     refiners = {key: part.refines for key, part in values["refiners"].items()}
     problems += _check_shared("decoders", "predicts", decoders, features)
     problems += _check_shared("refiners", "refines", refiners, features)
+    for key, feature in features.items():
+        if not feature.store and key not in _by_ridge(values["decoders"], features):
+            problems.append(
+                f"features.{key}.store: false is possible with ridge alone, which predicts while "
+                "latents pass; another decoder needs them on disk."
+            )
+        if not feature.store:
+            problems += [
+                f"features.{key}.store: false, and refiners.{name} needs its training latents."
+                for name in _takes(refiners, key)
+            ]
     for key, settings in _by_ridge(values["decoders"], features).items():
         problems += _check_ridge(key, settings, values, features)
     if not features:
@@ -92,6 +103,12 @@ def _check_shared(
     return found
 
 
+def _takes(parts: Mapping[str, Sequence[str]], feature: str) -> list[str]:
+    """Return the sections of a table that a feature is for."""
+    named = [key for key, features in parts.items() if feature in features]
+    return named or [key for key, features in parts.items() if not features]
+
+
 def _by_ridge(
     decoders: Mapping[str, DecoderConfig], features: Mapping[str, FeatureConfig]
 ) -> dict[str, Settings | None]:
@@ -124,6 +141,11 @@ def _check_ridge(
     if settings is None:
         return check_alpha(f"features.{key}", {"alpha": None})
     found = []
+    if not features[key].store and (isinstance(settings.alpha, str) or settings.bands):
+        found.append(
+            f"features.{key}.store: false, and alpha = {settings.alpha!r} is chosen with the "
+            "training latents. Give a penalty, or store them."
+        )
     if settings.alpha == "gcv" and values["mask"].repetitions == "single":
         found.append(
             f"features.{key}.alpha: 'gcv' would leave out single trials and keep the same "
@@ -143,7 +165,13 @@ def _check_ridge(
             "predictions the mean of the training latents. Write predict.rescale = 'none' too, "
             "or do without it."
         )
-    named = LeaveOut.read(settings.leave_out).feature
+    asked = LeaveOut.read(settings.leave_out)
+    named = asked.feature
+    if asked.by == "cluster" and (named or key) in features and not features[named or key].store:
+        found.append(
+            f"features.{key}.leave_out: {settings.leave_out!r} makes clusters of training latents "
+            f"that features.{named or key}.store = false does not keep."
+        )
     if named and named not in features:
         found.append(
             f"features.{key}.leave_out: no feature is called {named!r}."

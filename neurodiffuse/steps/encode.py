@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse import budget
-from neurodiffuse.errors import PluginError
 from neurodiffuse.files import link_files, write_json
+from neurodiffuse.painting import encoded
 from neurodiffuse.progress import say
 from neurodiffuse.run import Run, inputs
 from neurodiffuse.store import LatentFile, content, load_arrays
@@ -36,7 +36,7 @@ def encode(run: Run, subject: str) -> None:
     inputs.begin(run, subject, "encode")
     trials = run.subject(subject).trials
     ids = {split: tuple(sorted(trials.images(split))) for split in ("train", "test")}
-    places = {}
+    places = {}  # a feature that is not stored has its test images' latents alone
     for feature in run.config.features:
         place = run.shelf / f"{feature}-{_digest(run, feature, ids)}"
         if not place.exists():
@@ -57,11 +57,13 @@ def _encode_feature(run: Run, feature: str, ids: dict[str, tuple[str, ...]], pla
     with run.writing(place) as folder:
         encoder.fit(run.dataset.stimuli(ids["train"]))
         np.savez(folder / "state.npz", **encoder.state())  # type: ignore[arg-type]
+        if not run.config.features[feature].store:
+            ids = {"test": ids["test"]}
         for split, names in ids.items():
             path, dtype = folder / f"{split}.npy", run.config.encode.dtype
             LatentFile.create(path, names, encoder.shapes(), dtype)
         del encoder  # each process restores its own
-        where, size = folder.resolve(), _batch(run, feature, ids["train"])
+        where, size = folder.resolve(), _batch(run, feature, ids["test"])
         tasks = [
             (feature, where, split, start, min(start + size, len(names)))
             for split, names in ids.items()
@@ -97,17 +99,7 @@ def encode_batch(site: Site, feature: str, folder: Path, split: str, start: int,
     file = site.keep(folder / split, lambda: LatentFile.open(folder / f"{split}.npy"))
     stimuli = site.keep(split, lambda: run.dataset.stimuli(file.ids))
     part = stimuli.part(start, stop)
-    values = np.asarray(encoder.encode(part).values)
-    if values.shape != (len(part), file.targets):
-        raise PluginError(
-            f"encoder {type(encoder).__name__}: returned latents of shape {values.shape} for "
-            f"{len(part)} stimuli; its shapes() promise {(len(part), file.targets)}."
-        )
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-        raise PluginError(
-            f"encoder {type(encoder).__name__}: latents of {part.ids[row]} are not finite."
-        )
+    values = encoded(encoder, part, file.targets)
     if start == 0:
         file.settle(values)
     file.write(start, values)
@@ -134,6 +126,8 @@ def _digest(run: Run, feature: str, ids: dict[str, tuple[str, ...]]) -> str:
     said.append(_own_files(part.options))
     if run.config.encode.dtype != "float32":
         said.append(run.config.encode.dtype)
+    if not part.store:
+        said.append("not stored")
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -18,6 +18,7 @@ from neurodiffuse.types.decoding import (
     Sizes,
     Targets,
     Training,
+    UnstoredTargets,
     Work,
 )
 from neurodiffuse.types.nouns import (
@@ -55,6 +56,7 @@ __all__ = [  # noqa: RUF022
     "Dataset",
     "Encoder",
     "Targets",
+    "UnstoredTargets",
     "Responses",
     "Training",
     "Moments",

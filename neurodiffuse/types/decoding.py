@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 class Moments:
     """Mean and standard deviation (ddof 0) of targets over the training rows, float64 (width,).
 
-    ``constant`` bool (width,) marks targets without variance; their ``sd`` is 0.
+    ``constant`` bool (width,) marks targets without variance; their ``sd`` is 0. ``squares`` float64
+    (n_rows,) is what each training row's squares over these targets sum up to, where known.
     """
 
     mean: np.ndarray
     sd: np.ndarray
     constant: np.ndarray
+    squares: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +111,20 @@ class Targets(ABC):
         import numpy as np
 
         return np.concatenate([values for _, values in self.blocks()], axis=1)
+
+
+class UnstoredTargets(Targets):
+    """Training latents that are made anew in each pass over the images and never kept.
+
+    A decoder that is linear in the targets needs no more: it accumulates what each image adds.
+    """
+
+    @abstractmethod
+    def batches(self) -> Iterator[tuple[Sequence[np.ndarray], np.ndarray]]:
+        """Yield all images once, some at a time: each one's training rows, and their latents.
+
+        The latents are float32 (n_images, size) and the caller's to change.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +222,8 @@ class Sizes:
         Training rows that are predicted from the others.
     together
         Patterns of one region, or targets whose weights are held at once.
+    unstored
+        Features whose training latents are `UnstoredTargets`.
     """
 
     rows: int
@@ -217,6 +235,7 @@ class Sizes:
     repeated: bool = False
     left_out: int = 0
     together: int = 1
+    unstored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

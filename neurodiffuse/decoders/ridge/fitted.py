@@ -29,6 +29,7 @@ from neurodiffuse.decoders.ridge.stream import (
     placed,
     predict_blocks,
 )
+from neurodiffuse.decoders.ridge.streamed import StreamedPredictions
 from neurodiffuse.decoders.ridge.weights import (
     Weigher,
     WeightMap,
@@ -38,7 +39,7 @@ from neurodiffuse.decoders.ridge.weights import (
 from neurodiffuse.files import read_json
 from neurodiffuse.reading import release_pages
 from neurodiffuse.store import load_array, save_triangle
-from neurodiffuse.types import Block, Fitted, Targets, Training
+from neurodiffuse.types import Block, Fitted, Targets, Training, UnstoredTargets
 
 Rows = np.ndarray | Hats
 
@@ -116,7 +117,7 @@ class FittedRidge(Fitted):
 
     def predict(
         self, subject: str, feature: str, betas: np.ndarray, *, seeds: Sequence[int] | None = None
-    ) -> RidgePredictions:
+    ) -> Iterable[Block]:
         """Return ``hat @ (latents - mean) + mean``, block by block."""
         fitted = self.open(feature)
         rows = fitted.hat_of(self._cross(fitted, feature, betas))
@@ -131,7 +132,10 @@ class FittedRidge(Fitted):
         for columns, targets in self._responses.targets[feature].blocks():
             made = [next(predict_blocks(rows, [(columns, targets)])) for rows in each]
             deviation = np.concatenate([one.deviation for one in made])
-            yield replace(made[0], deviation=deviation).block(len(each), intercept=intercept)
+            block = replace(made[0], deviation=deviation).block(len(each), intercept=intercept)
+            assert block.training is not None
+            squares = np.einsum("ij,ij->i", targets, targets, dtype=np.float64)
+            yield replace(block, training=replace(block.training, squares=squares))
 
     def left_out_rows(self, subject: str, feature: str, most: int) -> np.ndarray:
         """Return rows evenly spaced, or those of whole groups that are left out together."""
@@ -145,7 +149,7 @@ class FittedRidge(Fitted):
         rows: np.ndarray,
         *,
         seeds: Sequence[int] | None = None,
-    ) -> RidgePredictions:
+    ) -> Iterable[Block]:
         """Return the predictions of patterns and of training rows in one pass over the latents."""
         fitted = self.open(feature)
         own = fitted.hat_of(self._cross(fitted, feature, betas))
@@ -195,9 +199,12 @@ class FittedRidge(Fitted):
             known = self._crosses[key] = (betas, fitted.cross(betas))
         return known[1]
 
-    def _predictions(self, feature: str, rows: Rows, patterns: int) -> RidgePredictions:
+    def _predictions(self, feature: str, rows: Rows, patterns: int) -> Iterable[Block]:
         targets = self._responses.targets[feature]
         intercept = self._options[feature].intercept
+        if isinstance(targets, UnstoredTargets):
+            assert not isinstance(rows, Hats)  # one penalty: none is chosen without latents
+            return StreamedPredictions(rows, targets, patterns, intercept=intercept)
         return RidgePredictions(rows, targets, patterns, intercept, self._algebra)
 
     def _targets(self, feature: str, columns: slice) -> np.ndarray:

@@ -15,6 +15,9 @@ from neurodiffuse.decoders.columns import ROWS
 from neurodiffuse.decoders.ridge.gram import CHUNK
 from neurodiffuse.types import Sizes, Work
 
+PASSING = 2**29
+"""Bytes of a batch of latents that are encoded in passing."""
+
 ON_OFFER = 25
 """Penalties to choose from where none are named."""
 
@@ -80,7 +83,9 @@ def _predict(c: Sizes, how: _How) -> int:
     4 (m + r) n for each of k penalties, twice while they are joined, and what left-out rows are
     formed from, 8 r n. While targets stream, these rows once, two stored blocks and one as
     float32, 2 (v + 4) n w (4 n w more where trials share latents), the products and what they are
-    rescaled and scored with, (60 m + 20 r) w, and the table of correlations, 20 m².
+    rescaled and scored with, (60 m + 20 r) w, and the table of correlations, 20 m². Where latents
+    are not stored, the predictions of all targets, 4 (m + r) t, a batch of latents three times
+    while it is encoded, and moments and scores of all targets, 48 t.
     """
     n, m, p, r, w = c.rows, c.patterns, c.voxels, c.left_out, c.width
     s, cross, rows = min(n, p), 4 * m * n, 4 * (m + r) * n
@@ -89,6 +94,10 @@ def _predict(c: Sizes, how: _How) -> int:
     block = (2 * c.value + 8 + (4 if c.repeated else 0)) * n * w
     finishing = (60 * m + 20 * r) * w + 20 * m * m
     stream = rows * how.kinds + cross + block + finishing
+    for feature in set(c.unstored) & set(c.targets):
+        t = c.targets[feature]
+        passing = 4 * (m + r) * t + 12 * max(4 * t, PASSING) // 4 + 48 * t
+        stream = max(stream, rows + cross + passing + finishing)
     first = 4 * n * p * (2 if how.bands else 1) + 8 * m * p
     first += cross + (8 * n + 4 * m) * CHUNK
     return max(first, solving, stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodiffuse.decoding import stored
 from neurodiffuse.files import write_json
 from neurodiffuse.metrics import resized
 from neurodiffuse.questions.nearest import nearest
@@ -20,7 +21,7 @@ def retrieve(run: Run, subject: str, feature: str) -> None:
     stage = list(run.config.stages)[-1]
     trunk = run.trunk or run
     predicted = LatentFile.open(run.folder("predict", subject) / f"{feature}.npy")
-    train = LatentFile.open(run.latents(subject, feature) / "train.npy")
+    train = stored(run, subject, feature, "retrieval")
     found = nearest(train, predicted)
     names = labels(predicted.ids)
     painted = load_images(

@@ -56,12 +56,13 @@ def answer(
     t, squares = latents.targets, np.zeros(rows)
     mean, sd = np.zeros(t), np.zeros(t)
     blocks = opened.blocks(feature, predictions, len(read))
-    for block, (columns, values) in zip(blocks, targets.blocks(), strict=True):
-        squares += np.einsum("ij,ij->i", values, values, dtype=np.float64)
-        training = block.training or moments_of(values)
-        deviations = block.deviation
-        if block.training is None:
+    for number, block in enumerate(blocks):
+        columns, training, deviations = block.columns, block.training, block.deviation
+        if training is None or training.squares is None:
+            training = moments_of(targets.block(number)[1])
             deviations = (block.values - training.mean).astype(np.float32)
+        assert training.squares is not None
+        squares += training.squares
         mean[columns], sd[columns] = training.mean, training.sd
         latents.write_columns(columns, np.where(unread[:, None], np.float32(0), deviations))
     return Answer(latents, mean, sd, float(np.sqrt(squares).mean()), unread)

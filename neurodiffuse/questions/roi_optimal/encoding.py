@@ -14,6 +14,7 @@ import numpy as np
 from scipy import linalg
 
 from neurodiffuse import painting
+from neurodiffuse.decoding import stored
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.reading import release_pages
 from neurodiffuse.run import Run
@@ -45,7 +46,7 @@ class ForwardModel:
 
     def __init__(self, run: Run, subject: str) -> None:
         features = check_features(run)
-        files = {f: LatentFile.open(run.latents(subject, f) / "train.npy") for f in features}
+        files = {f: stored(run, subject, f, "a forward model") for f in features}
         self._encoders = {f: painting.restored_encoder(run, subject, f) for f in features}
         self._reductions = {f: reduction(file) for f, file in files.items()}
         self._betas = per_image(run, subject, next(iter(files.values())).ids)

@@ -15,7 +15,7 @@ import numpy as np
 from neurodiffuse import budget
 from neurodiffuse.blas import one_thread_each
 from neurodiffuse.decoders.algebra import BLAS, Algebra
-from neurodiffuse.decoding import feature_voxels
+from neurodiffuse.decoding import feature_voxels, stored
 from neurodiffuse.questions.weights.parts import Part
 from neurodiffuse.questions.weights.project import Projection
 from neurodiffuse.reading import release_pages
@@ -100,7 +100,7 @@ def explained(run: Run, subject: str, feature: str, parts: Sequence[Part]) -> li
 
     Forward models of voxels: Naselaris et al. 2011, NeuroImage 56:400-410.
     """
-    file = LatentFile.open(run.latents(subject, feature) / "train.npy")
+    file = stored(run, subject, feature, "a forward model")
     voxels = feature_voxels(run, subject, feature)
     tasks = [(subject, start, start + VOXELS) for start in range(0, len(voxels), VOXELS)]
     found = []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurodiffuse.decoding import stored
 from neurodiffuse.errors import ConfigError, RunError, listing, near
 from neurodiffuse.pipeline import match_subjects
 from neurodiffuse.questions.weights.parts import Part, parts_of
@@ -172,6 +173,8 @@ def _subjects(run: Run, wanted: Sequence[str]) -> tuple[str, ...]:
 def _check_latents(run: Run, subjects: Sequence[str], features: Sequence[str]) -> None:
     for subject in subjects:
         for feature in features:
+            if not run.config.features[feature].store:
+                stored(run, subject, feature, "weights")
             file = run.latents(subject, feature) / "train.npy"
             for needed in (file, file.with_suffix(".json")):
                 if not needed.exists():
