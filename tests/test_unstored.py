@@ -30,9 +30,7 @@ def values(run):
 
 
 @pytest.mark.parametrize("rescale", ["none", "train", "test"])
-@pytest.mark.parametrize(
-    "more", [(), ("mask.repetitions=single",), ("features.colour.copies=900",)]
-)
+@pytest.mark.parametrize("more", ["", "mask.repetitions=single", "features.colour.copies=900"])
 def test_predictions_are_those_of_stored_latents(make_run, rescale, more, monkeypatch):
     monkeypatch.setattr("neurodiffuse.decoding.BATCH", 7)
     settings = ("features.colour.alpha=30", f"predict.rescale={rescale}", *filter(None, [more]))

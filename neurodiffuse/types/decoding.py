@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Moments:
     """Mean and standard deviation (ddof 0) of targets over the training rows, float64 (width,).
 
-    ``constant`` bool (width,) marks targets without variance; their ``sd`` is 0. ``squares`` float64
-    (n_rows,) is what each training row's squares over these targets sum up to, where known.
+    ``constant`` bool (width,) marks targets without variance; their ``sd`` is 0. ``squares``
+    float64 (n_rows,) is what each training row's squares over these targets sum up to, where known.
     """
 
     mean: np.ndarray
