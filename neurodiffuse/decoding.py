@@ -44,7 +44,7 @@ def feature_voxels(run: Run, subject: str, feature: str) -> np.ndarray:
     return np.flatnonzero(chosen[inside])
 
 
-BATCH, TOGETHER = 64, 2**29
+BATCH, TOGETHER = 64, 2**28
 """Images, and bytes of their latents, that are encoded at once where latents are not stored."""
 
 

@@ -15,7 +15,7 @@ from neurodiffuse.decoders.columns import ROWS
 from neurodiffuse.decoders.ridge.gram import CHUNK
 from neurodiffuse.types import Sizes, Work
 
-PASSING = 2**29
+PASSING = 2**28
 """Bytes of a batch of latents that are encoded in passing."""
 
 ON_OFFER = 25
@@ -85,7 +85,7 @@ def _predict(c: Sizes, how: _How) -> int:
     float32, 2 (v + 4) n w (4 n w more where trials share latents), the products and what they are
     rescaled and scored with, (60 m + 20 r) w, and the table of correlations, 20 m². Where latents
     are not stored, the predictions of all targets, 4 (m + r) t, a batch of latents three times
-    while it is encoded, and moments and scores of all targets, 48 t.
+    while it is encoded, and moments and scores of all targets, 40 t.
     """
     n, m, p, r, w = c.rows, c.patterns, c.voxels, c.left_out, c.width
     s, cross, rows = min(n, p), 4 * m * n, 4 * (m + r) * n
@@ -96,7 +96,7 @@ def _predict(c: Sizes, how: _How) -> int:
     stream = rows * how.kinds + cross + block + finishing
     for feature in set(c.unstored) & set(c.targets):
         t = c.targets[feature]
-        passing = 4 * (m + r) * t + 12 * max(4 * t, PASSING) // 4 + 48 * t
+        passing = 4 * (m + r) * t + 3 * max(4 * t, PASSING) + 40 * t
         stream = max(stream, rows + cross + passing + finishing)
     first = 4 * n * p * (2 if how.bands else 1) + 8 * m * p
     first += cross + (8 * n + 4 * m) * CHUNK

@@ -76,12 +76,15 @@ class StreamedPredictions:
                 np.multiply(row, row, out=row)
                 square += count[k] * row
         assert first is not None
-        gap = total / n
+        total /= n  # the mean less the first image's latents
         sums = self._hat.sum(axis=1, dtype=np.float64)
         for k, row in enumerate(made):
-            row -= (sums[k] * gap).astype(np.float32)
-        mean = first + gap
-        sd = np.sqrt(np.maximum(square / n - gap**2, 0.0))
-        constant = sd <= CONSTANT * np.abs(mean)
+            row -= (sums[k] * total).astype(np.float32)
+        square /= n
+        for part in self._targets.columns():  # in place: there may be millions
+            square[part] = np.sqrt(np.maximum(square[part] - total[part] ** 2, 0.0))
+        total += first
+        constant = square <= CONSTANT * np.abs(total)
+        square[constant] = 0.0
         made[:, constant] = 0.0
-        return made, Moments(mean, np.where(constant, 0.0, sd), constant)
+        return made, Moments(total, square, constant)
