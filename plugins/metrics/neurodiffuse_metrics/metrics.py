@@ -144,7 +144,7 @@ class IdentificationMetric(NetworkMetric):
     chance: float | None = 0.5
 
     def value(self, correlations: np.ndarray) -> np.ndarray:
-        """Return the share of other pictures that correlate less; ties are failures.
+        """Return the share of other pictures that correlate less; ties count half.
 
         For a made picture the other seen ones (columns); in the Takagi dialect for a seen
         picture the other made ones (rows).
