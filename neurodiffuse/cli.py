@@ -19,6 +19,7 @@ from neurodiffuse.machine import Machine, executor_flag, machine_flags
 from neurodiffuse.plugins import Registry
 from neurodiffuse.streams import prepare_streams
 from neurodiffuse.types import Dataset
+from neurodiffuse.usage import explained
 from neurodiffuse.watcher import watched
 
 
@@ -217,6 +218,12 @@ def main() -> None:
                 raise stop.__cause__ from None
             sys.exit(_DAMAGED.format(stop.__cause__))
         sys.exit("Interrupted; the same command goes on from here.")
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        click.echo(f"neurodiffuse: {explained(error)}", err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -59,6 +59,31 @@ def invoke(registry, monkeypatch, tmp_path):
     return call
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("score --recon a --seen b --size 5", "--size: 5 is not possible. Give a whole number, 11"),
+        ("score --recon a --seen b --size big", "--size: 'big' is not possible. Give a whole"),
+        ("score --recon a --seen b --pair-by nam", "--pair-by: 'nam' is not possible. Did you me"),
+        ("score --recon a", "--seen: is missing. neurodiffuse score --help"),
+        ("models fetch --jobs 99 x", "--jobs: 99 is not possible. Give a whole number from 1 to 3"),
+        ("decode --datset x", "--datset: neurodiffuse decode has no such option. Did you mean '--d"),
+        ("decode --memory lots", "--memory: 'lots' is not an amount of memory; write 8GiB"),
+        ("decode --dataset", "--dataset: Option '--dataset' requires an argument."),
+        ("average extra", "Got unexpected extra argument (extra). neurodiffuse average --help"),
+        ("decode --sub 1 --executor cloud", "--executor: 'cloud': write local, local:N (1 to"),
+        ("roi-optimal --roi V1 --method lineer", "--method: 'lineer' is not possible. Did you me"),
+    ],
+)
+def test_wrong_words_are_one_line(words, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["neurodiffuse", *words.split()])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"neurodiffuse: {said}")
+    assert stop.value.code in (1, 2)
+
+
 TOY = ("decode", "--dataset", "toy", "--recipe", "toy")
 
 
