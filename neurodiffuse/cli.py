@@ -210,7 +210,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     prepare_streams()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="neurodiffuse", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort as stop:
         if isinstance(stop.__cause__, EOFError):  # click takes any file's end for the keyboard's
