@@ -1,10 +1,15 @@
-"""Pictures of one colour: what correlates with nothing."""
+"""Pictures of one colour: what tells nothing of an image, and correlates with nothing if grey."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
+
+from neurodiffuse.metrics.sizes import Pictures
+
+UNDEFINED = (
+    "The correlation with one grey is undefined: PixCorr counts it as 0, two-way identification as "
+    "ties (a half)."
+)
 
 
 def is_plain(picture: np.ndarray) -> bool:
@@ -12,22 +17,21 @@ def is_plain(picture: np.ndarray) -> bool:
     return bool((picture == picture[:1, :1]).all())
 
 
-def count_plain(pictures: Iterable[np.ndarray]) -> int:
-    """Return how many pictures are of one colour."""
-    return sum(is_plain(picture) for picture in pictures)
+def count_plain(seen: Pictures, made: Pictures) -> int:
+    """Return how many of the pictures made are of one colour where what was seen is not."""
+    pairs = zip(seen, made, strict=True)
+    return sum(is_plain(after) and not is_plain(before) for before, after in pairs)
 
 
-def plain_in_words(pictures: Sequence[np.ndarray] | np.ndarray, what: str) -> str:
-    """Return how many of the pictures, called ``what``, are of one colour; empty for none."""
-    return in_words(count_plain(pictures), len(pictures), what)
-
-
-def in_words(plain: int, of: int, what: str) -> str:
-    """Return what it means that so many pictures are of one colour; empty for none."""
+def made_in_words(plain: int, of: int, what: str) -> str:
+    """Return what it means that so many pictures made are of one colour; empty for none."""
     if not plain:
         return ""
-    return (
-        f"{plain} of {of} {what} {'is' if plain == 1 else 'are'} of one colour. The correlation "
-        "with a constant is undefined: PixCorr counts it as 0, two-way identification as a tie (a "
-        "half)."
-    )
+    are = "is" if plain == 1 else "are"
+    return f"{plain} of {of} {what} {are} of one colour, unlike what was seen. {UNDEFINED}"
+
+
+def seen_in_words(seen: Pictures) -> str:
+    """Return how many of the pictures seen are of one grey; empty for none."""
+    grey = sum(bool((picture == picture.flat[0]).all()) for picture in seen)
+    return f"{grey} of {len(seen)} pictures seen are of one grey. {UNDEFINED}" if grey else ""

@@ -29,7 +29,7 @@ from neurodiffuse.report.model import (
 )
 from neurodiffuse.report.saved import SavedPictures
 from neurodiffuse.run import Run, copies, inputs, remarks_of
-from neurodiffuse.run.scoring import keeps_sizes, recorded_size
+from neurodiffuse.run.scoring import keeps_sizes, plain_pictures, recorded_size
 from neurodiffuse.store import labels, load_array, load_voxels, seed_of
 from neurodiffuse.types import Card, Remark, Subject
 
@@ -364,7 +364,8 @@ def _remarks(run: Run) -> list[tuple[str, str]]:
 
 
 def _of_subject(run: Run, label: str) -> list[Remark]:
-    return [*remarks_of(run, label), *copies.remarks(run, label), *_fit_remarks(run, label)]
+    on_input = (*remarks_of(run, label), *copies.remarks(run, label))
+    return [*on_input, *_fit_remarks(run, label), *plain_pictures(run, label)]
 
 
 def _fit_remarks(run: Run, label: str) -> list[Remark]:
@@ -383,10 +384,4 @@ def _warnings(run: Run) -> tuple[str, ...]:
     for label in run.config.subjects:
         for feature in run.config.features:
             found += wording.widen(label, feature, maps.penalty_table(run, label, feature))
-        counts = read_json(run.folder("mask", label) / "about.json")
-        if counts["test_images"] < 20:
-            found.append(
-                f"sub-{label} has {counts['test_images']} test images only: intervals and p-values "
-                "say little."
-            )
     return tuple(found)

@@ -391,7 +391,7 @@ def test_reconstructions_of_one_colour_are_told_and_at_chance(call, seen, tmp_pa
     values = np.full((6, 40, 48, 3), 9, np.uint8)
     recon = folder(tmp_path / "flat", values)
     said = call(recon, seen, "--metric", "identification", "--metric", "pixcorr").output
-    assert "6 of 6 reconstructions are of one colour." in said
+    assert "6 of 6 reconstructions are of one colour, unlike what was seen." in said
     (row, plain) = table(tmp_path / "scores" / "flat" / "scores.tsv")
     assert float(row["mean"]) == 0.5
     assert float(row["low"]) < 0.5 < float(row["high"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse.metrics.plain import plain_in_words
+from neurodiffuse.metrics.plain import count_plain, made_in_words, seen_in_words
 from neurodiffuse.metrics.sizes import Pictures, Size
 
 
@@ -17,8 +17,8 @@ def remarks(seen: Pictures, made: Pictures, *, seen_in: Path, made_in: Path) -> 
         several_sizes(seen, seen_in),
         several_sizes(made, made_in),
         other_ratios(seen, made),
-        plain_in_words(made, "reconstructions"),
-        plain_in_words(seen, "pictures that were seen"),
+        made_in_words(count_plain(seen, made), len(made), "reconstructions"),
+        seen_in_words(seen),
         copies(seen, made),
     )
     return tuple(text for text in found if text)
