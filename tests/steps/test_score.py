@@ -151,6 +151,6 @@ def test_pictures_of_one_colour_are_told(make_run, monkeypatch):
     run = make_run()
     with opened(run):
         pipeline.execute(run)
-    said = "6 of 6 pictures of recon are of one colour, unlike what was seen."
+    said = "6 of 6 pictures of first are of one colour, unlike what was seen."
     assert f"sub-01: {said}" in results(run)
     assert said in (run.path / "report.html").read_text()
