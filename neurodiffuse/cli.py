@@ -161,6 +161,10 @@ def decode(
         raise ConfigError("--average: averages over subjects; name two or more with --sub.")
     run = Run(out, config, registry(), data, quiet, Machine.asked(context.obj))
     plan = plan_of(run)
+    if average:
+        from neurodiffuse.questions.average import ask
+
+        ask.check_ahead(run)
     if dry_run:
         click.echo(plan_text.describe(run, plan, start_from, choice.why))
         return
@@ -170,8 +174,6 @@ def decode(
     with opened(run, start_from=start_from):
         pipeline.execute(run)
         if average:
-            from neurodiffuse.questions.average import ask
-
             ask.average(run)
             click.echo(ask.summary(run))
         click.echo(plan_text.results(run))

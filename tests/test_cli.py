@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from toy import Toy
+from toy import Colour, Toy
 
 from neurodiffuse import cli
 from neurodiffuse.errors import NeurodiffuseError
@@ -98,6 +99,38 @@ def test_decode_prints_scores_and_where_the_report_is(invoke):
 def test_default_folder_names_data_recipe_and_subjects(invoke):
     done = invoke(*TOY, "--sub", "sub-2", "--sub", "01")
     assert done.output.splitlines()[-1] == "report: runs/toy-toy-sub-02+01/report.html"
+
+
+def learning(self, stimuli):
+    self.learned = {"mean": np.mean([image.mean() for image in stimuli.images])}
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_an_average_that_cannot_be_is_refused_before_computing(invoke, monkeypatch, dry):
+    """The second subject was trained on one image less."""
+    both = (*TOY, "--sub", "1", "--sub", "2", "--average", "--out", "both", *dry)
+    subject = Toy.subject
+    first = Toy().subject("01").trials.images("train")[0]
+
+    def changed(self, label):
+        about = subject(self, label)
+        if label != "02":
+            return about
+        rows = [k for k, image in enumerate(about.trials.stimulus) if image != first]
+        columns = dataclasses.astuple(about.trials)
+        fields = [tuple(c[k] for k in rows) if len(c) else c for c in columns]
+        return dataclasses.replace(about, trials=type(about.trials)(*fields))
+
+    monkeypatch.setattr(Toy, "subject", changed)
+    assert not isinstance(invoke(*both, "--dry-run").exception, NeurodiffuseError)  # learns nothing
+    monkeypatch.setattr(Colour, "fit", learning)
+    done = invoke(*both)
+    assert isinstance(done.exception, NeurodiffuseError)
+    assert str(done.exception).startswith("--average: no average can be taken: the encoder of co")
+    assert f"1 of sub-01 alone ({first}). " in str(done.exception)
+    assert not Path("both").exists()
+    alone = invoke(*TOY, "--sub", "1", "--sub", "2", "--out", "both", "--dry-run")
+    assert alone.exception is None
 
 
 def test_average_of_subjects_is_decoded_beside_them(invoke):
