@@ -99,6 +99,7 @@ def _compare(
         higher_is_better=metric.higher_is_better,
         chance=metric.chance,
         share=metric.share,
+        bounds=metric.bounds,
         bootstrap=run.config.score.bootstrap,
         seed=run.config.seed,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,6 +131,19 @@ def wanted(words: Iterable[str]) -> tuple[Region, ...]:
             f"{listing((*PRESETS, ALL))}."
         )
     return tuple(found.values())
+
+
+def hidden(words: Iterable[str], known: Collection[str]) -> list[str]:
+    """Return a sentence for each word that is a preset's and the name of a region too.
+
+    ``known`` are the names of the regions that the subjects have.
+    """
+    return [
+        f"{word!r} is taken as the preset of {listing(r.name for r in PRESETS[word])}; the region "
+        f"of this name is written '({word})'."
+        for word in dict.fromkeys(words)
+        if word in PRESETS and word in known
+    ]
 
 
 @dataclass(frozen=True, eq=False)

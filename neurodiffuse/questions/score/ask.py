@@ -226,6 +226,7 @@ def _row(one: choice.Chosen, seen: Images, made: Images, settings: Settings) -> 
         higher_is_better=metric.higher_is_better,
         chance=metric.chance,
         share=metric.share,
+        bounds=metric.bounds,
         bootstrap=settings.bootstrap,
         seed=settings.seed,
     )
