@@ -68,7 +68,10 @@ def invoke(registry, monkeypatch, tmp_path):
         ("score --recon a --seen b --pair-by nam", "--pair-by: 'nam' is not possible. Did you me"),
         ("score --recon a", "--seen: is missing. neurodiffuse score --help"),
         ("models fetch --jobs 99 x", "--jobs: 99 is not possible. Give a whole number from 1 to 3"),
-        ("decode --datset x", "--datset: neurodiffuse decode has no such option. Did you mean '--d"),
+        (
+            "decode --datset x",
+            "--datset: neurodiffuse decode has no such option. Did you mean '--d",
+        ),
         ("decode --memory lots", "--memory: 'lots' is not an amount of memory; write 8GiB"),
         ("decode --dataset", "--dataset: Option '--dataset' requires an argument."),
         ("average extra", "Got unexpected extra argument (extra). neurodiffuse average --help"),

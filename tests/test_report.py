@@ -206,7 +206,14 @@ def test_score_table_shows_mean_interval_p_chance_and_ceiling():
         build(report(subject(with_brain=False, scores=(row,), oracle_scores=(ceiling,))))
     ).words
     table = words[words.index("PixCorr higher is better") :]
-    for text in ("0.254", "−0.012 to 0.310", "p < 0.001", "0.031 shuffled", "0.988", "0.980 to 0.990"):
+    for text in (
+        "0.254",
+        "−0.012 to 0.310",
+        "p < 0.001",
+        "0.031 shuffled",
+        "0.988",
+        "0.980 to 0.990",
+    ):
         assert text in table
 
 

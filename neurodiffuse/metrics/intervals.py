@@ -180,9 +180,7 @@ def skewed_coverage(values: np.ndarray) -> float:
     return max(0.0, 0.95 - lost)
 
 
-def difference_interval(
-    differences: np.ndarray, bounds: Bounds | None = None
-) -> Interval | None:
+def difference_interval(differences: np.ndarray, bounds: Bounds | None = None) -> Interval | None:
     """Return the interval of the mean of (n,) paired differences; None where nothing varies.
 
     ``bounds`` are those of the metric: differences are at most as large as its range.

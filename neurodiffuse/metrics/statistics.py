@@ -86,9 +86,7 @@ def summary(
     tested = n > 1 and null.size > 0
     reason = "" if tested else "one image has no other pairing" if n == 1 else "no null was drawn"
     shares = share or (chance is not None and 0 < chance < 1)
-    found, why = mean_interval(
-        values, share=shares, bootstrap=bootstrap, seed=seed, bounds=bounds
-    )
+    found, why = mean_interval(values, share=shares, bootstrap=bootstrap, seed=seed, bounds=bounds)
     expected = chance if chance is not None else float(null.mean()) if tested else None
     return Summary(
         n=n,

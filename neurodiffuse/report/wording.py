@@ -322,7 +322,11 @@ def headline(data: ReportData) -> str:
         f"In {who} subjects the reconstructions match what was seen better than "
         f"chance: {scored[0][1].metric} {number(min(means))} to {number(max(means))} "
         f"({_against(scored[0][1])})."
-        + (f" {max(few)} test images are too few to tell in {_others(lost, scored)}." if few else "")
+        + (
+            f" {max(few)} test images are too few to tell in {_others(lost, scored)}."
+            if few
+            else ""
+        )
     )
 
 

@@ -366,9 +366,10 @@ def test_the_same_folder_twice_is_refused(call, seen):
 
 
 def test_a_copy_of_what_was_seen_is_told(call, seen, tmp_path):
-    assert "6 of 6 reconstructions are pixel by pixel what was seen" in call(
-        folder(tmp_path / "copy", pictures()), seen
-    ).output
+    assert (
+        "6 of 6 reconstructions are pixel by pixel what was seen"
+        in call(folder(tmp_path / "copy", pictures()), seen).output
+    )
 
 
 def test_sizes_are_told_as_they_are(call, seen, tmp_path):

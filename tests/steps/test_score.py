@@ -146,7 +146,9 @@ def test_pictures_of_one_colour_are_told(make_run, monkeypatch):
     with opened(plain):
         pipeline.execute(plain)
     assert "of one colour" not in results(plain)
-    assert all("one_colour" not in r for r in read_json(plain.folder("score", "01") / "scores.json"))
+    assert all(
+        "one_colour" not in r for r in read_json(plain.folder("score", "01") / "scores.json")
+    )
     photographs(monkeypatch)
     run = make_run()
     with opened(run):

@@ -70,7 +70,9 @@ def cells(shown: Sequence[Column]) -> list[Cell]:
         for name, score in scores.items():
             bounds = average.run.metric(name).bounds
             ours, theirs = np.asarray(score.values), np.asarray(reference[name].values)
-            found.append(Cell(arm, who, score, metrics.paired_test(ours, theirs, seed, bounds=bounds)))
+            found.append(
+                Cell(arm, who, score, metrics.paired_test(ours, theirs, seed, bounds=bounds))
+            )
     return corrected(found)
 
 

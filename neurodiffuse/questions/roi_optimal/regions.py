@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,16 +133,18 @@ def wanted(words: Iterable[str]) -> tuple[Region, ...]:
     return tuple(found.values())
 
 
-def hidden(words: Iterable[str], known: Collection[str]) -> list[str]:
-    """Return a sentence for each word that is a preset's and the name of a region too.
-
-    ``known`` are the names of the regions that the subjects have.
-    """
+def hidden(run: Run, subjects: Iterable[str], regions: Iterable[Region]) -> list[str]:
+    """Return a sentence for each preset asked for whose name is a region's of a subject too."""
+    asked = {region.group for region in regions if region.group}
+    words = [ALL] if asked == set(PRESETS) else [name for name in PRESETS if name in asked]
+    known = {roi.name for subject in subjects for roi in run.subject(subject).rois}
+    what = {name: listing(region.name for region in part) for name, part in PRESETS.items()}
+    what[ALL] = "all presets"
     return [
-        f"{word!r} is taken as the preset of {listing(r.name for r in PRESETS[word])}; the region "
-        f"of this name is written '({word})'."
-        for word in dict.fromkeys(words)
-        if word in PRESETS and word in known
+        f"{word!r} is taken as the preset ({what[word]}), not as the data set's region of this "
+        f"name; that is written --roi '({word})'."
+        for word in words
+        if word in known
     ]
 
 

@@ -63,7 +63,11 @@ _DIR = click.Path(path_type=Path)
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of both."
 )
-@click.option("--out", type=_DIR, help="Folder of tables and page. [default: scores/RECON, or RECON-2 … where there are others]")
+@click.option(
+    "--out",
+    type=_DIR,
+    help="Folder of tables and page. [default: scores/RECON, or RECON-2 … where there are others]",
+)
 @machine_flags
 @executor_flag
 @common
