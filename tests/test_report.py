@@ -282,7 +282,7 @@ def test_headline_says_when_it_did_not_work():
 
 
 def test_the_headline_follows_from_the_tested_numbers_of_few_images():
-    """Six images: identification's interval reaches chance though p does not, PixCorr's does not."""
+    """Six images: identification's interval reaches chance, though p does not; PixCorr passes."""
     few = {"with_brain": False, "n_test_images": 6}
     named = dataclasses.replace(
         row_of([1.0] * 6, p=0.0015, corrected=0.007), metric="Identification", low=0.48, high=1.0

@@ -420,7 +420,7 @@ def test_other_scores_are_not_replaced(call, recon, seen, tmp_path):
     call(recon, seen, *out)
     before = (tmp_path / "o" / "scores.json").read_bytes()
     call(recon, seen, *out)  # the same again
-    with pytest.raises(RunError, match="dialect brain-diffuser, now mindeye.*another --out"):
+    with pytest.raises(RunError, match=r"dialect brain-diffuser, now mindeye.*another --out"):
         call(recon, seen, *out, "--dialect", "mindeye")
     assert (tmp_path / "o" / "scores.json").read_bytes() == before
     assert "scores/recon/index.html" in call(recon, seen).output

@@ -42,8 +42,8 @@ _DIR = click.Path(path_type=Path)
     type=click.Choice(["name", "order", "common"]),
     default="name",
     show_default=True,
-    help="What belongs together: files of one name, or both folders in natural order; common: files "
-    "of one name, others left out.",
+    help="What belongs together: files of one name, both folders in natural order, or files of one "
+    "name with others left out.",
 )
 @click.option(
     "--bootstrap",
