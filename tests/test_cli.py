@@ -104,6 +104,15 @@ def test_default_folder_names_data_recipe_and_subjects(invoke):
     assert done.output.splitlines()[-1] == "report: runs/toy-toy-sub-02+01/report.html"
 
 
+def test_few_test_images_are_told_in_plan_terminal_and_report(invoke):
+    said = "sub-01: 6 test images only: intervals and p-values say little."
+    assert f"warning    {said}" in invoke(*TOY, "--sub", "1", "--out", "x", "--dry-run").output
+    assert f"warning    {said}" in invoke(*TOY, "--sub", "1", "--out", "x").stderr
+    assert said in Path("x/report.html").read_text()
+    many = ("--set", "datasets.toy.test=20")
+    assert "say little" not in invoke(*TOY, *many, "--sub", "1", "--dry-run").output
+
+
 def learning(self, stimuli):
     self.learned = {"mean": np.mean([image.mean() for image in stimuli.images])}
 

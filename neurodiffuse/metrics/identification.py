@@ -58,7 +58,7 @@ def identification_table(table: np.ndarray, tie: float = TIE) -> np.ndarray:
 
 
 def ordered(table: np.ndarray, tie: float = TIE) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many others correlate less than entry (i, j) in its column, and as much, (n, n)."""
+    """Return how many others in its column are less than entry (i, j), and as much, (n, n)."""
     _check(table)
     worse, ties = np.empty(table.shape, int), np.empty(table.shape, int)
     for j in range(len(table)):
