@@ -294,7 +294,7 @@ def test_the_headline_follows_from_the_tested_numbers_of_few_images():
         high=0.999,
     )
     said = wording.headline(report(subject(scores=(named, correlated), **few)))
-    assert "of 6 test images match what was seen better than chance: PixCorr 1.00 (95" in said
+    assert "of 6 test images match what was seen better than chance: PixCorr 0.998 (95" in said
     assert "; by Identification 1.00 (95" in said
     assert said.endswith("6 images are too few to tell.")
     said = wording.headline(report(subject(scores=(named,), **few)))

@@ -123,9 +123,9 @@ FEW = 20
 """Test images below which a score that does not beat chance leaves open whether it could."""
 
 
-def few_images(n: int, what: str = "test images") -> str:
+def few_images(n: int, what: str = "test image") -> str:
     """Return a warning where a score is of few images, else nothing."""
-    return "" if n >= FEW else f"{n} {what} only: intervals and p-values say little."
+    return "" if n >= FEW else f"{counted(n, what)} only: intervals and p-values say little."
 
 
 LEVEL = 0.05
@@ -359,12 +359,10 @@ def _one_subject(data: ReportData, subject: SubjectReport, score: ScoreRow) -> s
 
 
 def _quoted(score: ScoreRow) -> str:
-    return f"{score.metric} {number(score.mean)} ({_range(score)}{_against(score)})"
-
-
-def _range(score: ScoreRow) -> str:
-    ends = interval(score.low, score.high)
-    return f"95\N{NO-BREAK SPACE}% interval {ends}, " if ends else ""
+    digits = 3 if number(score.low) == number(score.high) else 2  # 0.998 is not 1.00
+    ends = interval(score.low, score.high, digits)
+    ends = f"95\N{NO-BREAK SPACE}% interval {ends}, " if ends else ""
+    return f"{score.metric} {number(score.mean, digits)} ({ends}{_against(score)})"
 
 
 def _against(score: ScoreRow) -> str:

@@ -113,6 +113,7 @@ def table(path):
 def test_scores_equal_scikit_images_at_the_dialects_size(call, recon, seen, tmp_path):
     told = call(recon, seen).output
     assert "6 pairs" in told
+    assert "6 pairs only: intervals and p-values say little." in told
     assert "dialect brain-diffuser" in told
     out = tmp_path / "scores" / "recon"
     rows = {row["metric"]: row for row in table(out / "scores.tsv")}

@@ -149,7 +149,7 @@ def _notes(run: Run, n: int) -> list[str]:
             "Predictions were standardised over the test set (predict.rescale = 'test'): a "
             "picture then depends on which other test images there are."
         )
-    if few := wording.few_images(n, "common test images"):
+    if few := wording.few_images(n, "common test image"):
         notes.append(few)
     return notes
 

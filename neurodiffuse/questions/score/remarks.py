@@ -9,10 +9,11 @@ import numpy as np
 
 from neurodiffuse.metrics.plain import count_plain, made_in_words, seen_in_words
 from neurodiffuse.metrics.sizes import Pictures, Size
+from neurodiffuse.report.wording import few_images
 
 
 def remarks(seen: Pictures, made: Pictures, *, seen_in: Path, made_in: Path) -> tuple[str, ...]:
-    """Return sentences on sizes, on pictures of one colour and on copies, those that apply."""
+    """Return sentences on sizes, on pictures of one colour, on copies and on their number, those that apply."""
     found = (
         several_sizes(seen, seen_in),
         several_sizes(made, made_in),
@@ -20,6 +21,7 @@ def remarks(seen: Pictures, made: Pictures, *, seen_in: Path, made_in: Path) -> 
         made_in_words(count_plain(seen, made), len(made), "reconstructions"),
         seen_in_words(seen),
         copies(seen, made),
+        few_images(len(made), "pair"),
     )
     return tuple(text for text in found if text)
 
