@@ -642,7 +642,7 @@ def test_mean_over_subjects_with_its_standard_error():
 
 def test_bold_is_what_the_corrected_test_says_and_is_explained():
     data = report()
-    (one,) = data.subjects
+    one = dataclasses.replace(data.subjects[0], n_test_images=40)
     clear = tuple(dataclasses.replace(s, p=0.03, corrected=0.03) for s in one.scores)
     unclear = tuple(dataclasses.replace(s, p=0.03, corrected=0.06) for s in one.scores)
     for rows, bold in ((clear, 4), (unclear, 0)):
