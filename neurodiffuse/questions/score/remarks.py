@@ -13,7 +13,7 @@ from neurodiffuse.report.wording import few_images
 
 
 def remarks(seen: Pictures, made: Pictures, *, seen_in: Path, made_in: Path) -> tuple[str, ...]:
-    """Return sentences on sizes, on pictures of one colour, on copies and on their number, those that apply."""
+    """Return what applies: sentences on sizes, pictures of one colour, copies and their number."""
     found = (
         several_sizes(seen, seen_in),
         several_sizes(made, made_in),
