@@ -19,6 +19,7 @@ from neurodiffuse.machine import Machine, executor_flag, machine_flags
 from neurodiffuse.plugins import Registry
 from neurodiffuse.streams import prepare_streams
 from neurodiffuse.types import Dataset
+from neurodiffuse.usage import explained
 from neurodiffuse.watcher import watched
 
 
@@ -160,6 +161,10 @@ def decode(
         raise ConfigError("--average: averages over subjects; name two or more with --sub.")
     run = Run(out, config, registry(), data, quiet, Machine.asked(context.obj))
     plan = plan_of(run)
+    if average:
+        from neurodiffuse.questions.average import ask
+
+        ask.check_ahead(run)
     if dry_run:
         click.echo(plan_text.describe(run, plan, start_from, choice.why))
         return
@@ -169,8 +174,6 @@ def decode(
     with opened(run, start_from=start_from):
         pipeline.execute(run)
         if average:
-            from neurodiffuse.questions.average import ask
-
             ask.average(run)
             click.echo(ask.summary(run))
         click.echo(plan_text.results(run))
@@ -209,7 +212,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     prepare_streams()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="neurodiffuse", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort as stop:
         if isinstance(stop.__cause__, EOFError):  # click takes any file's end for the keyboard's
@@ -217,6 +220,12 @@ def main() -> None:
                 raise stop.__cause__ from None
             sys.exit(_DAMAGED.format(stop.__cause__))
         sys.exit("Interrupted; the same command goes on from here.")
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        click.echo(f"neurodiffuse: {explained(error)}", err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

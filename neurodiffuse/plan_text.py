@@ -182,7 +182,8 @@ def _downloads(run: Run, plan: Plan) -> list[str]:
 def results(run: Run) -> str:
     """Return the scores as a small table and where the report is."""
     from neurodiffuse.metrics import holm
-    from neurodiffuse.report.wording import CEILING
+    from neurodiffuse.report.wording import CEILING, interval
+    from neurodiffuse.run.scoring import plain_pictures
 
     rows = [("", "stage", "score", "95 % interval", "chance", "p", "p (Holm)", CEILING.lower())]
     above: list[str] = []
@@ -206,7 +207,7 @@ def results(run: Run) -> str:
                     f"sub-{label} {s['metric']}",
                     s["stage"],
                     f"{s['mean']:.3f}",
-                    "-" if s["low"] is None else f"{s['low']:.3f} … {s['high']:.3f}",
+                    "-" if s["low"] is None else interval(s["low"], s["high"], 3),
                     "-" if s["chance"] is None else f"{s['chance']:.3f}",
                     "-" if s["p"] is None else f"{s['p']:.4f}",
                     "-" if p is None else f"{p:.4f}",
@@ -228,6 +229,8 @@ def results(run: Run) -> str:
             f"\nabove the ceiling: {listing(above, most=4)}; a score can prefer predictions, which "
             "are nearer to the mean image, to exact latents"
         )
+    for label in run.config.subjects:
+        note += "".join(f"\nsub-{label}: {r.text}" for r in plain_pictures(run, label))
     return "\n".join([*table, note, "", f"report: {run.path / 'report.html'}"])
 
 

@@ -40,5 +40,7 @@ def counted(table) -> list[float]:
         for seen in range(n):
             if seen != made and table[seen][made] < table[made][made]:
                 wins += 1
+            elif seen != made and table[seen][made] == table[made][made]:
+                wins += 0.5
         out.append(wins / (n - 1))
     return out

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from toy import Toy
+from toy import Colour, Toy
 
 from neurodiffuse import cli
 from neurodiffuse.errors import NeurodiffuseError
@@ -59,6 +60,34 @@ def invoke(registry, monkeypatch, tmp_path):
     return call
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("score --recon a --seen b --size 5", "--size: 5 is not possible. Give a whole number, 11"),
+        ("score --recon a --seen b --size big", "--size: 'big' is not possible. Give a whole"),
+        ("score --recon a --seen b --pair-by nam", "--pair-by: 'nam' is not possible. Did you me"),
+        ("score --recon a", "--seen: is missing. neurodiffuse score --help"),
+        ("models fetch --jobs 99 x", "--jobs: 99 is not possible. Give a whole number from 1 to 3"),
+        (
+            "decode --datset x",
+            "--datset: neurodiffuse decode has no such option. Did you mean '--d",
+        ),
+        ("decode --memory lots", "--memory: 'lots' is not an amount of memory; write 8GiB"),
+        ("decode --dataset", "--dataset: Option '--dataset' requires an argument."),
+        ("average extra", "Got unexpected extra argument (extra). neurodiffuse average --help"),
+        ("decode --sub 1 --executor cloud", "--executor: 'cloud': write local, local:N (1 to"),
+        ("roi-optimal --roi V1 --method lineer", "--method: 'lineer' is not possible. Did you me"),
+    ],
+)
+def test_wrong_words_are_one_line(words, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["neurodiffuse", *words.split()])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"neurodiffuse: {said}")
+    assert stop.value.code in (1, 2)
+
+
 TOY = ("decode", "--dataset", "toy", "--recipe", "toy")
 
 
@@ -73,6 +102,48 @@ def test_decode_prints_scores_and_where_the_report_is(invoke):
 def test_default_folder_names_data_recipe_and_subjects(invoke):
     done = invoke(*TOY, "--sub", "sub-2", "--sub", "01")
     assert done.output.splitlines()[-1] == "report: runs/toy-toy-sub-02+01/report.html"
+
+
+def test_few_test_images_are_told_in_plan_terminal_and_report(invoke):
+    said = "sub-01: 6 test images only: intervals and p-values say little."
+    assert f"warning    {said}" in invoke(*TOY, "--sub", "1", "--out", "x", "--dry-run").output
+    assert f"warning    {said}" in invoke(*TOY, "--sub", "1", "--out", "x").stderr
+    report = Path("x/report.html").read_text()
+    assert report.count(said.replace("01: ", "01: warning: ")) == report.count("say little") == 1
+    many = ("--set", "datasets.toy.test=20")
+    assert "say little" not in invoke(*TOY, *many, "--sub", "1", "--dry-run").output
+
+
+def learning(self, stimuli):
+    self.learned = {"mean": np.mean([image.mean() for image in stimuli.images])}
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_an_average_that_cannot_be_is_refused_before_computing(invoke, monkeypatch, dry):
+    """The second subject was trained on one image less."""
+    both = (*TOY, "--sub", "1", "--sub", "2", "--average", "--out", "both", *dry)
+    subject = Toy.subject
+    first = Toy().subject("01").trials.images("train")[0]
+
+    def changed(self, label):
+        about = subject(self, label)
+        if label != "02":
+            return about
+        rows = [k for k, image in enumerate(about.trials.stimulus) if image != first]
+        columns = dataclasses.astuple(about.trials)
+        fields = [tuple(c[k] for k in rows) if len(c) else c for c in columns]
+        return dataclasses.replace(about, trials=type(about.trials)(*fields))
+
+    monkeypatch.setattr(Toy, "subject", changed)
+    assert not isinstance(invoke(*both, "--dry-run").exception, NeurodiffuseError)  # learns nothing
+    monkeypatch.setattr(Colour, "fit", learning)
+    done = invoke(*both)
+    assert isinstance(done.exception, NeurodiffuseError)
+    assert str(done.exception).startswith("--average: no average can be taken: the encoder of co")
+    assert f"1 of sub-01 alone ({first}). " in str(done.exception)
+    assert not Path("both").exists()
+    alone = invoke(*TOY, "--sub", "1", "--sub", "2", "--out", "both", "--dry-run")
+    assert alone.exception is None
 
 
 def test_average_of_subjects_is_decoded_beside_them(invoke):

@@ -207,7 +207,14 @@ def test_score_table_shows_mean_interval_p_chance_and_ceiling():
         build(report(subject(with_brain=False, scores=(row,), oracle_scores=(ceiling,))))
     ).words
     table = words[words.index("PixCorr higher is better") :]
-    for text in ("0.254", "−0.012 to 0.310", "p < 0.001", "0.031 shuffled", "0.988", "0.980–0.990"):
+    for text in (
+        "0.254",
+        "−0.012 to 0.310",
+        "p < 0.001",
+        "0.031 shuffled",
+        "0.988",
+        "0.980 to 0.990",
+    ):
         assert text in table
 
 
@@ -265,12 +272,44 @@ def test_better_than_chance(row, expected):
 
 
 def test_headline_says_when_it_did_not_work():
-    lost = subject(with_brain=False, scores=(row_of([0.5, 0.52], p=0.4),))
+    many = {"with_brain": False, "n_test_images": 40}
+    lost = subject(scores=(row_of([0.5, 0.52], p=0.4),), **many)
     assert "do not match what was seen clearly better than chance" in wording.headline(report(lost))
     won = subject("02", with_brain=False, scores=(row_of([0.9, 0.92]),))
     assert "match what was seen better than chance" in wording.headline(report(won))
     assert "In 1 of 2 subjects" in wording.headline(report(lost, won))
+    assert "too few" not in wording.headline(report(lost, won))
     assert "not scored" in wording.headline(report(subject(with_brain=False, scores=())))
+
+
+def test_the_headline_follows_from_the_tested_numbers_of_few_images():
+    """Six images: identification's interval reaches chance, though p does not; PixCorr passes."""
+    few = {"with_brain": False, "n_test_images": 6}
+    named = dataclasses.replace(
+        row_of([1.0] * 6, p=0.0015, corrected=0.007), metric="Identification", low=0.48, high=1.0
+    )
+    correlated = dataclasses.replace(
+        row_of([0.998] * 6, chance=None, null_mean=0.11, p=0.0015, corrected=0.007),
+        metric="PixCorr",
+        low=0.996,
+        high=0.999,
+    )
+    said = wording.headline(report(subject(scores=(named, correlated), **few)))
+    assert "of 6 test images match what was seen better than chance: PixCorr 0.998 (95" in said
+    assert "; by Identification 1.00 (95" in said
+    assert said.endswith("6 images are too few to tell.")
+    said = wording.headline(report(subject(scores=(named,), **few)))
+    assert said.startswith("6 test images are too few to tell whether the reconstructions from ")
+    assert "not match" not in said
+    both = wording.headline(
+        report(subject(scores=(named,), **few), subject("02", scores=(named,), **few))
+    )
+    assert both.startswith("In 0 of 2 subjects")
+    assert both.endswith("6 test images are too few to tell in any.")
+    won = subject("02", scores=(correlated, named), **few)
+    assert "In both subjects" in wording.headline(
+        report(subject(scores=(named, correlated), **few), won)
+    )
 
 
 def test_settings_are_named_as_the_command_line_takes_them(page):
@@ -604,7 +643,7 @@ def test_mean_over_subjects_with_its_standard_error():
 
 def test_bold_is_what_the_corrected_test_says_and_is_explained():
     data = report()
-    (one,) = data.subjects
+    one = dataclasses.replace(data.subjects[0], n_test_images=40)
     clear = tuple(dataclasses.replace(s, p=0.03, corrected=0.03) for s in one.scores)
     unclear = tuple(dataclasses.replace(s, p=0.03, corrected=0.06) for s in one.scores)
     for rows, bold in ((clear, 4), (unclear, 0)):

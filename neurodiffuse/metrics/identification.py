@@ -15,12 +15,12 @@ def two_way_identification(table: np.ndarray, tie: float = TIE) -> np.ndarray:
     """Return how often each made image finds its own seen image among two, float64 (n,).
 
     For made image j the share of the other n-1 seen images that correlate less with it than
-    its own does::
+    its own does, a tie counting half::
 
-        score[j] = #{i : table[i, j] < table[j, j]} / (n - 1)
+        score[j] = (#{i : table[i, j] < table[j, j]} + #{i ≠ j : equal} / 2) / (n - 1)
 
-    Strictly less: a tie is a failure. Chance is 0.5. Made images are the columns; the same
-    along rows is another number.
+    So a decoder that tells nothing apart has the 0.5 of chance. Made images are the columns; the
+    same along rows is another number.
 
     Parameters
     ----------
@@ -36,11 +36,15 @@ def two_way_identification(table: np.ndarray, tie: float = TIE) -> np.ndarray:
 
     References
     ----------
-    Ozcelik & VanRullen 2023, section "Evaluation"; the published code's ``pairwise_corr``.
+    Ozcelik & VanRullen 2023, section "Evaluation"; the published code's ``pairwise_corr``, and
+    MindEye's ``two_way_identification``, compare strictly: there a tie is lost. Without ties the
+    numbers are the same.
     """
     _check(table)
-    less = table < np.diagonal(table) - tie
-    return np.asarray(less.sum(axis=0) / (len(table) - 1), dtype=np.float64)
+    own = np.diagonal(table)
+    less = (table < own - tie).sum(axis=0)
+    ties = (table <= own + tie).sum(axis=0) - less - 1  # without the own one
+    return np.asarray((less + ties / 2) / (len(table) - 1), dtype=np.float64)
 
 
 def identification_table(table: np.ndarray, tie: float = TIE) -> np.ndarray:
@@ -49,19 +53,26 @@ def identification_table(table: np.ndarray, tie: float = TIE) -> np.ndarray:
     The diagonal is `two_way_identification`; every shuffling of the pairs picks one entry in
     each column. ``tie`` as in `two_way_identification`.
     """
+    worse, ties = ordered(table, tie)
+    return (worse + ties / 2) / (len(table) - 1)
+
+
+def ordered(table: np.ndarray, tie: float = TIE) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many others in its column are less than entry (i, j), and as much, (n, n)."""
     _check(table)
-    scores = np.empty(table.shape)
+    worse, ties = np.empty(table.shape, int), np.empty(table.shape, int)
     for j in range(len(table)):
-        column = table[:, j]
-        scores[:, j] = np.searchsorted(np.sort(column), column - tie, side="left")
-    return scores / (len(table) - 1)
+        column, ascending = table[:, j], np.sort(table[:, j])
+        worse[:, j] = np.searchsorted(ascending, column - tie, side="left")
+        ties[:, j] = np.searchsorted(ascending, column + tie, side="right") - worse[:, j] - 1
+    return worse, ties
 
 
 def identification_from_features(seen: np.ndarray, made: np.ndarray) -> np.ndarray:
     """Return two-way identification on features (n, …) of both, float64 (n,).
 
     A constant or non-finite feature vector of a made image correlates 0 with everything: all
-    ties, score 0.
+    ties, score 0.5.
     """
     return two_way_identification(correlation_table(seen, made))
 

@@ -21,14 +21,22 @@ SPREAD = 4
 CLOSE = 0.93
 """Expected coverage below which a t interval carries a remark."""
 
+ROUNDING = 1e-9
+"""How far a value may lie outside of its metric's range by rounding."""
+
 PART = 1 << 20
 """Values that are resampled at a time."""
+
+Bounds = tuple[float, float]
+"""The smallest and the largest value that is possible."""
 
 METHODS = {
     "wilson": "Wilson's score interval with Student's t and the effective number of images where "
     "a metric counts a share of comparisons",
     "bootstrap-t": "a studentised bootstrap over images",
     "t": "Student's t interval",
+    "bounded": "Wilson's score interval on the range of the metric, where the others would reach "
+    "outside of what is possible",
     "percentile": "a percentile bootstrap over images, as earlier versions computed it",
 }
 """How an interval was computed, in words, by the name that is stored with it."""
@@ -54,7 +62,7 @@ class Interval:
 
 
 def mean_interval(
-    values: np.ndarray, *, share: bool, bootstrap: int, seed: int
+    values: np.ndarray, *, share: bool, bootstrap: int, seed: int, bounds: Bounds | None = None
 ) -> tuple[Interval | None, str]:
     """Return the interval of the mean of (n,) finite values, or None and why there is none.
 
@@ -68,6 +76,8 @@ def mean_interval(
         Resamplings of the images of other values (`studentised`); 0 asks for no interval at all.
     seed
         Of the resampling.
+    bounds
+        What the metric can be; an interval that would leave it is `bounded`.
     """
     n = len(values)
     if n < 2:
@@ -78,9 +88,28 @@ def mean_interval(
         return share_interval(values), ""
     if _constant(values):
         return None, "all values are equal, which says nothing about other images"
-    if n < LEAST:
-        return t_interval(values), ""
-    return studentised(values, bootstrap, seed), ""
+    found = t_interval(values) if n < LEAST else studentised(values, bootstrap, seed)
+    return bounded(found, values, bounds), ""
+
+
+def bounded(interval: Interval, values: np.ndarray, bounds: Bounds | None) -> Interval:
+    """Return the interval, or if it leaves ``bounds`` Wilson's of the values' places between them.
+
+    A studentised interval leaves them where a few images are far from the rest: resamples without
+    them have next to no spread, and t is huge. Cutting it off would keep an end that says nothing,
+    and transforming the mean first pushes the end to the bound. `share_interval` of the values
+    scaled to 0 to 1 has the same coverage in simulations (reference page of the metrics) with a
+    third of the width. Where nothing leaves the bounds, or a value itself does, nothing changes.
+    """
+    if bounds is None:
+        return interval
+    low, high = bounds
+    inside = low <= interval.low and interval.high <= high
+    if inside or values.min() < low - ROUNDING or values.max() > high + ROUNDING:
+        return interval
+    width = high - low
+    found = share_interval(((values - low) / width).clip(0, 1))
+    return Interval(low + width * found.low, low + width * found.high, "bounded", interval.coverage)
 
 
 def share_interval(values: np.ndarray) -> Interval:
@@ -151,15 +180,18 @@ def skewed_coverage(values: np.ndarray) -> float:
     return max(0.0, 0.95 - lost)
 
 
-def difference_interval(differences: np.ndarray) -> Interval | None:
+def difference_interval(differences: np.ndarray, bounds: Bounds | None = None) -> Interval | None:
     """Return the interval of the mean of (n,) paired differences; None where nothing varies.
+
+    ``bounds`` are those of the metric: differences are at most as large as its range.
 
     Differences of two methods lean to neither side, and many are zero where both are near the
     ceiling, which makes a bootstrap too narrow: Student's t.
     """
     if len(differences) < 2 or _constant(differences):
         return None
-    return t_interval(differences)
+    widest = bounds[1] - bounds[0] if bounds else 0.0
+    return bounded(t_interval(differences), differences, (-widest, widest) if bounds else None)
 
 
 def _constant(values: np.ndarray) -> bool:

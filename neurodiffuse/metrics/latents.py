@@ -23,6 +23,7 @@ class LatentIdentification(Metric):
     """Two-way identification by the correlation of features; chance is 0.5."""
 
     chance = 0.5
+    bounds = (0.0, 1.0)
     permutations = 9999
 
     def compare(self, seen: Latents, made: Latents) -> np.ndarray:  # type: ignore[override]
@@ -49,6 +50,7 @@ class LatentRetrieval(Metric):
         top / among.
     """
 
+    bounds = (0.0, 1.0)
     permutations = 9999
 
     def __init__(self, top: int = 1, among: int = 0) -> None:
@@ -75,6 +77,7 @@ class LatentDistance(Metric):
     """1 minus the Pearson correlation of the features of a pair; lower is better."""
 
     higher_is_better = False
+    bounds = (0.0, 2.0)
     permutations = 9999
 
     def compare(self, seen: Latents, made: Latents) -> np.ndarray:  # type: ignore[override]

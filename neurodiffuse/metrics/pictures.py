@@ -56,6 +56,7 @@ class PixCorr(Metric):
         pixels, bilinear without antialiasing. Empty: ``size`` says.
     """
 
+    bounds = (-1.0, 1.0)
     permutations = 9999
 
     def __init__(self, size: int = 0, dialect: Dialect = "") -> None:
@@ -94,6 +95,7 @@ class Ssim(Metric):
         not choose the variant, because both are worth a row.
     """
 
+    bounds = (-1.0, 1.0)
     permutations = 9999
 
     def __init__(self, variant: str = "2d", size: int = 0, dialect: Dialect = "") -> None:
@@ -148,6 +150,7 @@ class Identification(Metric):
     """
 
     chance = 0.5
+    bounds = (0.0, 1.0)
     permutations = 9999
 
     def __init__(self, on: str = "pixels", size: int = 64) -> None:

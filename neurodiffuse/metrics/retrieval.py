@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from neurodiffuse.errors import ConfigError, DataError
-from neurodiffuse.metrics.identification import TIE, identification_table
+from neurodiffuse.metrics.identification import TIE, ordered
 
 
 def retrieval_table(
@@ -23,7 +23,8 @@ def retrieval_table(
     among
         Number of candidates: the own one and others drawn at random without repetition; 0 is all.
     tie
-        Correlations that differ by less are equal; a tie counts against the own one.
+        Correlations that differ by less are equal; the own one is then as likely in any place
+        among its equals.
 
     Raises
     ------
@@ -32,9 +33,9 @@ def retrieval_table(
 
     Notes
     -----
-    No draw is made: of n - 1 others, m of which correlate as much or more, a set of ``among`` - 1
-    holds fewer than ``top`` of these m with the hypergeometric probability. So this is the mean
-    over all sets of candidates. Chance is top / among.
+    No draw is made: of n - 1 others, m of which are ahead, a set of ``among`` - 1 holds fewer than
+    ``top`` of these m with the hypergeometric probability. So this is the mean over all sets of
+    candidates, and with ties over the m that are possible. Chance is top / among.
     """
     n = len(table)
     among = among or n
@@ -42,8 +43,13 @@ def retrieval_table(
         raise ConfigError(f"among: {among} candidates, and there are {n} test images.")
     if not 1 <= top <= among:
         raise ConfigError(f"top: {top} of {among} candidates; give 1 to {among}.")
-    better = np.rint((1.0 - identification_table(table, tie)) * (n - 1)).astype(int)
-    return np.asarray(hypergeom.cdf(top - 1, n - 1, better, among - 1), dtype=np.float64)
+    worse, ties = ordered(table, tie)
+    found = hypergeom.cdf(top - 1, n - 1, np.arange(n), among - 1)
+    ahead = n - 1 - worse - ties
+    out = np.asarray(found[ahead], dtype=np.float64)
+    for i, j in np.argwhere(ties > 0):
+        out[i, j] = found[ahead[i, j] : n - worse[i, j]].mean()
+    return out
 
 
 def check_retrieval(top: int, among: int) -> None:

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from neurodiffuse.errors import DataError
-from neurodiffuse.metrics.intervals import Interval, difference_interval, mean_interval
+from neurodiffuse.metrics.intervals import Bounds, Interval, difference_interval, mean_interval
 
 ROUNDING = 1e-12
 """Means that differ by less are equal: the same numbers may be added in another order."""
@@ -50,6 +50,7 @@ def summary(
     higher_is_better: bool,
     chance: float | None,
     share: bool = False,
+    bounds: Bounds | None = None,
     bootstrap: int = 2000,
     seed: int,
 ) -> Summary:
@@ -61,7 +62,7 @@ def summary(
         (n,), one for each image (``Metric.compare``).
     null
         (permutations,) mean values of shuffled pairs (``Metric.null``); may be empty.
-    higher_is_better, chance, share
+    higher_is_better, chance, share, bounds
         The metric's. A level of chance between 0 and 1 also says that values are shares.
     bootstrap
         Number of resamplings of the images; 0 asks for no interval.
@@ -85,7 +86,7 @@ def summary(
     tested = n > 1 and null.size > 0
     reason = "" if tested else "one image has no other pairing" if n == 1 else "no null was drawn"
     shares = share or (chance is not None and 0 < chance < 1)
-    found, why = mean_interval(values, share=shares, bootstrap=bootstrap, seed=seed)
+    found, why = mean_interval(values, share=shares, bootstrap=bootstrap, seed=seed, bounds=bounds)
     expected = chance if chance is not None else float(null.mean()) if tested else None
     return Summary(
         n=n,
@@ -121,7 +122,14 @@ class PairedTest:
     interval: Interval | None = None
 
 
-def paired_test(a: np.ndarray, b: np.ndarray, seed: int, *, permutations: int = 9999) -> PairedTest:
+def paired_test(
+    a: np.ndarray,
+    b: np.ndarray,
+    seed: int,
+    *,
+    permutations: int = 9999,
+    bounds: Bounds | None = None,
+) -> PairedTest:
     """Test the mean difference of two methods on the same images by flipping signs.
 
     If the methods did not differ, each image's a - b could as well be b - a. ``p`` is the share
@@ -134,6 +142,8 @@ def paired_test(a: np.ndarray, b: np.ndarray, seed: int, *, permutations: int = 
         (n,), the two methods' values for the same images in the same order.
     seed
         Of the random signs.
+    bounds
+        The metric's.
 
     Raises
     ------
@@ -159,7 +169,7 @@ def paired_test(a: np.ndarray, b: np.ndarray, seed: int, *, permutations: int = 
         means = np.fromiter(draws, dtype=np.float64, count=permutations)
     far = int(np.sum(np.abs(means) >= abs(observed) - ROUNDING))
     p = far / len(means) if exact else (1 + far) / (1 + permutations)
-    return PairedTest(n, observed, p, len(means), exact, difference_interval(difference))
+    return PairedTest(n, observed, p, len(means), exact, difference_interval(difference, bounds))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

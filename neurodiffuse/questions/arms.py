@@ -122,7 +122,8 @@ def paired(arm: Arm, reference: Arm, subject: str, metric: str) -> PairedTest | 
     a, b = arm.scores(subject)[metric].values, reference.scores(subject)[metric].values
     if a is None or b is None:
         return None
-    return metrics.paired_test(a, b, reference.run.config.seed)
+    run = reference.run
+    return metrics.paired_test(a, b, run.config.seed, bounds=run.metric(metric).bounds)
 
 
 def _read(arm: Arm, subject: str) -> list[ScoreRow]:

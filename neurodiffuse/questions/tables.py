@@ -249,7 +249,7 @@ def _shown(cell: Cell) -> Shown:
 
 
 def difference_in_words(test: PairedTest, corrected: float | None) -> str:
-    """Return the difference, its interval and its test, ``+0.02 (0.01–0.03), p = 0.004``."""
+    """Return the difference, its interval and its test, ``+0.02 (0.01 to 0.03), p = 0.004``."""
     sign = "+" if test.difference > 0 else ""
     said = f"{sign}{wording.number(test.difference, 3)}"
     if test.interval:

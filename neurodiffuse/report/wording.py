@@ -58,14 +58,13 @@ def number(value: Any, digits: int = 2) -> str:
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
-    """Return ``0.83–0.87``, or ``−0.02 to 0.05`` where a dash would read as a minus sign.
+    """Return ``0.83 to 0.87``: a dash would read as a minus sign before a negative end.
 
     Returns an empty string when an end is not finite: one image has no interval.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    dash = " to " if low < 0 or high < 0 else "\N{EN DASH}"
-    return f"{number(low, digits)}{dash}{number(high, digits)}"
+    return f"{number(low, digits)} to {number(high, digits)}"
 
 
 def mean_and_sem(values: Sequence[float], digits: int = 3) -> str:
@@ -105,6 +104,15 @@ def p_value(p: float | None, corrected: float | None = None) -> str:
 
 def _p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+FEW = 20
+"""Test images below which a score that does not beat chance leaves open whether it could."""
+
+
+def few_images(n: int, what: str = "test image") -> str:
+    """Return a warning where a score is of few images, else nothing."""
+    return "" if n >= FEW else f"{counted(n, what)} only: intervals and p-values say little."
 
 
 LEVEL = 0.05
@@ -179,12 +187,26 @@ def _setting(value: Any) -> str:
     return str(value)
 
 
-def leading_score(data: ReportData, subject: SubjectReport) -> ScoreRow | None:
-    """Return the score the headline quotes: the last stage's first with a known chance level."""
+def last_scores(data: ReportData, subject: SubjectReport) -> list[ScoreRow]:
+    """Return the last stage's scores, those with a known chance level first."""
     last = [s for s in subject.scores if data.stages and s.stage == data.stages[-1]]
     last = [s for s in last if math.isfinite(s.mean)]
-    known = [s for s in last if s.chance is not None]
-    return (known or last or [None])[0]  # type: ignore[list-item]
+    return sorted(last, key=lambda s: s.chance is None)
+
+
+def leading_scores(data: ReportData) -> list[tuple[SubjectReport, ScoreRow]]:
+    """Return of each subject that was scored the score that the headline quotes.
+
+    Of the metric that beats chance in most subjects, the first of several (`last_scores`); where
+    it is missing, the subject's first.
+    """
+    scored = [(s, rows) for s in data.subjects if (rows := last_scores(data, s))]
+    wins: dict[str, int] = {}
+    for _, rows in scored:
+        for row in rows:
+            wins[row.metric] = wins.get(row.metric, 0) + (beats_chance(row) is True)
+    most = max(wins, key=wins.__getitem__, default="")
+    return [(s, next((r for r in rows if r.metric == most), rows[0])) for s, rows in scored]
 
 
 def beats_chance(score: ScoreRow) -> bool | None:
@@ -210,39 +232,61 @@ def headline(data: ReportData) -> str:
     """Return the result in one sentence, worded from the scores unless the caller worded it."""
     if data.headline:
         return data.headline
-    scored = [(s, score) for s in data.subjects if (score := leading_score(data, s)) is not None]
+    scored = leading_scores(data)
     if not scored:
         return f"Pictures made from the brain activity of {_people(data)}; they were not scored."
     if len(scored) == 1:
-        return _one_subject(*scored[0])
-    won = sum(beats_chance(score) is True for _, score in scored)
+        return _one_subject(data, *scored[0])
+    lost = [subject for subject, score in scored if beats_chance(score) is not True]
     means = [score.mean for _, score in scored]
     everybody = "both" if len(scored) == 2 else f"all {len(scored)}"
-    who = everybody if won == len(scored) else f"{won} of {len(scored)}"
+    who = everybody if not lost else f"{len(scored) - len(lost)} of {len(scored)}"
+    few = [s.n_test_images for s in lost if s.n_test_images < FEW]
     return (
         f"In {who} subjects the reconstructions match what was seen better than "
         f"chance: {scored[0][1].metric} {number(min(means))} to {number(max(means))} "
         f"({_against(scored[0][1])})."
+        + (
+            f" {max(few)} test images are too few to tell in {_others(lost, scored)}."
+            if few
+            else ""
+        )
     )
 
 
-def _one_subject(subject: SubjectReport, score: ScoreRow) -> str:
-    better = beats_chance(score)
+def _others(lost: Sequence[SubjectReport], scored: Sequence[object]) -> str:
+    return "any" if len(lost) == len(scored) else joined([f"sub-{s.label}" for s in lost])
+
+
+def _one_subject(data: ReportData, subject: SubjectReport, score: ScoreRow) -> str:
+    better, n = beats_chance(score), subject.n_test_images
+    source = f"{counted(subject.n_voxels, 'voxel')} of sub-{subject.label}"
+    if better is False and n < FEW:
+        return (
+            f"{counted(n, 'test image')} are too few to tell whether the reconstructions from "
+            f"{source} match what was seen: {_quoted(score)}."
+        )
     verdict = {
         True: "match what was seen better than chance",
         False: "do not match what was seen clearly better than chance",
         None: "were scored, without a test against chance",
     }[better]
-    return (
-        f"From {counted(subject.n_voxels, 'voxel')} of sub-{subject.label}, the reconstructions "
-        f"of {counted(subject.n_test_images, 'test image')} {verdict}: "
-        f"{score.metric} {number(score.mean)} ({_range(score)}{_against(score)})."
+    said = (
+        f"From {source}, the reconstructions of {counted(n, 'test image')} {verdict}: "
+        f"{_quoted(score)}"
     )
+    first = last_scores(data, subject)[0]
+    if better and first is not score and beats_chance(first) is False:
+        why = f"{counted(n, 'image')} are too few to tell" if n < FEW else "it is not clear"
+        said += f"; by {_quoted(first)}, {why}"
+    return f"{said}."
 
 
-def _range(score: ScoreRow) -> str:
-    ends = interval(score.low, score.high)
-    return f"95\N{NO-BREAK SPACE}% interval {ends}, " if ends else ""
+def _quoted(score: ScoreRow) -> str:
+    digits = 3 if number(score.low) == number(score.high) else 2  # 0.998 is not 1.00
+    ends = interval(score.low, score.high, digits)
+    ends = f"95\N{NO-BREAK SPACE}% interval {ends}, " if ends else ""
+    return f"{score.metric} {number(score.mean, digits)} ({ends}{_against(score)})"
 
 
 def _against(score: ScoreRow) -> str:

@@ -9,12 +9,20 @@ from neurodiffuse.types import Remark
 
 
 def remarks_of(run: Run, label: str) -> tuple[Remark, ...]:
-    """Return the data set's remarks on a subject, and those on the regions that the recipe names.
+    """Return the data set's remarks on a subject, on its regions and on the number of test images.
 
     A region without a voxel is normal, since not every subject has every patch; a union with it
     is then less than it says.
     """
-    return (*run.subject(label).remarks, *_empty(run, label))
+    return (*run.subject(label).remarks, *_empty(run, label), *_few(run, label))
+
+
+def _few(run: Run, label: str) -> Iterator[Remark]:
+    """Yield a warning where there are so few test images that scores can hardly be tested."""
+    from neurodiffuse.report.wording import few_images
+
+    if text := few_images(len(run.subject(label).trials.images("test"))):
+        yield Remark(text, "warning")
 
 
 def _empty(run: Run, label: str) -> Iterator[Remark]:

@@ -6,6 +6,7 @@ from neurodiffuse.files import read_json
 from neurodiffuse.metrics.sizes import Size, has_own_size
 from neurodiffuse.run.folder import Run
 from neurodiffuse.store import labels, load_images
+from neurodiffuse.types import Remark
 
 
 def keeps_sizes(run: Run, name: str) -> bool:
@@ -47,3 +48,15 @@ def recorded_size(run: Run, name: str = "") -> Size | None:
                 height, width = row["size"]
                 return height, width
     return None
+
+
+def plain_pictures(run: Run, subject: str) -> tuple[Remark, ...]:
+    """Return a warning for each stage that painted pictures of one colour."""
+    from neurodiffuse.metrics.plain import made_in_words
+
+    found: dict[str, tuple[int, int]] = {}
+    for row in read_json(run.folder("score", subject) / "scores.json"):
+        if row["source"] == "decoded" and (counts := row.get("one_colour")):
+            found[row["stage"]] = (counts[0], counts[1])
+    texts = (made_in_words(*counts, f"pictures of {stage}") for stage, counts in found.items())
+    return tuple(Remark(text, "warning") for text in texts)

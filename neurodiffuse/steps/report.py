@@ -30,7 +30,7 @@ from neurodiffuse.report.model import (
 )
 from neurodiffuse.report.saved import SavedPictures
 from neurodiffuse.run import Run, copies, inputs, remarks_of
-from neurodiffuse.run.scoring import keeps_sizes, recorded_size
+from neurodiffuse.run.scoring import keeps_sizes, plain_pictures, recorded_size
 from neurodiffuse.store import labels, load_array, load_voxels, seed_of
 from neurodiffuse.types import Card, Remark, Subject
 
@@ -369,7 +369,8 @@ def _remarks(run: Run) -> list[tuple[str, str]]:
 
 
 def _of_subject(run: Run, label: str) -> list[Remark]:
-    return [*remarks_of(run, label), *copies.remarks(run, label), *_fit_remarks(run, label)]
+    on_input = (*remarks_of(run, label), *copies.remarks(run, label))
+    return [*on_input, *_fit_remarks(run, label), *plain_pictures(run, label)]
 
 
 def _fit_remarks(run: Run, label: str) -> list[Remark]:
@@ -384,11 +385,4 @@ def _warnings(run: Run) -> tuple[str, ...]:
             "Predictions were standardised over the test set (predict.rescale = 'test', as in "
             "the published code): a picture then depends on which other test images there are."
         )
-    for label in run.config.subjects:
-        counts = read_json(run.folder("mask", label) / "about.json")
-        if counts["test_images"] < 20:
-            found.append(
-                f"sub-{label} has {counts['test_images']} test images only: intervals and p-values "
-                "say little."
-            )
     return tuple(found)

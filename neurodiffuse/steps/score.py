@@ -12,6 +12,7 @@ import numpy as np
 
 from neurodiffuse import metrics
 from neurodiffuse.files import write_json
+from neurodiffuse.metrics.plain import count_plain
 from neurodiffuse.metrics.sizes import Size, at_size, own_side, stacked, unresized
 from neurodiffuse.run import Run
 from neurodiffuse.run.scoring import keeps_sizes, scoring_size
@@ -82,21 +83,23 @@ def _compare(
     size: Size | None,
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Return a metric's row of the summary and its value for every image, over the samples."""
-    metric = run.metric(name)
+    metric, plain = run.metric(name), 0
     if len(samples) > 1 and isinstance(metric, SampleMetric):
         made, rng = _Samples(seen.ids, samples, size), _shufflings(run, name)
         values = np.asarray(metric.compare_samples(seen, made), np.float64)
         null = np.asarray(metric.null_samples(seen, made, rng), np.float64)
     else:
         each = [_of_sample(run, subject, name, metric, seen, sample, size) for sample in samples]
-        values = np.stack([np.asarray(v, np.float64) for v, _ in each]).mean(axis=0)
-        null = np.stack([np.asarray(n, np.float64) for _, n in each]).mean(axis=0)
+        values = np.stack([np.asarray(v, np.float64) for v, *_ in each]).mean(axis=0)
+        null = np.stack([np.asarray(n, np.float64) for _, n, _ in each]).mean(axis=0)
+        plain = sum(count for *_, count in each)
     summary = metrics.summary(
         values,
         null,
         higher_is_better=metric.higher_is_better,
         chance=metric.chance,
         share=metric.share,
+        bounds=metric.bounds,
         bootstrap=run.config.score.bootstrap,
         seed=run.config.seed,
     )
@@ -107,6 +110,8 @@ def _compare(
         "null_mean": float(null.mean()) if len(null) else None,
         "higher_is_better": metric.higher_is_better,
     }
+    if plain:
+        row["one_colour"] = [plain, len(samples) * len(values)]
     return row, values
 
 
@@ -118,12 +123,13 @@ def _of_sample(
     seen: Images,
     sample: Path,
     size: Size | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return a metric's values and null of the pictures of one folder."""
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return a metric's values and null of the pictures of a folder; how many are of one colour."""
     made = _made(sample, seen.ids, size)
     feature = run.config.metrics[name].feature
     pair: tuple[Any, Any] = _latents(run, subject, feature, made) if feature else (seen, made)
-    return metric.compare(*pair), metric.null(*pair, _shufflings(run, name))
+    values, null = metric.compare(*pair), metric.null(*pair, _shufflings(run, name))
+    return values, null, count_plain(seen.values, made.values)
 
 
 def _made(folder: Path, ids: tuple[str, ...], size: Size | None) -> Images:

@@ -178,13 +178,15 @@ class Metric(Role):
     ``higher_is_better`` gives the direction; ``chance`` is the value expected by chance where
     theory gives one (two-way identification: 0.5), else None and the null's mean is shown.
     ``share`` says that a value is a share of comparisons, from 0 to 1, whose interval is another
-    one; a level of chance between 0 and 1 says so too. ``permutations`` is how many shufflings
-    ``null`` draws.
+    one; a level of chance between 0 and 1 says so too. ``bounds`` are the smallest and the largest
+    value that is possible, which no interval leaves; None: any. ``permutations`` is how many
+    shufflings ``null`` draws.
     """
 
     higher_is_better: bool = True
     chance: float | None = None
     share: bool = False
+    bounds: tuple[float, float] | None = None
     permutations: int = 199
 
     def words(self) -> str:

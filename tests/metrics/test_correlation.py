@@ -65,7 +65,7 @@ def test_undefined_correlations_are_zero(wrong):
     assert np.isfinite(table).all()
     assert metrics.pixel_correlation(values, broken)[1] == 0
     assert metrics.correlation_distance(values, broken)[1] == 1
-    assert metrics.identification_from_features(values, broken).tolist() == [1, 0, 1]
+    assert metrics.identification_from_features(values, broken).tolist() == [1, 0.5, 1]
 
 
 def test_constant_of_which_the_mean_is_rounded():

@@ -22,27 +22,27 @@ def test_columns_not_rows():
     assert metrics.two_way_identification(table.T).tolist() == [1, 1, 1]
 
 
-def test_identical_is_one_and_ties_are_zero():
+def test_identical_is_one_and_ties_are_a_half():
     values = pictures()
     assert metrics.identification_from_features(values, values).tolist() == [1] * 6
     same = np.repeat(values[:1], 6, axis=0)
-    assert metrics.identification_from_features(same, values).tolist() == [0] * 6
-    assert metrics.identification_from_features(same, same).tolist() == [0] * 6
-    assert metrics.two_way_identification(np.ones((4, 4))).tolist() == [0] * 4
+    assert metrics.identification_from_features(same, values).tolist() == [0.5] * 6
+    assert metrics.identification_from_features(same, same).tolist() == [0.5] * 6
+    assert metrics.two_way_identification(np.ones((4, 4))).tolist() == [0.5] * 4
 
 
 def test_correlations_that_differ_by_rounding_tie():
     table = np.full((3, 3), 0.25) + np.diag([1e-13, 1e-8, 0])
-    assert metrics.two_way_identification(table).tolist() == [0, 1, 0]
-    assert np.diagonal(metrics.identification_table(table)).tolist() == [0, 1, 0]
+    assert metrics.two_way_identification(table).tolist() == [0.5, 1, 0.5]
+    assert np.diagonal(metrics.identification_table(table)).tolist() == [0.5, 1, 0.5]
     rng = np.random.default_rng(0)
     seen = np.repeat(rng.normal(size=(1, 30_001)).astype(np.float32), 37, axis=0)
     made = rng.normal(size=(37, 30_001)).astype(np.float32)
-    assert not metrics.identification_from_features(seen, made).any()
+    assert (metrics.identification_from_features(seen, made) == 0.5).all()
 
 
 def test_two_images_and_one():
-    assert metrics.two_way_identification(np.array([[0.5, 0.2], [0.1, 0.2]])).tolist() == [1, 0]
+    assert metrics.two_way_identification(np.array([[0.5, 0.2], [0.1, 0.2]])).tolist() == [1, 0.5]
     with pytest.raises(DataError, match="1 test image; it takes two"):
         metrics.two_way_identification(np.ones((1, 1)))
     with pytest.raises(DataError, match=r"shape \(2, 3\)"):

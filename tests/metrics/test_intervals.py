@@ -174,3 +174,64 @@ def test_the_bootstrap_is_the_same_however_it_is_cut(monkeypatch):
     whole = studentised(values, 200, 4).ends
     monkeypatch.setattr("neurodiffuse.metrics.intervals.PART", 64)
     assert studentised(values, 200, 4).ends == pytest.approx(whole)
+
+
+def failing(n, rng, share=0.1):
+    """SSIM of good pictures, a share of which failed."""
+    return np.where(rng.random(n) < share, 0.0, rng.normal(0.91, 0.03, n).clip(-1, 1))
+
+
+def test_no_interval_leaves_the_range_of_the_metric():
+    values = np.append(0.93 + 0.01 * np.random.default_rng(0).standard_normal(11), 0.1)
+    free, _ = mean_interval(values, share=False, bootstrap=2000, seed=0)
+    assert free.low < -1  # what is mended
+    assert free.method == "bootstrap-t"
+    found, _ = mean_interval(values, share=False, bootstrap=2000, seed=0, bounds=(-1, 1))
+    assert found.method == "bounded"
+    scaled = share_interval((values + 1) / 2)
+    assert found.ends == pytest.approx((2 * scaled.low - 1, 2 * scaled.high - 1))
+    assert -1 <= found.low < values.mean() < found.high <= 1
+    few, _ = mean_interval(np.array([0.95, 0.1]), share=False, bootstrap=9, seed=0, bounds=(-1, 1))
+    assert few.method == "bounded"
+    difference = metrics.paired_test(np.array([1, 0.6]), np.zeros(2), 0, bounds=(0, 1)).interval
+    assert -1 <= difference.low < 0.8 < difference.high <= 1
+    rounded = np.array([-1e-12, 2.0])
+    assert metrics.difference_interval(rounded, (0, 2)).method == "bounded"
+
+
+def test_intervals_inside_the_range_are_as_before():
+    rng = np.random.default_rng(1)
+    for values in (rng.uniform(0.2, 0.8, 12), rng.uniform(-0.1, 0.3, 5)):
+        one, other = (
+            mean_interval(values, share=False, bootstrap=500, seed=3, bounds=bounds)[0]
+            for bounds in (None, (-1.0, 1.0))
+        )
+        assert one == other
+    outside = np.array([0.2, 3.0, 0.4])  # a metric that says too much of itself
+    free = mean_interval(outside, share=False, bootstrap=9, seed=0)[0]
+    assert mean_interval(outside, share=False, bootstrap=9, seed=0, bounds=(-1, 1))[0] == free
+
+
+@pytest.mark.parametrize("name", ["pixcorr", "ssim"])
+def test_metrics_say_their_range(name):
+    metric = {"pixcorr": metrics.PixCorr, "ssim": metrics.Ssim}[name]
+    assert metric.bounds == (-1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 20])
+def test_bounded_intervals_cover_as_often_as_those_they_replace(n):
+    rng = np.random.default_rng(n)
+    truth, kinds, sets = 0.819, {None: [0, []], (-1.0, 1.0): [0, []]}, 1500
+    replaced = []
+    for seed in range(sets):
+        values = failing(n, rng)
+        for bounds, found in kinds.items():
+            one, _ = mean_interval(values, share=False, bootstrap=500, seed=seed, bounds=bounds)
+            found[0] += one.low <= truth <= one.high
+            found[1].append(one.high - one.low)
+        replaced.append(one.method == "bounded")
+    (free, wide), (inside, narrow) = kinds.values()
+    assert inside / sets >= free / sets - 0.01
+    assert np.mean(replaced) > 0.02
+    assert np.median(np.array(narrow)[replaced]) < 0.5 * np.median(np.array(wide)[replaced])

@@ -21,11 +21,16 @@ def test_retrieval_is_the_mean_over_all_sets_of_candidates():
         np.testing.assert_allclose(metrics.retrieval(table, top, among), expected)
 
 
-def test_retrieval_of_nothing_is_chance_and_ties_fail():
+def test_retrieval_of_nothing_is_chance():
     tables = np.random.default_rng(0).normal(size=(400, 20, 20))
     found = np.mean([metrics.retrieval(table, 2, 8) for table in tables])
     assert found == pytest.approx(2 / 8, abs=0.02)
-    assert not metrics.retrieval(np.ones((5, 5)), 1).any()
+    np.testing.assert_allclose(metrics.retrieval(np.ones((5, 5)), 1), 1 / 5)
+    np.testing.assert_allclose(metrics.retrieval(np.ones((9, 9)), 2, 5), 2 / 5)
+    noise = np.random.default_rng(1).uniform(0, 1e-13, (3000, 6, 6))  # any order of the ties
+    table = np.random.default_rng(2).integers(0, 3, (6, 6)).astype(float)
+    mean = np.mean([metrics.retrieval(table + one, 2, 4, tie=0) for one in noise], axis=0)
+    np.testing.assert_allclose(metrics.retrieval(table, 2, 4), mean, atol=0.03)
     np.testing.assert_array_equal(metrics.retrieval(np.eye(5), 1, 3), 1)
     with pytest.raises(ConfigError, match="9 candidates, and there are 5"):
         metrics.retrieval(np.eye(5), 1, 9)

@@ -261,7 +261,7 @@ def test_latents_of_encoders_that_learned_different_things_are_not_averaged(run)
         np.savez(folder / "state.npz", components=np.array(values))
     features = run.folder("encode", "02") / "features.json"
     features.write_text(json.dumps({"colour": "colour-other"}))
-    with pytest.raises(DataError, match="learned from other training images"):
+    with pytest.raises(DataError, match="encoder of colour learns from the training images"):
         average(run)
     np.savez(other / "state.npz", components=np.array([1.0, 2.00001]))
     assert other_coordinates(run, ("01", "02")) == ""
@@ -269,7 +269,7 @@ def test_latents_of_encoders_that_learned_different_things_are_not_averaged(run)
 
 def test_no_common_test_images_are_refused(run, monkeypatch):
     see(monkeypatch, run, "02", ["i1000", "i1999"])
-    with pytest.raises(DataError, match="1 test images are common"):
+    with pytest.raises(DataError, match="1 test image is common"):
         average(run)
 
 

@@ -194,6 +194,27 @@ def test_a_region_nobody_has_is_an_error_and_one_of_a_preset_is_noted(run):
     assert any("sub-01 has no region for V2, V3, V4" in note for note in notes)
 
 
+def test_a_preset_that_hides_a_region_of_its_name_says_so(run, monkeypatch):
+    about = run.subject("01")
+    named = tuple(replace(about.rois[0], name=n) for n in ("category", "visual", "all"))
+    monkeypatch.setitem(run._subjects, "01", replace(about, rois=about.rois + named))
+    notes = []
+    rows_of(run, question("visual"), notes)
+    assert [n for n in notes if "preset" in n] == [
+        "'visual' is taken as the preset (V1, V2, V3, V4), not as the data set's region of this "
+        "name; that is written --roi '(visual)'."
+    ]
+    with pytest.raises(DataError, match=r"nothing to paint.*written --roi '\(category\)'"):
+        rows_of(run, question("category"), [])
+    notes = []
+    rows_of(run, question("all"), notes)
+    assert sum("preset" in note for note in notes) == 1
+    assert any("written --roi '(all)'" in note for note in notes)
+    notes = []
+    rows_of(run, question("V1"), notes)
+    assert not any("preset" in note for note in notes)
+
+
 def test_a_subject_without_the_region_is_left_out_of_row_and_average(run, monkeypatch):
     roi = run.dataset.roi
     monkeypatch.setattr(

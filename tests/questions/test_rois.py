@@ -190,7 +190,12 @@ def test_the_command_lists_and_writes(registry, tmp_path):
     only = run(rois, [*given, "--list"], obj={"registry": registry})
     assert only.exit_code == 0, only.output
     assert "sub-01: grid 6 x 5 x 4, space toy; mask left: 60 voxels" in only.output
-    assert "not in the mask: nothing" in only.output
+    assert "no voxel at all: nothing" in only.output
+    assert "not in the mask" not in only.output
+    words = ("--roi", "V1-V1", "--roi", "ecc>7", "--roi", "V1")
+    named = run(rois, [*given, "--list", *words], obj={"registry": registry})
+    assert "no voxel at all: V1-V1\n" in named.output
+    assert "not in the mask: ecc>7\n" in named.output
     done = run(rois, [*given, "--out", str(tmp_path / "o")], obj={"registry": registry})
     assert done.exit_code == 0, done.output
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["sub-01", "sub-02"]

@@ -113,6 +113,7 @@ def table(path):
 def test_scores_equal_scikit_images_at_the_dialects_size(call, recon, seen, tmp_path):
     told = call(recon, seen).output
     assert "6 pairs" in told
+    assert "6 pairs only: intervals and p-values say little." in told
     assert "dialect brain-diffuser" in told
     out = tmp_path / "scores" / "recon"
     rows = {row["metric"]: row for row in table(out / "scores.tsv")}
@@ -339,10 +340,97 @@ def test_one_picture_of_another_size_changes_no_other_score(call, recon, seen, t
             assert before[name][metric] == after[name][metric]
 
 
-def test_a_name_that_a_recipe_gives_is_no_metric(call, recon, seen):
+def test_a_name_that_a_recipe_gives_is_that_metric(call, recon, seen, tmp_path):
+    """Also with the recipe's options: `decode` prints these names."""
+    plugins = [("pixels", pytest.importorskip("neurodiffuse_pixels.hooks"))]
+    names = ("identification-pixels", "identification-hog", "identification")
+    words = [word for name in names for word in ("--metric", name)]
+    call(recon, seen, *words, "--out", str(tmp_path / "o"), plugins=plugins)
+    rows = {row["name"]: row for row in table(tmp_path / "o" / "images.tsv")}
+    assert all(row["identification"] == row["identification-pixels"] for row in rows.values())
+    facts = json.loads((tmp_path / "o" / "scores.json").read_text())
+    assert [s["metric"] for s in facts["scores"]] == list(names)
+    assert "hog" in facts["scores"][1]["what"]
+
+
+def test_a_name_that_nobody_gives_is_told(call, recon, seen):
     with pytest.raises(PluginError) as error:
-        call(recon, seen, "--metric", "identification-pixels")
-    assert "--metric: no metric is called 'identification-pixels'." in str(error.value)
-    assert "Possible: " in str(error.value)
+        call(recon, seen, "--metric", "identification-pixel")
+    assert "--metric: no metric is called 'identification-pixel'." in str(error.value)
+    assert "Did you mean 'identification'?" in str(error.value)
     assert "ssim-columnwise" in str(error.value)
-    assert "decode shows metrics by the names that a recipe gives them" in str(error.value)
+
+
+def test_the_same_folder_twice_is_refused(call, seen):
+    with pytest.raises(DataError, match=r"are the same folder.*--seen"):
+        call(seen, seen.parent / "seen" / ".." / "seen")
+
+
+def test_a_copy_of_what_was_seen_is_told(call, seen, tmp_path):
+    assert (
+        "6 of 6 reconstructions are pixel by pixel what was seen"
+        in call(folder(tmp_path / "copy", pictures()), seen).output
+    )
+
+
+def test_sizes_are_told_as_they_are(call, seen, tmp_path):
+    recon = folder(tmp_path / "r", [pictures(1, 40 + k, 48 + k)[0] for k in range(6)])
+    said = call(recon, seen).output
+    assert f"The 6 pictures in {recon} have 6 sizes, 48 x 40 pixels to 53 x 45 pixels" in said
+    assert "of most" not in said
+
+
+def test_stretched_pictures_are_told(call, seen, tmp_path):
+    square = folder(tmp_path / "square", pictures(6, 40, 40))
+    said = call(square, seen).output
+    assert "6 of 6 reconstructions have another ratio of width to height" in said
+    assert "(40 x 40 pixels of 48 x 40 pixels): they were stretched to fit" in said
+    rounded = folder(tmp_path / "rounded", pictures(6, 27, 32))  # 26.7 by 32
+    assert "ratio" not in call(rounded, seen).output
+
+
+def test_reconstructions_of_one_colour_are_told_and_at_chance(call, seen, tmp_path):
+    values = np.full((6, 40, 48, 3), 9, np.uint8)
+    recon = folder(tmp_path / "flat", values)
+    said = call(recon, seen, "--metric", "identification", "--metric", "pixcorr").output
+    assert "6 of 6 reconstructions are of one colour, unlike what was seen." in said
+    (row, plain) = table(tmp_path / "scores" / "flat" / "scores.tsv")
+    assert float(row["mean"]) == 0.5
+    assert float(row["low"]) < 0.5 < float(row["high"])
+    assert float(plain["mean"]) == 0
+    assert "of one colour" in (tmp_path / "scores" / "flat" / "index.html").read_text()
+
+
+def test_a_part_can_be_scored_and_what_is_left_out_is_told(call, recon, seen, tmp_path):
+    (recon / "img7.png").unlink()
+    with pytest.raises(DataError, match=r"score the 5 that both have, write --pair-by common"):
+        call(recon, seen)
+    said = call(recon, seen, "--pair-by", "common").output
+    assert "5 pairs" in said
+    assert "Left out, for want of one of their name: 1 of 6 in " in said
+    assert "(img7)" in said
+    for file in recon.iterdir():
+        file.rename(recon / f"x{file.name}")
+    with pytest.raises(DataError) as error:
+        call(recon, seen, "--pair-by", "common")
+    assert "--pair-by common" not in str(error.value)
+
+
+def test_other_scores_are_not_replaced(call, recon, seen, tmp_path):
+    out = ("--out", str(tmp_path / "o"))
+    call(recon, seen, *out)
+    before = (tmp_path / "o" / "scores.json").read_bytes()
+    call(recon, seen, *out)  # the same again
+    with pytest.raises(RunError, match=r"dialect brain-diffuser, now mindeye.*another --out"):
+        call(recon, seen, *out, "--dialect", "mindeye")
+    assert (tmp_path / "o" / "scores.json").read_bytes() == before
+    assert "scores/recon/index.html" in call(recon, seen).output
+    assert "scores/recon-2/index.html" in call(recon, seen, "--dialect", "mindeye").output
+    assert "scores/recon/index.html" in call(recon, seen).output
+
+
+def test_pictures_in_a_folder_below_are_told(call, seen, tmp_path):
+    (tmp_path / "all").mkdir()
+    folder(tmp_path / "all" / "sub-01", pictures())
+    with pytest.raises(DataError, match=r"Folders in it do \(sub-01\): write --recon .*sub-01"):
+        call(tmp_path / "all", seen)

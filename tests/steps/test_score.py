@@ -10,7 +10,7 @@ from neurodiffuse import pipeline
 from neurodiffuse.errors import ConfigError, RunError
 from neurodiffuse.files import read_json
 from neurodiffuse.plan import plan_of
-from neurodiffuse.plan_text import describe
+from neurodiffuse.plan_text import describe, results
 from neurodiffuse.run import opened
 from neurodiffuse.store import labels
 from neurodiffuse.types import Stimuli
@@ -138,3 +138,21 @@ def test_the_plan_says_the_size(make_run):
     assert line("score.size=20").split(maxsplit=2)[2] == "20 px"
     assert "size of the pictures that the last stage makes" in line()
     assert "; pixcorr at their own" in line("metrics.pixcorr.dialect=mindeye", "score.size=20")
+
+
+def test_pictures_of_one_colour_are_told(make_run, monkeypatch):
+    """The toy paints plain pictures: where what was seen is plain too that is right."""
+    plain = make_run(out="plain")
+    with opened(plain):
+        pipeline.execute(plain)
+    assert "of one colour" not in results(plain)
+    assert all(
+        "one_colour" not in r for r in read_json(plain.folder("score", "01") / "scores.json")
+    )
+    photographs(monkeypatch)
+    run = make_run()
+    with opened(run):
+        pipeline.execute(run)
+    said = "6 of 6 pictures of first are of one colour, unlike what was seen."
+    assert f"sub-01: {said}" in results(run)
+    assert said in (run.path / "report.html").read_text()

@@ -19,7 +19,7 @@ from neurodiffuse.metrics.running import TIE
 from neurodiffuse.progress import say
 from neurodiffuse.questions.average import page
 from neurodiffuse.questions.average.beside import AVERAGE, columns
-from neurodiffuse.questions.coordinates import other_coordinates
+from neurodiffuse.questions.coordinates import other_coordinates, other_coordinates_ahead
 from neurodiffuse.questions.nearest import correlations
 from neurodiffuse.run import Run
 from neurodiffuse.steps.generate import generate
@@ -69,6 +69,20 @@ def average(run: Run) -> Run:
             say(f"average {name}: done", quiet=run.quiet)
     page.write(view, run, columns(run, view, sources))
     return view
+
+
+def check_ahead(run: Run) -> None:
+    """Refuse, before anything is computed, a run of which no average can be taken.
+
+    Raises
+    ------
+    DataError
+        If fewer than two test images are common to all subjects, or encoders are going to learn
+        from other training images in one subject than in another.
+    """
+    _common(run, run.config.subjects)
+    if difference := other_coordinates_ahead(run, run.config.subjects):
+        raise DataError(f"--average: no average can be taken: {difference}")
 
 
 def summary(run: Run) -> str:
@@ -130,9 +144,10 @@ def _common(run: Run, subjects: Sequence[str]) -> tuple[str, ...]:
     common = set.intersection(*(set(ids) for ids in seen.values()))
     if len(common) < 2:
         counts = listing(f"sub-{s} {len(ids)}" for s, ids in seen.items())
+        many = "1 test image is" if len(common) == 1 else f"{len(common)} test images are"
         raise DataError(
-            f"{run.path}: {len(common)} test images are common to all subjects (of {counts}); an "
-            "average needs 2 or more."
+            f"{run.path}: {many} common to all subjects (of {counts}); an average needs 2 or more. "
+            "Decode the subjects without it, or choose subjects who saw the same test images."
         )
     return tuple(image for image in seen[subjects[0]] if image in common)
 

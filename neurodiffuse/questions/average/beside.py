@@ -68,8 +68,11 @@ def cells(shown: Sequence[Column]) -> list[Cell]:
     over_subjects = _mean(average.run, [scores for *_, scores in each])
     for arm, who, scores in [*each, (mean, "mean", over_subjects)]:
         for name, score in scores.items():
+            bounds = average.run.metric(name).bounds
             ours, theirs = np.asarray(score.values), np.asarray(reference[name].values)
-            found.append(Cell(arm, who, score, metrics.paired_test(ours, theirs, seed)))
+            found.append(
+                Cell(arm, who, score, metrics.paired_test(ours, theirs, seed, bounds=bounds))
+            )
     return corrected(found)
 
 
@@ -110,6 +113,7 @@ def _mean(run: Run, each: Sequence[dict[str, ScoreRow]]) -> dict[str, ScoreRow]:
             higher_is_better=metric.higher_is_better,
             chance=metric.chance,
             share=metric.share,
+            bounds=metric.bounds,
             bootstrap=config.score.bootstrap,
             seed=config.seed,
         )

@@ -149,8 +149,8 @@ def _notes(run: Run, n: int) -> list[str]:
             "Predictions were standardised over the test set (predict.rescale = 'test'): a "
             "picture then depends on which other test images there are."
         )
-    if n < 20:
-        notes.append(f"There are {n} common test images only: intervals and p-values say little.")
+    if few := wording.few_images(n, "common test image"):
+        notes.append(few)
     return notes
 
 

@@ -133,6 +133,21 @@ def wanted(words: Iterable[str]) -> tuple[Region, ...]:
     return tuple(found.values())
 
 
+def hidden(run: Run, subjects: Iterable[str], regions: Iterable[Region]) -> list[str]:
+    """Return a sentence for each preset asked for whose name is a region's of a subject too."""
+    asked = {region.group for region in regions if region.group}
+    words = [ALL] if asked == set(PRESETS) else [name for name in PRESETS if name in asked]
+    known = {roi.name for subject in subjects for roi in run.subject(subject).rois}
+    what = {name: listing(region.name for region in part) for name, part in PRESETS.items()}
+    what[ALL] = "all presets"
+    return [
+        f"{word!r} is taken as the preset ({what[word]}), not as the data set's region of this "
+        f"name; that is written --roi '({word})'."
+        for word in words
+        if word in known
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """A region in one subject: the expression that was used, bool (n_voxels,) over the mask."""

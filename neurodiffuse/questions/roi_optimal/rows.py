@@ -13,7 +13,7 @@ from neurodiffuse.questions.coordinates import other_coordinates
 from neurodiffuse.questions.roi_optimal.answers import Answer, answer
 from neurodiffuse.questions.roi_optimal.patterns import patterns_of
 from neurodiffuse.questions.roi_optimal.question import Question
-from neurodiffuse.questions.roi_optimal.regions import Region, Selection, in_mask
+from neurodiffuse.questions.roi_optimal.regions import Region, Selection, hidden, in_mask
 from neurodiffuse.questions.roi_optimal.renormalise import check_reference, reference, to_norm
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile, load_voxels, seed_of
@@ -230,6 +230,7 @@ def _found(
         f"sub-{subject} {why} {listing(names)}; left out."
         for (subject, why), names in missing.items()
     ]
+    left_out += hidden(run, question.subjects, question.regions)
     if not any(found.values()):
         raise DataError(f"--roi: there is nothing to paint. {' '.join(left_out)}")
     notes += left_out

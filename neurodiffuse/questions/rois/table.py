@@ -145,9 +145,11 @@ def describe(
         words = [line[k].ljust(widths[k]) for k in range(3)]
         words += [line[k].rjust(widths[k]) for k in (3, 4)]
         lines.append("  ".join([*words, line[5]]).rstrip())
-    absent = [r.row.name for r in found if not r.row.inside]
-    if absent:
-        lines.append(f"not in the mask: {listing(absent, most=12)}")
+    nowhere = [r.row.name for r in found if not r.row.voxels]
+    outside = [r.row.name for r in found if r.row.voxels and not r.row.inside]
+    for what, names in (("no voxel at all", nowhere), ("not in the mask", outside)):
+        if names:
+            lines.append(f"{what}: {listing(names, most=12)}")
     if left_out:
         lines.append(f"and {left_out:,} more in detail: --all lists them")
     kinds = ("warning", "note", "left out")

@@ -19,6 +19,7 @@ from neurodiffuse.metrics.sizes import Pictures, Size, at_size, own_side, unresi
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.score import choice, folders
+from neurodiffuse.questions.score.remarks import remarks
 from neurodiffuse.readers.pictures import read_picture
 from neurodiffuse.types import Images
 from neurodiffuse.work import installed
@@ -100,13 +101,10 @@ def score(settings: Settings, registry: Registry, machine: Machine, *, quiet: bo
         work = Elsewhere(settings, found, machine.device, executor.share(machine.memory))
     done = executor.run(work, tasks, quiet=quiet)
     rows = dict(progress(done, "scores", total=len(tasks), quiet=quiet))
-    said = (
-        folders.of_several_sizes(pictures, files[0].parent)
-        for pictures, files in ((seen, found.seen), (made, found.made))
-    )
-    remarks = tuple(text for text in said if text)
+    said = remarks(seen, made, seen_in=settings.seen, made_in=settings.recon)
+    said = (found.alone, *said) if found.alone else said
     in_order = tuple(rows[k] for k in range(len(tasks)))
-    return Scored(settings, found.names, seen, made, in_order, tuple(skipped), remarks)
+    return Scored(settings, found.names, seen, made, in_order, tuple(skipped), said)
 
 
 def size_of(settings: Settings, made: Pictures) -> Size:
@@ -228,6 +226,7 @@ def _row(one: choice.Chosen, seen: Images, made: Images, settings: Settings) -> 
         higher_is_better=metric.higher_is_better,
         chance=metric.chance,
         share=metric.share,
+        bounds=metric.bounds,
         bootstrap=settings.bootstrap,
         seed=settings.seed,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
+from neurodiffuse.config import read_recipe
 from neurodiffuse.errors import ConfigError, PluginError, listing, near
 from neurodiffuse.machine import Machine
 from neurodiffuse.metrics.sizes import has_own_size
@@ -82,12 +83,12 @@ def chosen(
     ready: list[Chosen] = []
     left: list[Skipped] = []
     for name in names or _speaking(registry, dialect):
-        card = _card(registry, name)
+        card, options = _card(registry, name)
         if card.name.startswith("latent-"):
             raise ConfigError(
                 f"--metric {name}: it compares a feature of a recipe and needs a run; use decode."
             )
-        for one in _built(registry, card, name, dialect, machine):
+        for one in _built(registry, card, name, options, dialect, machine):
             if lacking := one.metric.downloads():
                 left.append(Skipped(one.name, _model_of(registry, lacking[0].address)))
             else:
@@ -103,20 +104,48 @@ def chosen(
     return ready, left
 
 
-def _card(registry: Registry, name: str) -> Card:
+def _card(registry: Registry, name: str) -> tuple[Card, dict[str, Any]]:
+    """Return the metric that a plugin, or else a recipe, calls so, and the recipe's options."""
     if name in _variants():
-        return registry.card("metric", name.partition("-")[0])
+        return registry.card("metric", name.partition("-")[0]), {}
     known = [*(card.name for card in registry.cards("metric")), *_variants()]
-    try:
-        return registry.card("metric", name)
-    except PluginError as error:
-        if name in known:
-            raise
+    if name in known:
+        return registry.card("metric", name), {}
+    in_recipes = _of_recipes(registry)
+    if name not in in_recipes:
+        known += in_recipes
         raise PluginError(
             f"--metric: no metric is called {name!r}.{near(name, known)} Possible: "
-            f"{listing(sorted(set(known)), most=40)}. decode shows "
-            "metrics by the names that a recipe gives them; here it is those of the plugins."
-        ) from error
+            f"{listing(sorted(set(known)), most=40)}."
+        )
+    first, *others = in_recipes[name]
+    if others:
+        raise ConfigError(
+            f"--metric {name}: recipes mean different things by it: "
+            f"{listing(_in_words(one) for one in in_recipes[name])}. Name the plugin's metric."
+        )
+    metric, options = first["metric"], {k: v for k, v in first.items() if k != "metric"}
+    return registry.card("metric", metric, f"--metric {name}"), options
+
+
+def _of_recipes(registry: Registry) -> dict[str, list[dict[str, Any]]]:
+    """Return what installed recipes call metrics, with metric and options but for the dialect."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for card in registry.cards("recipe"):
+        try:
+            sections = read_recipe(registry, card.name).get("metrics", {})
+        except ConfigError:  # told when it is named
+            continue
+        for name, section in sections.items():
+            one = {k: v for k, v in section.items() if k != "dialect"}
+            if "metric" in one and "feature" not in one and one not in found.setdefault(name, []):
+                found[name].append(one)
+    return {name: kinds for name, kinds in found.items() if kinds}
+
+
+def _in_words(section: dict[str, Any]) -> str:
+    options = [f"{key} = {value!r}" for key, value in section.items() if key != "metric"]
+    return f"{section['metric']}{' with ' + ' and '.join(options) if options else ''}"
 
 
 def _variants() -> dict[str, str]:
@@ -150,10 +179,15 @@ def _dialects(cls: type) -> tuple[Any, ...]:
 
 
 def _built(
-    registry: Registry, card: Card, name: str, dialect: str, machine: Machine
+    registry: Registry,
+    card: Card,
+    name: str,
+    given: dict[str, Any],
+    dialect: str,
+    machine: Machine,
 ) -> list[Chosen]:
     cls = registry.load(card)
-    options: dict[str, Any] = {}
+    options = dict(given)
     if known := _dialects(cls):
         if _spoken(dialect) not in known:
             raise ConfigError(

@@ -39,10 +39,11 @@ _DIR = click.Path(path_type=Path)
 )
 @click.option(
     "--pair-by",
-    type=click.Choice(["name", "order"]),
+    type=click.Choice(["name", "order", "common"]),
     default="name",
     show_default=True,
-    help="What belongs together: files of one name, or both folders in natural order.",
+    help="What belongs together: files of one name, both folders in natural order, or files of one "
+    "name with others left out.",
 )
 @click.option(
     "--bootstrap",
@@ -62,7 +63,11 @@ _DIR = click.Path(path_type=Path)
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of both."
 )
-@click.option("--out", type=_DIR, help="Folder of tables and page. [default: scores/RECON]")
+@click.option(
+    "--out",
+    type=_DIR,
+    help="Folder of tables and page. [default: scores/RECON, or RECON-2 … where there are others]",
+)
 @machine_flags
 @executor_flag
 @common
@@ -97,8 +102,8 @@ def score(
     settings = ask.Settings(
         recon, seen, names, dialect, pair_by, bootstrap, permutations, seed, size or 0
     )
-    place = out or Path("scores") / recon.resolve().name
-    written.check_free(place)
+    place = out or written.default_place(settings)
+    written.check_free(place, settings)
     quiet = bool(given.get("quiet"))
     found = ask.score(settings, registry, Machine.asked(given), quiet=quiet)
     page = written.write(found, place)

@@ -20,11 +20,15 @@ ORDER = "If they belong together in their natural order, write --pair-by order."
 
 @dataclass(frozen=True)
 class Pairs:
-    """Files that belong together: ``seen[i]`` and ``made[i]`` are called ``names[i]``."""
+    """Files that belong together: ``seen[i]`` and ``made[i]`` are called ``names[i]``.
+
+    ``alone`` says which are left out because the other folder has none of their name.
+    """
 
     names: tuple[str, ...]
     seen: tuple[Path, ...]
     made: tuple[Path, ...]
+    alone: str = ""
 
 
 def pairs(made: Path, seen: Path, pair_by: str) -> Pairs:
@@ -37,7 +41,8 @@ def pairs(made: Path, seen: Path, pair_by: str) -> Pairs:
     pair_by
         ``"name"``: the same name without suffix (``é`` is one letter, however a disk writes it).
         ``"order"``: the natural order of the names
-        (``img2`` before ``img10``).
+        (``img2`` before ``img10``). ``"common"``: by name, those that only one folder has left
+        out.
 
     Raises
     ------
@@ -45,6 +50,11 @@ def pairs(made: Path, seen: Path, pair_by: str) -> Pairs:
         If names or counts do not fit.
     """
     reconstructions, stimuli = _listed("--recon", made), _listed("--seen", seen)
+    if made.resolve() == seen.resolve():
+        raise DataError(
+            f"--recon, --seen: {made} and {seen} are the same folder, so that every picture would "
+            "be compared with itself. Give the folder of what was seen with --seen."
+        )
     if pair_by == "order":
         if len(reconstructions) != len(stimuli):
             raise DataError(
@@ -58,13 +68,16 @@ def pairs(made: Path, seen: Path, pair_by: str) -> Pairs:
         for mine, others, folder in ((first, second, made), (second, first, seen))
         if (lonely := [name for name in mine if name not in others])
     ]
-    if alone:
+    names = tuple(name for name in second if name in first)
+    if alone and not (pair_by == "common" and names):
         offer = f" {ORDER}" if len(first) == len(second) else _scored(made)
+        if names:
+            offer += f" To score the {len(names)} that both have, write --pair-by common."
         raise DataError(
             f"--recon, --seen: pictures without one of their name: {' and '.join(alone)}.{offer}"
         )
-    names = tuple(second)
-    return Pairs(names, tuple(second[n] for n in names), tuple(first[n] for n in names))
+    left = f"Left out, for want of one of their name: {' and '.join(alone)}." if alone else ""
+    return Pairs(names, tuple(second[n] for n in names), tuple(first[n] for n in names), left)
 
 
 def _scored(folder: Path) -> str:
@@ -91,18 +104,6 @@ def read(files: Sequence[Path]) -> Pictures:
             return [*values[:k], one, *(read_picture(other) for other in files[k + 1 :])]
         values[k] = one
     return values
-
-
-def of_several_sizes(pictures: Pictures, folder: Path) -> str:
-    """Return a remark where the pictures of a folder do not all have one size, else nothing."""
-    sizes = Counter(one.shape[:2] for one in pictures)
-    if len(sizes) == 1:
-        return ""
-    (most, count), *_ = sizes.most_common()
-    return (
-        f"{len(pictures) - count} of {len(pictures)} pictures in {folder} have another size than "
-        f"the {most[1]} x {most[0]} pixels of most; pictures were resized one by one."
-    )
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -157,7 +158,10 @@ def _listed(flag: str, folder: Path) -> list[Path]:
         raise MissingDataError(f"{flag}: {folder} {kind}; a folder of pictures is needed.")
     found = listed(folder)
     if not found:
+        below = [p for p in sorted(folder.iterdir()) if p.is_dir() and listed(p)]
+        names = listing((p.name for p in below), most=5)
+        hint = f" Folders in it do ({names}): write {flag} {below[0]}." if below else ""
         raise MissingDataError(
-            f"{flag}: {folder} holds no picture. Looked for: {', '.join(PICTURES)}."
+            f"{flag}: {folder} holds no picture.{hint} Looked for: {', '.join(PICTURES)}."
         )
     return found

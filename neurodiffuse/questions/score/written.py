@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
-from neurodiffuse.files import said_clearly
+from neurodiffuse.files import read_json, said_clearly
 from neurodiffuse.metrics import METHODS, holm
 from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.questions.pages import check_place
-from neurodiffuse.questions.score.ask import Row, Scored
+from neurodiffuse.questions.score.ask import Row, Scored, Settings
 from neurodiffuse.questions.score.choice import to_fetch
 from neurodiffuse.report import charts, wording
 from neurodiffuse.report.environment import filled
@@ -90,7 +90,7 @@ def write(found: Scored, out: Path) -> Path:
     RunError
         If the folder holds what this command did not make.
     """
-    check_free(out)
+    check_free(out, found.settings)
     with said_clearly(out):
         beside = out.with_name(out.name + ".partial")
         shutil.rmtree(beside, ignore_errors=True)
@@ -106,8 +106,18 @@ def write(found: Scored, out: Path) -> Path:
     return out / "index.html"
 
 
-def check_free(out: Path) -> None:
-    """Raise `RunError` if the folder holds what this command did not make."""
+def default_place(settings: Settings) -> Path:
+    """Return ``scores/RECON``, or ``scores/RECON-2`` … where that has scores of other settings."""
+    first = Path("scores") / settings.recon.resolve().name
+    place, k = first, 1
+    while _other_settings(place / FILES[2], settings):
+        k += 1
+        place = first.with_name(f"{first.name}-{k}")
+    return place
+
+
+def check_free(out: Path, settings: Settings) -> None:
+    """Raise `RunError` if the folder holds other scores, or what this command did not make."""
     check_place(out)
     strange = [p.name for p in out.iterdir() if p.name not in FILES] if out.exists() else []
     if strange:
@@ -115,6 +125,37 @@ def check_free(out: Path) -> None:
             f"--out: {out} holds {strange[0]}, which this command did not make. Choose another "
             "folder; nothing was written."
         )
+    if other := _other_settings(out / FILES[2], settings):
+        raise RunError(
+            f"--out: {out} holds scores with other settings ({'; '.join(other)}). Choose another "
+            "--out to keep both; nothing was written."
+        )
+
+
+def _other_settings(file: Path, settings: Settings) -> list[str]:
+    """Return in which settings stored scores differ, none where there are no scores."""
+    if not file.is_file():
+        return []
+    stored = read_json(file).get("settings", {})
+    here = _plain(settings)
+    return [
+        f"{key} {stored[key]}, now {value}"
+        for key, value in here.items()
+        if key in stored and not _same(stored[key], value, path=key in ("recon", "seen"))
+    ]
+
+
+def _same(one: Any, other: Any, *, path: bool) -> bool:
+    return bool(Path(one).resolve() == Path(other).resolve() if path else one == other)
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    """Return the settings as JSON holds them."""
+    values = dataclasses.asdict(settings).items()
+    return {
+        k: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
+        for k, v in values
+    }
 
 
 def _texts(found: Scored) -> tuple[str, str, str, str]:
@@ -136,9 +177,8 @@ def _cells(row: Row) -> list[str]:
 
 
 def _facts(found: Scored) -> dict[str, Any]:
-    settings = dataclasses.asdict(found.settings)
     return {
-        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()},
+        "settings": _plain(found.settings),
         "version": __version__,
         "n": len(found.names),
         "scores": [

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodiffuse.errors import ConfigError, listing
-from neurodiffuse.questions.roi_optimal.regions import Region, in_mask, wanted
+from neurodiffuse.progress import say
+from neurodiffuse.questions.roi_optimal.regions import Region, hidden, in_mask, wanted
 from neurodiffuse.run import Run
 from neurodiffuse.store import load_voxels
 
@@ -38,6 +39,8 @@ def find_members(run: Run, subjects: Sequence[str], words: Sequence[str]) -> Mem
         them are empty or the whole mask in every subject.
     """
     regions = wanted(words) if words else _every(run, subjects)
+    for note in hidden(run, subjects, regions) if words else ():
+        say(f"note: {note}", quiet=run.quiet)
     found = {s: _voxels(run, s, regions) for s in subjects}
     if words:
         _check_known(regions, found)

@@ -43,6 +43,7 @@ class Evaluator(TableMetric):
         self.measure = measure
         self.chance = 0.5 if measure == "identification" else None
         self.share = measure != "correlation"
+        self.bounds = (0.0, 1.0) if self.share else (-1.0, 1.0)
         self._network: Any = None
 
     def words(self) -> str:

@@ -20,6 +20,7 @@ class Perceptual(TableMetric):
     """
 
     chance = 0.5
+    bounds = (0.0, 1.0)
 
     def __init__(self) -> None:
         super().__init__()

@@ -142,9 +142,10 @@ class IdentificationMetric(NetworkMetric):
     """Two-way identification by the correlation of a network's features; chance is 0.5."""
 
     chance: float | None = 0.5
+    bounds = (0.0, 1.0)
 
     def value(self, correlations: np.ndarray) -> np.ndarray:
-        """Return the share of other pictures that correlate less; ties are failures.
+        """Return the share of other pictures that correlate less; ties count half.
 
         For a made picture the other seen ones (columns); in the Takagi dialect for a seen
         picture the other made ones (rows).
@@ -187,6 +188,7 @@ class DistanceMetric(NetworkMetric):
     """1 minus the correlation of a network's features; lower is better."""
 
     higher_is_better = False
+    bounds = (0.0, 2.0)
 
     def value(self, correlations: np.ndarray) -> np.ndarray:
         """Return the distances."""

@@ -18,6 +18,7 @@ class Closeness(Metric):
     """
 
     higher_is_better = True
+    bounds = (0.0, 1.0)
 
     def __init__(self, size: int = 64) -> None:
         if size < 1:
