@@ -12,8 +12,11 @@ from neurodiffuse import pipeline
 from neurodiffuse.decoding import Opened, aligned, checked, folds_of, training_of
 from neurodiffuse.errors import ConfigError, PluginError
 from neurodiffuse.plan import plan_of
+from neurodiffuse.questions.ablate.ask import ablate
 from neurodiffuse.questions.roi_optimal.answers import answer
+from neurodiffuse.questions.weights.ask import weights
 from neurodiffuse.questions.weights.project import Source
+from neurodiffuse.questions.weights.question import Question
 from neurodiffuse.run import opened
 from neurodiffuse.steps.encode import encode
 from neurodiffuse.steps.fit import fit
@@ -149,7 +152,7 @@ def test_several_decoders_each_predict_their_features(make_run):
     ("settings", "said"),
     [
         (["decoders.a.decoder=nearset"], "no decoder is called 'nearset'. Did you mean 'nearest'"),
-        (["decoders.a.k=3"], "A new one needs decoder = one of: nearest, ridge"),
+        (["decoders.a.k=3"], "A new one needs decoder = one of: curved, nearest, ridge"),
         ([NEAREST, "decoders.main.kk=3"], "decoders.main.kk: no such option. Did you mean 'k'"),
         ([NEAREST, 'decoders.main.predicts=["color"]'], "no feature is called 'color'. Did you"),
         ([NEAREST, "decoders.b.decoder=ridge"], "main, b each take all features that are left"),
@@ -245,6 +248,49 @@ def test_weights_are_refused_by_name_where_there_are_none(make_run):
     with pytest.raises(ConfigError, match="has neither weights nor a sensitivity"):
         source.check(["l1"])
     source.check(["explained"])
+
+
+def test_weights_of_a_decoder_that_is_not_linear_are_its_mean_sensitivity(make_run):
+    """Against differences of predictions, voxel by voxel."""
+    run = stepped(make_run("decoders.main.decoder=curved", PLAIN))
+    with pytest.raises(ConfigError, match=r"pattern: the decoder of 'colour' .* is not linear"):
+        weights(run, Question(measures=("pattern",)))
+    with opened(run):
+        answer_ = weights(run, Question(measures=("l1",), pictures=False))
+    (shown,) = answer_.maps
+    _, _, new = problem(run)
+    door = Opened(run, "01")
+
+    def predictions(betas):
+        made = door.predict("colour", betas.astype(np.float32))
+        return np.hstack([block.values for block in made]).astype(float)
+
+    step = 1e-2
+    for voxel in (1, 25, 59):
+        moved = np.array(new)
+        moved[:, voxel] += step
+        jacobian = (predictions(moved) - predictions(new)).mean(0) / step
+        assert shown.values[voxel] == pytest.approx(np.abs(jacobian).sum(), rel=0.02, abs=1e-3)
+    page = (answer_.folder / "index.html").read_text()
+    assert "The decoder of colour is not linear" in page
+
+
+def test_a_decoder_is_swapped_by_a_variant_of_an_ablation(make_run):
+    run = make_run(PLAIN)
+    plan_of(run)
+    with opened(run):
+        pipeline.execute(run)
+        folder = ablate(
+            run, [("neighbours", (NEAREST,)), ("mixed", ("refiners.mix.refiner=retrieval",))]
+        )
+    table = (folder / "scores.tsv").read_text()
+    assert "neighbours" in table
+    assert "mixed" in table
+    x, y, new = problem(run)
+    (branch,) = (run.path / "branches").glob("neighbours-*")
+    ids = load_betas(run.folder("mask", "01"), "test").ids
+    made = LatentFile.open(branch / "steps" / "sub-01" / "predict" / "colour.npy").of(ids)
+    np.testing.assert_allclose(made.values, nearest(x, y, new), atol=1e-6)
 
 
 def test_a_killed_fit_goes_on_from_its_checkpoint(make_run, tmp_path):

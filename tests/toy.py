@@ -184,6 +184,7 @@ def register_encoders(register) -> None:
 @hookimpl
 def register_decoders(register) -> None:
     register("nearest", "toy_decoders:Nearest", summary="Nearest training responses")
+    register("curved", "toy_decoders:Curved", summary="A curve of a linear fit")
 
 
 @hookimpl

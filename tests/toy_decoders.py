@@ -69,3 +69,34 @@ class FittedNearest(Fitted):
             if fault == "twice" and start:
                 yield block
             yield block
+
+
+class Curved(Decoder):
+    """Targets as tanh of a least-squares fit: not linear, with a Jacobian that is known."""
+
+    def fit(self, training: Training, folder: Path) -> None:
+        ((_, responses),) = training.subjects.items()
+        for feature in training.features:
+            y = responses.targets[feature].values()
+            np.save(folder / f"{feature}.npy", np.linalg.lstsq(responses.of(feature), y)[0])
+
+    def open(self, training: Training, folder: Path) -> FittedCurved:
+        return FittedCurved(folder)
+
+
+class FittedCurved(Fitted):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def predict(
+        self, subject: str, feature: str, betas: np.ndarray, *, seeds: Sequence[int] | None = None
+    ) -> list[Block]:
+        values = np.tanh(betas @ np.load(self.folder / f"{feature}.npy")).astype(np.float32)
+        return [Block(slice(0, values.shape[1]), values)]
+
+    def sensitivity(
+        self, subject: str, feature: str, columns: slice, betas: np.ndarray
+    ) -> np.ndarray:
+        weights = np.load(self.folder / f"{feature}.npy")
+        slope = (1 - np.tanh(betas @ weights) ** 2).mean(axis=0)
+        return (weights * slope)[:, columns].astype(np.float32)
