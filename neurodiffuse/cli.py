@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
+from functools import cache, partial
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import click
 
 from neurodiffuse import __version__
 from neurodiffuse.config import STEPS, Config, resolve
-from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near
-from neurodiffuse.flags import common
+from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near, printable
+from neurodiffuse.files import in_words
+from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 from neurodiffuse.plugins import Registry
 from neurodiffuse.streams import prepare_streams
@@ -93,7 +94,7 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     help="Run folder, made or continued. [default: runs/DATASET-RECIPE-sub-ID]",
 )
 @click.option(
@@ -166,7 +167,8 @@ def decode(
     for line in plan_text.warnings(run):
         click.echo(line, err=True)
     say(choice.why, quiet=quiet or not choice.why)
-    with opened(run, start_from=start_from):
+    ready = partial(pipeline.check_again, run, start_from) if start_from else None
+    with opened(run, start_from=start_from, ready=ready):
         pipeline.execute(run)
         if average:
             from neurodiffuse.questions.average import ask
@@ -198,6 +200,9 @@ def _config(
     return open_subjects(config, registry())
 
 
+LONGEST = 1500
+"""Characters of a line that tells an error: what a file holds may be as long as it likes."""
+
 _DAMAGED = (
     "neurodiffuse: a file is empty, cut off or damaged ({}); --debug shows which. If it belongs to "
     "a run, give the decode command of that run again with --from mask."
@@ -227,15 +232,16 @@ def main() -> None:
     except NeurodiffuseError as error:
         if debug:
             raise
-        for line in str(error).splitlines():
-            click.echo(f"neurodiffuse: {line}", err=True)
+        for line in str(error).split("\n"):
+            click.echo(f"neurodiffuse: {printable(line, LONGEST)}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # who read the output has left
         sys.exit(1)
     except OSError as error:
-        if debug or error.filename is None:
+        if debug or error.errno is None:
             raise
+        where = f"{error.filename}: {in_words(error)}" if error.filename else in_words(error)
         sys.exit(
-            f"neurodiffuse: {error.filename}: {error.strerror}. If results should go there, give "
-            "another --out; --debug shows where it happened."
+            f"neurodiffuse: {printable(where, LONGEST)}. If results should go there, give another "
+            "--out; --debug shows where it happened."
         )

@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+
+from neurodiffuse.errors import is_text, printable
+
+
+class _Place(click.ParamType):
+    """A path that is not empty, and whose name can be written into files of text."""
+
+    name = "DIR"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        if not str(value):
+            self.fail("is empty; is it a variable that is not set? Give a path.", param, ctx)
+        if not is_text(str(value)):
+            shown = printable(str(value))
+            self.fail(f"{shown}: the name is not UTF-8; rename the folder.", param, ctx)
+        return Path(value)
+
+
+PLACE = _Place()
+"""Of every flag that takes a folder or a file."""
 
 
 def common(function: Callable[..., Any]) -> Callable[..., Any]:

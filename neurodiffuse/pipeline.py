@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -124,7 +124,7 @@ def execute(run: Run, *, until: str = "report") -> None:
     MissingDataError
         Before anything is computed, if weights that these steps need are not there.
     """
-    _require_weights(run, until)
+    _require_weights(run, _ahead(run, STEPS[: STEPS.index(until) + 1]))
     (run.path / "logs").mkdir(exist_ok=True)
     run.machine.executor.note(run.path / "logs")
     subjects = run.config.subjects
@@ -206,6 +206,27 @@ def _note(run: Run, step: str, label: str, seconds: float, host: str) -> None:
     say(f"{who}{step}: done in {seconds:.1f} s", quiet=run.quiet)
 
 
+def check_again(run: Run, start_from: str) -> None:
+    """Refuse to remove the results of a step and of later ones that could not be made again.
+
+    Raises
+    ------
+    MissingDataError
+        If weights that these steps need are not there.
+    DataError
+        If an image cannot be read.
+    """
+    again = STEPS[STEPS.index(start_from) :]
+    _require_weights(run, {*again, *_ahead(run, STEPS)})
+    for label in run.config.subjects if "encode" in again else ():
+        _read_every_image(replace(run, contents={}), label)
+
+
+def _ahead(run: Run, steps: Iterable[str]) -> set[str]:
+    """Return which steps are not done for every subject."""
+    return {s for s in steps if any(not run.folder(s, one).exists() for one in run.config.subjects)}
+
+
 def _read_every_image(run: Run, label: str) -> None:
     """Load each stimulus once, so that a damaged file is told before anything is written.
 
@@ -227,16 +248,11 @@ def _read_every_image(run: Run, label: str) -> None:
         say(f"warning: sub-{label}: {remark.words}", quiet=run.quiet)
 
 
-def _require_weights(run: Run, until: str) -> None:
+def _require_weights(run: Run, ahead: Collection[str]) -> None:
     """Refuse to begin hours of work that would end for want of published weights.
 
     Only of those that `neurodiffuse models fetch` knows: a plugin may fetch others itself.
     """
-    ahead = {
-        step
-        for step in STEPS[: STEPS.index(until) + 1]
-        if any(not run.folder(step, label).exists() for label in run.config.subjects)
-    }
     names = {file.address: model.name for model in run.registry.models() for file in model.files}
     lacking = [(where, d) for where, d in downloads_of(run, ahead) if d.address in names]
     if lacking:

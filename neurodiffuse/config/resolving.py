@@ -11,7 +11,7 @@ from neurodiffuse.config.given import TOP, lay_over
 from neurodiffuse.config.recipe import read_recipe, read_settings, to_install
 from neurodiffuse.config.sections import SECTIONS, TABLES, Config, domain_of
 from neurodiffuse.config.wiring import check_wiring
-from neurodiffuse.errors import ConfigError, listing, near
+from neurodiffuse.errors import ConfigError, is_text, listing, near, printable
 from neurodiffuse.names import wrong_with
 from neurodiffuse.options import check_value
 from neurodiffuse.plugins import Registry
@@ -70,6 +70,9 @@ def resolve(
         problems.append(f"{recipe}: name: {wrong}")
     table.setdefault("name", Path(recipe).stem)
     settings = tuple(settings)
+    for flag, text in (("root", root), ("mask", mask), *(("set", one) for one in settings)):
+        if not is_text(text):
+            problems.append(f"--{flag} {printable(text)}: is not UTF-8; rename what it names.")
     lay_over(table, settings, registry, dataset, problems)
     for flag, value, key in (
         ("mask", mask, "mask.select"),

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.flags import PLACE
 from neurodiffuse.machine import Machine
 
 if TYPE_CHECKING:
     from neurodiffuse.run import Run
-
-_DIR = click.Path(path_type=Path)
 
 FLAGS: dict[str, dict[str, Any]] = {
     "--run": {"help": "Decoded run. [default: the last one in runs/]", "metavar": "DIR"},
@@ -29,8 +27,8 @@ FLAGS: dict[str, dict[str, Any]] = {
 def run_flags(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags that name a run to a command; `asked_run` takes their values."""
     more: dict[str, dict[str, Any]] = {
-        "--run": {"type": _DIR},
-        "--out": {"type": _DIR},
+        "--run": {"type": PLACE},
+        "--out": {"type": PLACE},
         "--sub": {"multiple": True},
     }
     for name, about in reversed(FLAGS.items()):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from neurodiffuse.errors import ConfigError
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 if TYPE_CHECKING:
     from neurodiffuse.run import Run
-
-_DIR = click.Path(path_type=Path)
 
 ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display", "width")
 """Options that are of the question, by its names."""
@@ -33,14 +30,14 @@ ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display", "width
 @click.option(
     "--run",
     "path",
-    type=_DIR,
+    type=PLACE,
     metavar="DIR",
     help="Fitted run. [default: the last one decoded in runs/]",
 )
 @click.option("--dataset", default="", metavar="NAME", help="Fit first: data set plugin.")
 @click.option("--root", default="", metavar="DIR", help="Fit first: folder of the data set.")
 @click.option("--recipe", default="", metavar="NAME|FILE", help="Fit first: method.")
-@click.option("--out", type=_DIR, metavar="DIR", help="Fit first: run folder, made or continued.")
+@click.option("--out", type=PLACE, metavar="DIR", help="Fit first: run folder, made or continued.")
 @click.option(
     "--sub",
     "subjects",

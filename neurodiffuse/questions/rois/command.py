@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, common
 
 
 @click.command()
@@ -36,7 +36,7 @@ from neurodiffuse.flags import common
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     help="Folder of the table, page and masks. [default: rois/DATASET-sub-ID]",
 )
 @click.option("--all", "detail", is_flag=True, help="Also detail, such as halves of regions.")
@@ -68,18 +68,23 @@ def rois(
     from neurodiffuse.config import dataset_options
     from neurodiffuse.pipeline import match_subjects
     from neurodiffuse.plugins import Registry
-    from neurodiffuse.questions.rois.ask import listing, write
+    from neurodiffuse.questions.rois.ask import check_free, listing, write
 
     registry = (context.obj or {}).get("registry") or Registry.installed()
     options = dataset_options(registry, dataset, root=root, settings=settings)
     data = registry.load(registry.card("dataset", dataset, "--dataset"))(**options)
     labels = match_subjects(subjects, data)
+    places = {
+        label: (out / f"sub-{label}" if len(labels) > 1 else out)
+        if out
+        else Path("rois") / f"{dataset}-sub-{label}"
+        for label in labels
+    }
+    for place in () if only_list else places.values():
+        check_free(place)
     for label in labels:
         found = listing(data, label, mask=mask, expressions=expressions, detail=detail)
         click.echo(str(found))
         if not only_list:
-            place = out or Path("rois") / f"{dataset}-sub-{label}"
-            if out is not None and len(labels) > 1:
-                place = out / f"sub-{label}"
-            page = write(found, data, dataset, place, masks=bool(expressions), view=view)
+            page = write(found, data, dataset, places[label], masks=bool(expressions), view=view)
             click.echo(f"page: {page}")
