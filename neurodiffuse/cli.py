@@ -12,14 +12,13 @@ from zipfile import BadZipFile
 import click
 
 from neurodiffuse import __version__
-from neurodiffuse.config import STEPS, Config, resolve
+from neurodiffuse.config import STEPS, resolve
 from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near, printable
 from neurodiffuse.files import in_words
-from neurodiffuse.flags import PLACE, common
+from neurodiffuse.flags import PLACE, asked_links, common, links_flag
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 from neurodiffuse.plugins import Registry
 from neurodiffuse.streams import prepare_streams
-from neurodiffuse.types import Dataset
 from neurodiffuse.watcher import watched
 
 
@@ -115,6 +114,7 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
 )
 @click.option("--average", is_flag=True, help="Also decode the subjects' averaged latents.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
+@links_flag
 @machine_flags
 @executor_flag
 @common
@@ -152,10 +152,20 @@ def decode(
             f"--from: no step is called {start_from!r}.{near(start_from, STEPS)} "
             f"Steps: {listing(STEPS)}."
         )
-    choice = Choice(recipe)
+    choice, links = Choice(recipe), asked_links(context, "inside")
     if not recipe:
-        choice = default_recipe(registry(), dataset, root=root, settings=settings)
-    config, data = _config(dataset, subjects, root, choice.recipe, mask, settings)
+        choice = default_recipe(registry(), dataset, root=root, settings=settings, links=links)
+    config = resolve(
+        registry(),
+        dataset=dataset,
+        subjects=subjects,
+        recipe=choice.recipe,
+        root=root,
+        mask=mask,
+        settings=settings,
+        links=links,
+    )
+    config, data = pipeline.open_subjects(config, registry())
     out = out or pipeline.default_out(config)
     if average and len(config.subjects) < 2:
         raise ConfigError("--average: averages over subjects; name two or more with --sub.")
@@ -176,28 +186,6 @@ def decode(
             ask.average(run)
             click.echo(ask.summary(run))
         click.echo(plan_text.results(run))
-
-
-def _config(
-    dataset: str,
-    subjects: tuple[str, ...],
-    root: str,
-    recipe: str,
-    mask: str,
-    settings: tuple[str, ...],
-) -> tuple[Config, Dataset]:
-    from neurodiffuse.pipeline import open_subjects
-
-    config = resolve(
-        registry(),
-        dataset=dataset,
-        subjects=subjects,
-        recipe=recipe,
-        root=root,
-        mask=mask,
-        settings=settings,
-    )
-    return open_subjects(config, registry())
 
 
 LONGEST = 1500

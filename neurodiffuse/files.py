@@ -147,6 +147,11 @@ def in_words(error: OSError) -> str:
     return f"{_SAID[error.errno]} ({own})" if error.errno in _SAID else own
 
 
+def is_known(error: OSError) -> bool:
+    """Return whether an error is one of disks, and not of the file that was asked for."""
+    return error.errno in _SAID
+
+
 def _is_full(error: OSError) -> bool:
     """Return whether the disk is full; numpy says so in words, without an error number."""
     full = error.errno is None and " requested and " in str(error)

@@ -29,6 +29,27 @@ PLACE = _Place()
 """Of every flag that takes a folder or a file."""
 
 
+def links_flag(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--links`` to a command that opens a data set; `asked_links` returns it."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        context.ensure_object(dict)["links"] = value or ""
+
+    return click.option(
+        "--links",
+        type=click.Choice(["inside", "any"]),
+        expose_value=False,
+        callback=keep,
+        help="Where links in the data set may lead: inside it, or to any file. [default: inside, "
+        "or as for the run before]",
+    )(function)
+
+
+def asked_links(context: click.Context, otherwise: str = "") -> Any:
+    """Return what ``--links`` said, ``otherwise`` where it was not given."""
+    return (context.obj or {}).get("links") or otherwise
+
+
 def common(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let ``--quiet`` and ``--debug`` stand after the command as well as before it.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import DataError, MissingDataError, RunError, listing, near
@@ -76,15 +76,21 @@ def match_subjects(wanted: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
 
 def open_subjects(config: Config, registry: Registry) -> tuple[Config, Dataset]:
     """Open the data set and return the configuration with the subjects' own labels."""
-    cls = registry.load(registry.card("dataset", config.dataset))
-    dataset: Dataset = cls(**config.dataset_options)
+    dataset = registry.dataset(config.dataset, config.dataset_options, config.links)
     return replace(config, subjects=match_subjects(config.subjects, dataset)), dataset
 
 
 def reopen(
-    path: Path, registry: Registry, *, quiet: bool = False, machine: Machine | None = None
+    path: Path,
+    registry: Registry,
+    *,
+    quiet: bool = False,
+    machine: Machine | None = None,
+    links: Literal["", "inside", "any"] = "",
 ) -> Run:
     """Return the run of an existing folder, to ask other questions of its fitted maps.
+
+    Links may lead as far as they might when it was made, unless ``links`` says otherwise.
 
     Raises
     ------
@@ -106,8 +112,8 @@ def reopen(
             "the decode command of the run again with --root and its new folder; nothing is "
             "computed again then."
         )
-    cls = registry.load(registry.card("dataset", config.dataset))
-    dataset = cls(**config.dataset_options)
+    config = replace(config, links=links or config.links)
+    dataset = registry.dataset(config.dataset, config.dataset_options, config.links)
     return Run(path, config, registry, dataset, quiet, machine or Machine())
 
 

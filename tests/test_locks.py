@@ -106,9 +106,9 @@ def test_another_error_of_a_lock_is_an_error(make_run, monkeypatch):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(fcntl, "flock", broken)
-    with pytest.raises(RunError, match="the disk or the network to it has failed"):
-        with opened(make_run()):
-            pass
+    run = make_run()
+    with pytest.raises(RunError, match="the disk or the network to it has failed"), opened(run):
+        pass
 
 
 def test_without_locks_nothing_is_written_into_the_cache_that_others_share(tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ def place(request, tmp_path, monkeypatch):
                 (home / "mine").symlink_to("../scratch")
                 yield Path("mine")
             case "here":
-                yield Path(".")
+                yield Path()
             case _:
                 yield Path("new")
 
@@ -143,11 +143,11 @@ def test_results_are_not_removed_for_steps_that_cannot_be_done_again(
         raise DataError("i7.png: cut off")
 
     monkeypatch.setattr(Toy, "stimuli", damaged)
-    with pytest.raises(DataError, match="cut off"):
-        with opened(
-            decoded, start_from="encode", ready=lambda: pipeline.check_again(decoded, "encode")
-        ):
-            pytest.fail("begun")
+    with (
+        pytest.raises(DataError, match="cut off"),
+        opened(decoded, start_from="encode", ready=lambda: pipeline.check_again(decoded, "encode")),
+    ):
+        pytest.fail("begun")
     monkeypatch.setattr(Toy, "stimuli", real)
     assert world(tmp_path) == before
 
@@ -155,9 +155,9 @@ def test_results_are_not_removed_for_steps_that_cannot_be_done_again(
         raise MissingDataError("no weights")
 
     monkeypatch.setattr(pipeline, "_require_weights", missing)
-    with pytest.raises(MissingDataError, match="no weights"):
-        with opened(decoded, start_from="fit", ready=lambda: pipeline.check_again(decoded, "fit")):
-            pytest.fail("begun")
+    again = opened(decoded, start_from="fit", ready=lambda: pipeline.check_again(decoded, "fit"))
+    with pytest.raises(MissingDataError, match="no weights"), again:
+        pytest.fail("begun")
     assert world(tmp_path) == before
 
 
@@ -191,7 +191,7 @@ def test_an_answer_that_fails_leaves_nothing(place, tmp_path, error):
 
 def test_an_answer_is_whole_and_keeps_links_and_modes(place, tmp_path):
     before = world(tmp_path)
-    refused = place == Path(".") or os.path.ismount(place) or places._is_mount(place.absolute())
+    refused = place == Path() or os.path.ismount(place) or places._is_mount(place.absolute())
     if refused:
         with pytest.raises(RunError, match="give a folder in it, such as"), replacing(place):
             pytest.fail("begun")
@@ -219,10 +219,10 @@ def test_an_answer_killed_between_old_and_new_is_made_again(tmp_path):
 
 
 def test_two_processes_do_not_write_one_answer(tmp_path):
-    with replacing(tmp_path / "answer"):
-        with pytest.raises(RunError, match="is writing .*answer. Wait for it"):
-            with replacing(tmp_path / "answer"):
-                pass
+    place = tmp_path / "answer"
+    told = pytest.raises(RunError, match=r"is writing .*answer\. Wait")
+    with replacing(place), told, replacing(place):
+        pass
 
 
 def test_commands_refuse_mounts_and_the_folder_they_are_in(invoke, tmp_path, monkeypatch, decoded):
@@ -356,9 +356,9 @@ def test_a_read_only_run_that_somebody_works_on_is_refused(decoded, tmp_path, mo
 
     with opened(decoded):
         monkeypatch.setattr(opening, "_is_writable", lambda path: False)
-        with pytest.raises(RunError, match="is working on this run"):
-            with opened(decoded, elsewhere=True):
-                pass
+        told = pytest.raises(RunError, match="is working on this run")
+        with told, opened(decoded, elsewhere=True):
+            pass
     with opened(decoded, elsewhere=True):
         assert not (decoded.path / ".lock").exists()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurodiffuse.errors import ConfigError
-from neurodiffuse.flags import PLACE
+from neurodiffuse.flags import PLACE, asked_links, links_flag
 from neurodiffuse.machine import Machine
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run_flags(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, about in reversed(FLAGS.items()):
         extra = more.get(name, {"default": ""})
         function = click.option(name, **about, **extra)(function)
-    return function
+    return links_flag(function)
 
 
 def asked_run(context: click.Context, options: Mapping[str, Any]) -> Run:
@@ -50,6 +50,7 @@ def asked_run(context: click.Context, options: Mapping[str, Any]) -> Run:
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
+    links = asked_links(context)
     quiet, machine = bool(given.get("quiet")), Machine.asked(given)
     if options["dataset"]:
         if options["run"] is not None:
@@ -60,7 +61,14 @@ def asked_run(context: click.Context, options: Mapping[str, Any]) -> Run:
         from neurodiffuse.questions.roi_optimal.source import to_fit
 
         named = {k: options[k] for k in ("dataset", "root", "recipe", "out")}
-        run, _ = to_fit(registry, quiet=quiet, machine=machine, subjects=options["sub"], **named)
+        run, _ = to_fit(
+            registry,
+            quiet=quiet,
+            machine=machine,
+            subjects=options["sub"],
+            links=links,
+            **named,
+        )
         return run
     for name in ("root", "sub", "recipe", "out"):
         if options[name]:
@@ -69,7 +77,7 @@ def asked_run(context: click.Context, options: Mapping[str, Any]) -> Run:
     if path is None:
         path = pipeline.latest_run()
         click.echo(f"run: {path}", err=True)
-    return pipeline.reopen(path, registry, quiet=quiet, machine=machine)
+    return pipeline.reopen(path, registry, quiet=quiet, machine=machine, links=links)
 
 
 def decoded(run: Run, options: Mapping[str, Any]) -> None:

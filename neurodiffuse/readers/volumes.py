@@ -21,6 +21,7 @@ from nibabel.wrapstruct import WrapStructError
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.readers.absent import why_absent
 from neurodiffuse.readers.grids import TOLERANCE, Alignment, align, difference, why_broken
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.types import Grid
 
 CHUNK = 96 * 2**20
@@ -250,6 +251,7 @@ def _is_placed(image: Any) -> bool:
 
 
 def _open(path: Path) -> Any:
+    check_file(path)
     with _translating_errors(path):
         image = nib.load(path, keep_file_open=True)
         if not isinstance(image, SpatialImage):

@@ -118,7 +118,8 @@ def _settle_config(
     difference, moved = None, False
     if there := (run.path / "config.toml").exists():
         stored = stored_config(run.path)
-        difference, moved = difference_from(run, stored), _is_moved(run, stored)
+        difference = difference_from(run, stored)
+        moved = _is_moved(run, stored) or stored.get("links", "inside") != run.config.links
         if difference:
             step, where = difference
             if not start_from or STEPS.index(start_from) > STEPS.index(step):

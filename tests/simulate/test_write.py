@@ -281,7 +281,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not empty"):
         write(tmp_path, study)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
-    with pytest.raises(RunError, match="mine.txt is a file"):
+    with pytest.raises(RunError, match=r"mine\.txt is a file"):
         write(tmp_path / "mine.txt", study)
     done = CliRunner().invoke(simulate, [str(tmp_path), "--images", "none"])
     assert isinstance(done.exception, RunError)  # told before anything is drawn or read

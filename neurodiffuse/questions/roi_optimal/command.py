@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurodiffuse.errors import ConfigError
-from neurodiffuse.flags import PLACE, common
+from neurodiffuse.flags import PLACE, asked_links, common, links_flag
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display", "width
     show_default=True,
     help="Colour histograms of the pictures shown; raw ones are kept.",
 )
+@links_flag
 @machine_flags
 @executor_flag
 @common
@@ -151,11 +152,17 @@ def _run(context: click.Context, options: dict[str, Any]) -> tuple[Run, tuple[st
             if options[name]:
                 raise ConfigError(f"--{name}: belongs to --dataset; --run has its own settings.")
         return source.of_folder(
-            options["path"], options["subjects"], registry, quiet=quiet, machine=machine
+            options["path"],
+            options["subjects"],
+            registry,
+            quiet=quiet,
+            machine=machine,
+            links=asked_links(context),
         )
     return source.to_fit(
         registry,
         quiet=quiet,
         machine=machine,
+        links=asked_links(context),
         **{k: options[k] for k in ("dataset", "subjects", "root", "recipe", "out")},
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from neurodiffuse.flags import PLACE, common
+from neurodiffuse.flags import PLACE, asked_links, common, links_flag
 
 
 @click.command()
@@ -42,6 +42,7 @@ from neurodiffuse.flags import PLACE, common
 @click.option("--all", "detail", is_flag=True, help="Also detail, such as halves of regions.")
 @click.option("--view", is_flag=True, help="Also interactive pictures, inside the page.")
 @click.option("--list", "only_list", is_flag=True, help="Print the table; write nothing.")
+@links_flag
 @common
 @click.pass_context
 def rois(
@@ -72,7 +73,7 @@ def rois(
 
     registry = (context.obj or {}).get("registry") or Registry.installed()
     options = dataset_options(registry, dataset, root=root, settings=settings)
-    data = registry.load(registry.card("dataset", dataset, "--dataset"))(**options)
+    data = registry.dataset(dataset, options, asked_links(context, "inside"))
     labels = match_subjects(subjects, data)
     places = {
         label: (out / f"sub-{label}" if len(labels) > 1 else out)

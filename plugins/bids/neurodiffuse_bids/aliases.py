@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.tables import read_table
 from neurodiffuse.types import Roi
 from neurodiffuse_bids.regions import Region
@@ -45,6 +46,7 @@ def read_aliases(path: Path) -> dict[str, tuple[str, ...]]:
         table = read_table(path)
         pairs = zip(table["name"], table["rois"], strict=True)
         return {name: _split(text, name, path) for name, text in pairs}
+    check_file(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -17,6 +17,7 @@ from neurodiffuse.readers import volumes
 from neurodiffuse.readers.grids import why_unplaced
 from neurodiffuse.readers.noting import files_read_by, note_read
 from neurodiffuse.readers.pictures import ImageFiles
+from neurodiffuse.readers.reach import keep_inside
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.spread import standardised
 from neurodiffuse.types import Dataset, Grid, Remark, Stimuli, Subject
@@ -473,7 +474,9 @@ class BidsDataset(Dataset):
     # --- places -------------------------------------------------------------------------------
 
     def _root(self) -> Path:
-        return root_folder(self.root)
+        root = root_folder(self.root)
+        keep_inside(root)
+        return root
 
     def _cache(self) -> Path:
         return cache_folder(self.cache_dir)

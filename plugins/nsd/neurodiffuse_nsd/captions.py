@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.texts import read_texts
 from neurodiffuse_nsd.design import PICTURES
 from neurodiffuse_nsd.tree import Tree
@@ -120,6 +121,7 @@ def _coco(tree: Tree, paths: Sequence[Path]) -> Captions:
 
 
 def _annotations(path: Path) -> list[dict[str, Any]]:
+    check_file(path)
     try:
         with path.open(encoding="utf-8") as file:
             items = json.load(file)["annotations"]
@@ -135,6 +137,7 @@ def _origins(tree: Tree) -> dict[tuple[str, int], int]:
     path = tree.picture_table
     if not path.exists():
         raise tree.missing(path, "which says what COCO image a picture is")
+    check_file(path)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
