@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import stat
+import tomllib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,54 @@ def write_whole(path: Path, text: str) -> None:
     beside.replace(path)
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a file that a user names; a pipe is waited for only below ``/dev``.
+
+    There shells put what ``<(command)`` writes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read or is a pipe, which may never end.
+    UnicodeDecodeError
+        If it is no UTF-8; a mark of byte order at its beginning is left out.
+    """
+    if stat.S_ISFIFO(path.stat().st_mode) and path.absolute().parts[1] not in ("dev", "proc"):
+        raise OSError(errno.EINVAL, "is a named pipe where a file is needed", str(path))
+    return path.read_text(encoding="utf-8-sig")
+
+
+def json_of(text: str) -> Any:
+    """Return what a JSON text holds.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        If it is none, or lists in it are nested without end.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from error
+
+
+def toml_of(text: str) -> dict[str, Any]:
+    """Return what a TOML text holds.
+
+    Raises
+    ------
+    tomllib.TOMLDecodeError
+        If it is none, a number in it has thousands of digits, or lists are nested without end.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except (RecursionError, ValueError) as error:
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise tomllib.TOMLDecodeError(what) from error
+
+
 def read_json(path: Path) -> Any:
     """Return what a JSON file of the run holds.
 
@@ -33,7 +83,7 @@ def read_json(path: Path) -> Any:
         As `read_clearly`.
     """
     with read_clearly(path):
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json_of(path.read_text(encoding="utf-8"))
 
 
 @contextlib.contextmanager

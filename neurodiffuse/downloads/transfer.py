@@ -17,7 +17,7 @@ from neurodiffuse.downloads.source import Interrupted, Remote
 from neurodiffuse.downloads.wanted import Wanted, in_bytes
 from neurodiffuse.downloads.watch import Watch
 from neurodiffuse.errors import DownloadError
-from neurodiffuse.files import in_words
+from neurodiffuse.files import in_words, json_of
 from neurodiffuse.locks import is_still, lock
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -164,7 +164,7 @@ def _wrong(part: Path, checks: tuple[Digest, ...]) -> str | None:
 def _known(wanted: Wanted) -> Remote | None:
     """Return what was noted of the server's file when its part was begun."""
     try:
-        note = json.loads(wanted.note.read_text("utf-8"))
+        note = json_of(wanted.note.read_text("utf-8"))
         if note["address"] != wanted.address:
             return None
         digests = tuple(Digest(**digest) for digest in note["digests"])

@@ -14,7 +14,7 @@ import tomli_w
 
 from neurodiffuse.config import STEPS
 from neurodiffuse.errors import RunError, listing
-from neurodiffuse.files import said_clearly, write_whole
+from neurodiffuse.files import read_text, said_clearly, toml_of, write_whole
 from neurodiffuse.locks import held, holder
 from neurodiffuse.places import check_folder, made
 from neurodiffuse.run import changes
@@ -88,7 +88,7 @@ def stored_config(path: Path) -> dict[str, Any]:
         If it has none, or one that cannot be read.
     """
     try:
-        stored = tomllib.loads((path / "config.toml").read_text(encoding="utf-8"))
+        stored = toml_of(read_text(path / "config.toml"))
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{path}: not a run folder: it has no config.toml.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.files import toml_of
 from neurodiffuse.flags import PLACE, common
 from neurodiffuse.options import check_options
 
@@ -125,6 +126,6 @@ def _setting(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ConfigError(f"--set {text}: write key=value, such as format=hdf5.")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        return key.strip(), toml_of(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.files import json_of
 from neurodiffuse.readers.noting import note_read
 from neurodiffuse.readers.reach import check_file
 
@@ -87,7 +87,7 @@ def read_json(path: Path) -> dict[str, Any]:
     note_read(path)
     check_file(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json_of(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: is not readable as JSON ({error}).") from error
     if not isinstance(content, dict):
