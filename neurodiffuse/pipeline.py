@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Literal, cast
 
 from neurodiffuse.config import STEPS, Config
-from neurodiffuse.errors import DataError, MissingDataError, RunError, listing, near
+from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing, near
 from neurodiffuse.files import said_clearly
 from neurodiffuse.machine import Machine
 from neurodiffuse.names import wrong_with
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress, say
-from neurodiffuse.run import Run, changes, copies, inputs, stored_config
+from neurodiffuse.run import Run, changes, copies, inputs, made_by, software, stored_config
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
+
+SAME = "The same bytes as of a run in one go are promised with the same software only."
 
 
 def default_out(config: Config) -> Path:
@@ -100,10 +102,12 @@ def reopen(
     stored = stored_config(path)
     try:
         config = Config.from_dict(stored)
-    except (KeyError, TypeError) as error:
+    except ConfigError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise RunError(
             f"{path / 'config.toml'}: not settings of this version of neurodiffuse ({error}). "
-            "Decode again into another --out."
+            f"{made_by(path)}Decode again into another --out, or install that version."
         ) from error
     root = config.dataset_options.get("root")
     if root and not Path(root).exists():
@@ -133,6 +137,8 @@ def execute(run: Run, *, until: str = "report") -> None:
     _require_weights(run, _ahead(run, STEPS[: STEPS.index(until) + 1]))
     (run.path / "logs").mkdir(exist_ok=True)
     run.machine.executor.note(run.path / "logs")
+    if other := _other_software(run, until):
+        say(other, quiet=run.quiet)
     subjects = run.config.subjects
     steps = [step for step in STEPS[: STEPS.index(until) + 1] if step != "report"]
     for label in subjects:  # trials are known already: from now on nothing may change
@@ -150,6 +156,13 @@ def execute(run: Run, *, until: str = "report") -> None:
                 _take(run, step, todo)
     if until == "report" and not _is_reported(run):
         _timed(run, "report", "")
+
+
+def _other_software(run: Run, until: str) -> str:
+    """Return in words what goes on with other software than what was done with, if any does."""
+    ahead = _ahead(run, STEPS[: STEPS.index(until) + 1]) - {"report"}
+    found = software.differences(run, software.used(run)) if ahead else []
+    return f"note: {'; '.join(found)}. {SAME}" if found else ""
 
 
 def _to_read(run: Run, label: str, steps: Sequence[str]) -> list[str]:
@@ -208,6 +221,8 @@ def _function(step: str) -> Callable[..., None]:
 
 def _note(run: Run, step: str, label: str, seconds: float, host: str) -> None:
     run.log_step(step, label or "all", seconds, host)
+    if label:
+        software.note(run, step, f"sub-{label}")
     who = f"sub-{label} " if label else ""
     say(f"{who}{step}: done in {seconds:.1f} s", quiet=run.quiet)
 

@@ -270,7 +270,7 @@ class Config:
         """
         given = other.get("score", {})
         # keys that came later have their defaults; another version's are told as they stand
-        with contextlib.suppress(KeyError, TypeError):
+        with contextlib.suppress(LookupError, TypeError, AttributeError):
             other = Config.from_dict(other).to_dict()
         mine, theirs = leaves(self.to_dict()), leaves(_completed(other))
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
@@ -320,7 +320,7 @@ def _completed(stored: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a stored configuration with what later versions have added, at its default."""
     try:
         return Config.from_dict(stored).to_dict()
-    except (KeyError, TypeError):
+    except (LookupError, TypeError, AttributeError):
         return stored
 
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,26 @@ def about_two_places(path: Path) -> str:
     if not mm > TOLERANCE * float(voxel_sizes(sform).min()):  # NaN is refused elsewhere
         return ""
     return f"its sform and qform differ by up to {mm:.2g} mm; the sform is taken"
+
+
+def why_no_background(path: Path) -> str:
+    """Return why maps cannot be drawn on an image, all of which is read; empty where they can."""
+    stamp = path.stat().st_mtime_ns if path.exists() else 0
+    return _why_no_background(path, stamp)
+
+
+@lru_cache(maxsize=64)
+def _why_no_background(path: Path, _: int) -> str:
+    try:
+        if (count := grid_of(path)[1]) != 1:
+            return f"it holds {count} volumes where one is drawn on"
+        with _translating_errors(path):
+            values = np.asarray(_open(path).dataobj)
+            finite = values[np.isfinite(values)]
+        varies = finite.size > 0 and finite.min() < finite.max()
+        return "" if varies else "it holds one number only, or none that is finite"
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ").rstrip(".")
 
 
 def _is_placed(image: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +13,13 @@ from typing import Any
 
 import tomli_w
 
-from neurodiffuse.config import STEPS
-from neurodiffuse.errors import RunError, listing
+from neurodiffuse import __version__
+from neurodiffuse.config import STEPS, Config
+from neurodiffuse.errors import RunError, listing, printable
 from neurodiffuse.files import read_text, said_clearly, toml_of, write_whole
 from neurodiffuse.locks import held, holder
 from neurodiffuse.places import check_folder, made
-from neurodiffuse.run import changes
+from neurodiffuse.run import changes, software
 from neurodiffuse.run.folder import Run
 
 PLACE = "dataset_options.root"
@@ -98,6 +100,21 @@ def stored_config(path: Path) -> dict[str, Any]:
     return stored
 
 
+def made_by(path: Path) -> str:
+    """Return the version of neurodiffuse that a run was made by, in words; empty where unknown."""
+    notes = [path / "logs" / software.FILE, *sorted(path.glob("steps/sub-*/*/inputs.json"))]
+    for note in notes:
+        try:
+            found = re.search(
+                r'"(?:neurodiffuse|version)": "([^"]{1,40})"', note.read_text("utf-8")
+            )
+        except (OSError, ValueError):
+            continue
+        if found:
+            return f"It was made by neurodiffuse {printable(found[1])}, and this is {__version__}. "
+    return ""
+
+
 def _refuse_foreign(path: Path) -> None:
     if path.exists() and not (path / "config.toml").exists():
         names = sorted(
@@ -125,6 +142,7 @@ def _settle_config(
             if not start_from or STEPS.index(start_from) > STEPS.index(step):
                 raise RunError(
                     f"--out: {run.path} is a run with other settings ({listing(where, most=4)}). "
+                    f"{made_by(run.path) if _is_of_another_version(stored) else ''}"
                     f"Choose another --out, or recompute from where they matter: --from {step}."
                 )
         changes.check(run, before=start_from, keep=keep)
@@ -134,6 +152,14 @@ def _settle_config(
         run.remove_from(start_from)
     if keep and (not there or difference or moved):
         write_whole(run.path / "config.toml", text)
+
+
+def _is_of_another_version(stored: Mapping[str, Any]) -> bool:
+    try:
+        Config.from_dict(stored)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return True
+    return False
 
 
 def difference_from(run: Run, stored: Mapping[str, Any]) -> tuple[str, list[str]] | None:

@@ -159,6 +159,13 @@ def _layout(root: Path, label: str, database: Path | None) -> Any:
             )
         except PermissionError as error:
             raise DataError(f"{root}: cannot be read ({error}).") from error
+        except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+            # what pybids makes of a field of another type than BIDS has for it
+            raise DataError(
+                f"{root / 'dataset_description.json'}: a field is not what BIDS has for it "
+                f"({type(error).__name__}: {printable(' '.join(str(error).split()), 200)}). "
+                "GeneratedBy and SourceDatasets are lists of objects, Name and BIDSVersion texts."
+            ) from error
 
 
 def _query(layout: Any) -> tuple[BidsFile, ...]:
