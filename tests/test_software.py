@@ -82,6 +82,6 @@ def test_a_run_of_another_version_says_which(decoded, make_run):
         file.write_text(text)
         with pytest.raises(RunError, match=r"It was made by neurodiffuse 9\.9-"):
             pipeline.reopen(decoded.path, decoded.registry)
-        with pytest.raises(RunError, match=r"It was made by neurodiffuse 9\.9-"):
-            with opened(make_run()):
-                pass
+        told = pytest.raises(RunError, match=r"It was made by neurodiffuse 9\.9-")
+        with told, opened(make_run()):
+            pass

@@ -26,6 +26,8 @@ PLACE = "dataset_options.root"
 """The setting that says where the data set lies."""
 
 
+_VERSION = re.compile(r'"(?:neurodiffuse|version)": "([^"]{1,40})"')
+
 LOCK = ".lock"
 """The file in a run's folder that who works on it holds; it is gone when nobody does."""
 
@@ -105,9 +107,7 @@ def made_by(path: Path) -> str:
     notes = [path / "logs" / software.FILE, *sorted(path.glob("steps/sub-*/*/inputs.json"))]
     for note in notes:
         try:
-            found = re.search(
-                r'"(?:neurodiffuse|version)": "([^"]{1,40})"', note.read_text("utf-8")
-            )
+            found = _VERSION.search(note.read_text("utf-8"))
         except (OSError, ValueError):
             continue
         if found:

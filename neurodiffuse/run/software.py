@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from importlib import metadata
 
 from neurodiffuse import __version__
+from neurodiffuse.config import STEPS
 from neurodiffuse.files import json_of, write_whole
 from neurodiffuse.run.folder import Run
 
@@ -84,7 +85,11 @@ def _noted(run: Run) -> dict[str, Used]:
         found = json_of((run.path / "logs" / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # logs may be removed
         return {}
-    return {str(k): dict(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    known = {step: number for number, step in enumerate(STEPS)}
+    keys = sorted(found, key=lambda k: (k.partition(" ")[0], known.get(k.partition(" ")[2], 0)))
+    return {key: dict(found[key]) for key in keys}
 
 
 def _version(name: str) -> str:
