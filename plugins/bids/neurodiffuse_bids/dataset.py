@@ -337,6 +337,8 @@ class BidsDataset(Dataset):
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and not is_alike(f, first)]
             reader, sidecars = Reader(target), Sidecars(root)
+            for path in (f.path for part in kept for f in part.series.files):
+                sidecars.factor(path)  # a damaged sidecar is told before anything is computed
             lookup = Path(self.lookup).expanduser().absolute() if self.lookup else None
             finder = Finder(others, first, reader, sidecars, told, lookup)
             found, legends = files_read_by(finder.regions, self.regions_filter or {})
