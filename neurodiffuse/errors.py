@@ -88,8 +88,8 @@ def near(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-NAME_MOST = 120
-"""Characters of one name in a list."""
+NAME_MOST = 500
+"""Characters of one name in a list, which may be a path."""
 
 
 def listing(names: Iterable[str], *, most: int = 20, like: str = "") -> str:

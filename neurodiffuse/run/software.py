@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping
 from importlib import metadata
 
@@ -19,7 +20,7 @@ from neurodiffuse.run.folder import Run
 
 FILE = "software.json"
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "nibabel", "pillow", "torch")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "nibabel", "pillow")
 """Distributions that results may depend on, besides those of plugins."""
 
 Used = dict[str, str]
@@ -38,10 +39,11 @@ def used(run: Run) -> Used:
     ]
     cards = [run.registry.card(role, name) for role, name in parts]
     plugins = {card.distribution: card.version for card in cards if card.distribution}
+    libraries = (*LIBRARIES, *(["torch"] if any(map(_needs_torch, plugins)) else []))
     return {
         "neurodiffuse": __version__,
         "Python": platform.python_version(),
-        **{name: version for name in LIBRARIES if (version := _version(name))},
+        **{name: version for name in libraries if (version := _version(name))},
         **dict(sorted(plugins.items())),
         "machine": platform.machine(),
         "BLAS threads": str(blas.threads()),
@@ -90,6 +92,14 @@ def _noted(run: Run) -> dict[str, Used]:
     known = {step: number for number, step in enumerate(STEPS)}
     keys = sorted(found, key=lambda k: (k.partition(" ")[0], known.get(k.partition(" ")[2], 0)))
     return {key: dict(found[key]) for key in keys}
+
+
+def _needs_torch(distribution: str) -> bool:
+    try:
+        needed = metadata.requires(distribution) or ()
+    except metadata.PackageNotFoundError:
+        return False
+    return any(re.match(r"(neurodiffuse-)?torch\b", one) for one in needed)
 
 
 def _version(name: str) -> str:
