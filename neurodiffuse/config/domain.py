@@ -10,7 +10,7 @@ from neurodiffuse.config.resolving import dataset_options
 from neurodiffuse.config.sections import ANY, Config, domain_of
 from neurodiffuse.errors import ConfigError, listing
 from neurodiffuse.plugins import Registry
-from neurodiffuse.types import Dataset, Remark
+from neurodiffuse.types import Remark
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,12 @@ class Choice:
 
 
 def default_recipe(
-    registry: Registry, dataset: str, *, root: str = "", settings: Iterable[str] = ()
+    registry: Registry,
+    dataset: str,
+    *,
+    root: str = "",
+    settings: Iterable[str] = (),
+    links: str = "inside",
 ) -> Choice:
     """Return the recipe that a data set names (`Dataset.about`), else the one for any pictures.
 
@@ -39,7 +44,7 @@ def default_recipe(
     """
     own = [setting for setting in settings if setting.strip().startswith("datasets.")]
     options = dataset_options(registry, dataset, root=root, settings=own)
-    data: Dataset = registry.load(registry.card("dataset", dataset))(**options)
+    data = registry.dataset(dataset, options, links)
     about, domains = data.about(), _domains(registry)
     if named := about.get("recipe", ""):
         if named in domains:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodiffuse.errors import ConfigError, PluginError
+from neurodiffuse.files import read_text, toml_of
 from neurodiffuse.plugins import Registry
 
 
@@ -17,7 +18,7 @@ def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) ->
         raise ConfigError(f"recipe {recipe!r}: extends itself ({' → '.join((*_seen, recipe))}).")
     if recipe.endswith(".toml") or "/" in recipe:
         try:
-            text, where = Path(recipe).read_text(encoding="utf-8"), recipe
+            text, where = read_text(Path(recipe)), recipe
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--recipe: {recipe} cannot be read: {error}.") from error
     else:
@@ -27,7 +28,7 @@ def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) ->
             raise ConfigError(f"{error} Or give the path of a .toml file.") from error
         text, where = registry.text(card), f"recipe {recipe}"
     try:
-        table = tomllib.loads(text)
+        table = toml_of(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not valid TOML: {error}.") from error
     if parent := table.get("extends"):
@@ -97,7 +98,7 @@ def set_in(table: dict[str, Any], setting: str, problems: list[str]) -> None:
         )
         return
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = toml_of(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
     for key in keys[:-1]:

@@ -13,6 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import apply_orientation, io_orientation
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.samples import Sample, sample_of
 from neurodiffuse.types import Remark
 
@@ -106,6 +107,7 @@ def _values(path: Path, volumes: Sequence[int]) -> list[np.ndarray]:
 
     Axes are brought into one order, so that runs that store them otherwise give the same voxels.
     """
+    check_file(path)
     image: Any = nib.load(path)
     axes = io_orientation(image.affine)
     step = max(1, int(np.prod(image.shape[:3])) // VOXELS)

@@ -219,6 +219,6 @@ def changed_trials(run: Run, subject: str) -> str:
 
 def _afresh(run: Run) -> Run:
     """Return a run whose data set has read nothing yet."""
-    cls = run.registry.load(run.registry.card("dataset", run.config.dataset))
-    dataset = cls(**run.config.dataset_options)
+    config = run.config
+    dataset = run.registry.dataset(config.dataset, config.dataset_options, config.links)
     return dataclasses.replace(run, dataset=dataset, contents={}, _subjects={}, _readings={})

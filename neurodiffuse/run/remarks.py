@@ -14,7 +14,12 @@ def remarks_of(run: Run, label: str) -> tuple[Remark, ...]:
     A region without a voxel is normal, since not every subject has every patch; a union with it
     is then less than it says.
     """
-    return (*run.subject(label).remarks, *_empty(run, label), *_few(run, label))
+    return (
+        *run.subject(label).remarks,
+        *_empty(run, label),
+        *_few(run, label),
+        *_no_background(run, label),
+    )
 
 
 def _few(run: Run, label: str) -> Iterator[Remark]:
@@ -23,6 +28,18 @@ def _few(run: Run, label: str) -> Iterator[Remark]:
 
     if text := few_images(len(run.subject(label).trials.images("test"))):
         yield Remark(text, "warning")
+
+
+def _no_background(run: Run, label: str) -> Iterator[Remark]:
+    """Yield what is said of a subject's anatomy that maps cannot be drawn on."""
+    if anatomy := run.subject(label).anatomy:
+        from neurodiffuse.readers.volumes import why_no_background  # brings numpy
+
+        if why := why_no_background(anatomy):
+            home = run.dataset.home()
+            inside = home is not None and anatomy.is_relative_to(home)
+            name = anatomy.relative_to(home) if home is not None and inside else anatomy
+            yield Remark(f"{name} ({why}); maps are drawn without it", "left out")
 
 
 def _empty(run: Run, label: str) -> Iterator[Remark]:

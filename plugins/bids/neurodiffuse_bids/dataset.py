@@ -12,11 +12,12 @@ from typing import Literal
 
 import numpy as np
 
-from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.errors import DataError, MissingDataError, is_text, listing, near
 from neurodiffuse.readers import volumes
 from neurodiffuse.readers.grids import why_unplaced
 from neurodiffuse.readers.noting import files_read_by, note_read
 from neurodiffuse.readers.pictures import ImageFiles
+from neurodiffuse.readers.reach import keep_inside
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.spread import standardised
 from neurodiffuse.types import Dataset, Grid, Remark, Stimuli, Subject
@@ -26,7 +27,12 @@ from neurodiffuse_bids.choice import RowFilter
 from neurodiffuse_bids.events import Responses, Row, trials_of
 from neurodiffuse_bids.finding import Finder
 from neurodiffuse_bids.grids import betas_grid
-from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
+from neurodiffuse_bids.index import (
+    BidsFile,
+    entity_names,
+    names_that_are_no_text,
+    subject_files,
+)
 from neurodiffuse_bids.inputs import files_of_region
 from neurodiffuse_bids.places import cache_folder, root_folder, subject_folder
 from neurodiffuse_bids.regions import Reader, Region, find_anatomy
@@ -198,7 +204,7 @@ class BidsDataset(Dataset):
         found = sorted(
             entry.name.removeprefix("sub-")
             for entry in os.scandir(root)
-            if entry.name.startswith("sub-") and entry.is_dir()
+            if entry.name.startswith("sub-") and is_text(entry.name) and entry.is_dir()
         )
         if not found:
             raise MissingDataError(f"{root}: has no subjects, no folder sub-….")
@@ -323,11 +329,16 @@ class BidsDataset(Dataset):
             rows = [row for part in responses for row in part.rows]
             (sides, about_split), tables = files_read_by(self._sides, label, rows)
             trials, kept = trials_of(responses, sides)
+            if strange := names_that_are_no_text(root, label):
+                text = f"{len(strange)} files whose names are not UTF-8: {listing(strange, most=3)}"
+                remarks = (*remarks, Remark(text, "left out"))
             for file in on_surfaces(files, self.betas_filter or {}):
                 told.add(file.path, "betas on a surface are not read, volumes are", "left out")
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and not is_alike(f, first)]
             reader, sidecars = Reader(target), Sidecars(root)
+            for path in (f.path for part in kept for f in part.series.files):
+                sidecars.factor(path)  # a damaged sidecar is told before anything is computed
             lookup = Path(self.lookup).expanduser().absolute() if self.lookup else None
             finder = Finder(others, first, reader, sidecars, told, lookup)
             found, legends = files_read_by(finder.regions, self.regions_filter or {})
@@ -473,7 +484,9 @@ class BidsDataset(Dataset):
     # --- places -------------------------------------------------------------------------------
 
     def _root(self) -> Path:
-        return root_folder(self.root)
+        root = root_folder(self.root)
+        keep_inside(root)
+        return root
 
     def _cache(self) -> Path:
         return cache_folder(self.cache_dir)
