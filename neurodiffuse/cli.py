@@ -163,7 +163,7 @@ def decode(
     if dry_run:
         click.echo(plan_text.describe(run, plan, start_from, choice.why))
         return
-    for line in plan_text.warnings(run):
+    for line in plan_text.warnings(run, start_from):
         click.echo(line, err=True)
     say(choice.why, quiet=quiet or not choice.why)
     with opened(run, start_from=start_from):

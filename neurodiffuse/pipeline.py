@@ -22,7 +22,7 @@ from neurodiffuse.names import wrong_with
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress, say
-from neurodiffuse.run import Run, changes, copies, inputs, stored_config
+from neurodiffuse.run import Run, changes, copies, inputs, remarks_on_betas, stored_config
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
 
@@ -204,6 +204,9 @@ def _note(run: Run, step: str, label: str, seconds: float, host: str) -> None:
     run.log_step(step, label or "all", seconds, host)
     who = f"sub-{label} " if label else ""
     say(f"{who}{step}: done in {seconds:.1f} s", quiet=run.quiet)
+    if step == "mask":
+        for remark in remarks_on_betas(run, label):
+            say(f"warning: sub-{label}: {remark.text}")
 
 
 def _read_every_image(run: Run, label: str) -> None:

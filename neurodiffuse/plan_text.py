@@ -21,7 +21,7 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
     """Return the plan of a run as lines of text; ``why`` says why the recipe was taken."""
     config = run.config
     lines = [
-        *warnings(run),
+        *warnings(run, start_from),
         f"recipe     {config.name}: {config.summary}",
         *([f"default    {why}"] if why else []),
         f"data set   {config.dataset} {_short(config.dataset_options.get('root', ''))}".rstrip(),
@@ -79,7 +79,7 @@ def _scored_at(run: Run) -> list[str]:
     return [f"scored at  {side}{but}"]
 
 
-def warnings(run: Run) -> list[str]:
+def warnings(run: Run, start_from: str = "") -> list[str]:
     """Return a line for each warning: of the recipe and of every subject's data."""
     from neurodiffuse.run import remarks_of
 
@@ -87,7 +87,7 @@ def warnings(run: Run) -> list[str]:
     found += [
         f"sub-{label}: {remark.text}"
         for label in run.config.subjects
-        for remark in remarks_of(run, label)
+        for remark in remarks_of(run, label, redo=start_from == STEPS[0])
         if remark.kind == "warning"
     ]
     return [f"warning    {text}" for text in dict.fromkeys(found)]

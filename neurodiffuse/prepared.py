@@ -27,7 +27,7 @@ from neurodiffuse.types import Subject
 CACHE = "NEURODIFFUSE_CACHE"
 """Environment variable with the cache's folder; ``off`` keeps nothing."""
 
-FORMAT = 2
+FORMAT = 3
 """Of what is kept: another number whenever the mask step computes or stores something else."""
 
 

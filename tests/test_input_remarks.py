@@ -9,10 +9,11 @@ import pytest
 from toy import Toy
 
 from neurodiffuse.errors import ConfigError, DataError
+from neurodiffuse.pipeline import execute
 from neurodiffuse.plan import plan_of
 from neurodiffuse.plan_text import describe
 from neurodiffuse.questions.rois.ask import listing
-from neurodiffuse.run import remarks_of
+from neurodiffuse.run import opened, remarks_of
 from neurodiffuse.types import Remark
 
 LEFT = Remark("sub-01_label-V7_mask.nii.gz (on another grid)", "left out")
@@ -77,3 +78,25 @@ def test_a_lost_region_stops_only_who_asks_for_it(losing, make_run):
 def test_an_unknown_region_may_be_in_a_file_that_was_left_out(losing, make_run):
     with pytest.raises(ConfigError, match=r"V77.*Left out: sub-01_label-V7_mask"):
         make_run().select("01", "V77")
+
+
+def test_betas_that_go_wrong_late_are_told_when_read_and_in_the_report(
+    make_run, monkeypatch, capsys
+):
+    plain = Toy.betas
+
+    def lost(self, label, voxels):
+        first, second = plain(self, label, voxels)
+        second[-5:] = 0
+        yield first
+        yield second
+
+    monkeypatch.setattr(Toy, "betas", lost)
+    run = make_run()
+    assert lines(run) == []
+    with opened(run):
+        execute(run)
+    said = "betas: all that were looked at are 0 in 5 of 72 trials"
+    assert f"warning: sub-01: {said}" in capsys.readouterr().err
+    assert said in (run.path / "report.html").read_text()
+    assert any(said in line for line in lines(run))

@@ -100,6 +100,13 @@ def remark_on_samples(
     return tuple(Remark(text, "warning") for text in told)
 
 
+def remark_on_stretches(samples: Mapping[str, Sample], remedy: str) -> tuple[Remark, ...]:
+    """Return warnings about stretches of runs, read whole, as `remark_on_samples` does of runs."""
+    what = "stretches of runs"
+    told = _lost(samples, "") + _levels(samples, remedy, what)
+    return tuple(Remark(text, "warning") for text in told)
+
+
 def _copies(samples: Mapping[str, Sample]) -> list[str]:
     same: dict[str, list[str]] = {}
     for name, sample in samples.items():
@@ -112,7 +119,7 @@ def _copies(samples: Mapping[str, Sample]) -> list[str]:
     ]
 
 
-def _lost(samples: Mapping[str, Sample]) -> list[str]:
+def _lost(samples: Mapping[str, Sample], of: str = "the first volumes of ") -> list[str]:
     shapes: dict[tuple[int, ...], dict[str, np.ndarray]] = {}
     for name, sample in samples.items():
         shapes.setdefault(sample.level.shape, {})[name] = np.isfinite(sample.level)
@@ -125,12 +132,12 @@ def _lost(samples: Mapping[str, Sample]) -> list[str]:
             if share >= LOST:
                 told.append(
                     f"betas: {share:.0%} of the voxels that have values in most other runs are 0 "
-                    f"or NaN in the first volumes of {name}. Look at that file."
+                    f"or NaN in {of}{name}. Look at that file."
                 )
     return told
 
 
-def _levels(samples: Mapping[str, Sample], remedy: str) -> list[str]:
+def _levels(samples: Mapping[str, Sample], remedy: str, what: str = "runs") -> list[str]:
     known = {name: s for name, s in samples.items() if np.isfinite(s.spread) and s.spread > 0}
     shapes = {s.level.shape for s in known.values()}
     if len(known) < 2 or len(shapes) > 1:
@@ -150,7 +157,7 @@ def _levels(samples: Mapping[str, Sample], remedy: str) -> list[str]:
         return []
     worst = max(off, key=lambda name: abs(off[name]))
     return [
-        f"betas: the level of {worst} is {off[worst]:+.3g} off the middle of all runs, whose betas "
-        f"vary by {spread:.3g} ({len(off)} of {len(known)} runs are off by more than {OFF:g} "
+        f"betas: the level of {worst} is {off[worst]:+.3g} off the middle of all {what}, whose "
+        f"betas vary by {spread:.3g} ({len(off)} of {len(known)} are off by more than {OFF:g} "
         f"times that): another baseline or a constant that was added? {remedy}"
     ]
