@@ -15,12 +15,13 @@ import tomli_w
 
 from neurodiffuse.config import STEPS
 from neurodiffuse.errors import RunError, listing
-from neurodiffuse.files import remove_folder, said_clearly, write_whole
+from neurodiffuse.files import read_json, remove_folder, said_clearly, write_whole
+from neurodiffuse.progress import say
 from neurodiffuse.run import changes
 from neurodiffuse.run.folder import Run
 
-PLACE = "dataset_options.root"
-"""The setting that says where the data set lies."""
+PLACE, SELECT = "dataset_options.root", "mask.select"
+"""The settings that say where the data set lies, and which mask is decoded from."""
 
 
 @contextlib.contextmanager
@@ -102,9 +103,13 @@ def _settle_config(run: Run, start_from: str) -> None:
                     f"Choose another --out, or recompute from where they matter: --from {step}."
                 )
         changes.check(run, before=start_from)
+        if start_from == STEPS[0]:
+            for subject in run.config.subjects:
+                if new := changes.changed_mask(run, subject):
+                    say(f"warning: {new.text}; the run had {new.before!r}")
         if start_from:
             run.remove_from(start_from)
-        if not difference and not _is_moved(run, stored):
+        if not difference and not _is_moved(run, stored) and not _is_named(run, stored):
             return
     write_whole(run.path / "config.toml", text)
 
@@ -112,15 +117,27 @@ def _settle_config(run: Run, start_from: str) -> None:
 def difference_from(run: Run, stored: Mapping[str, Any]) -> tuple[str, list[str]] | None:
     """Return the earliest step that stored settings differ in, and where.
 
-    Where the data set lies is no difference for a run that knows what was in its files.
+    Where the data set lies is no difference for a run that knows what was in its files, and
+    naming the mask that it has is none.
     """
-    but = _moved(run, stored) if _is_moved(run, stored) and changes.is_noted(run) else ()
+    but = _moved(run, stored) if _is_moved(run, stored) and changes.is_noted(run) else []
+    if _is_named(run, stored):
+        but.append(SELECT)
     found = run.config.first_difference(stored, but=but)
     if not found:
         return None
     step, where = found
     own = f"datasets.{run.config.dataset}."  # as --set has it
     return step, [key.replace("dataset_options.", own, 1) for key in where]
+
+
+def _is_named(run: Run, stored: Mapping[str, Any]) -> bool:
+    """Return whether a run of the data set's own mask is given the same mask by its name."""
+    given = run.config.mask.select
+    if not given or stored.get("mask", {}).get("select"):
+        return False
+    made = [run.folder("mask", label) / "about.json" for label in run.config.subjects]
+    return all(p.exists() and read_json(p)["expression"] == given for p in made)
 
 
 def _moved(run: Run, stored: Mapping[str, Any]) -> list[str]:
