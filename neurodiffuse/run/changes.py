@@ -258,10 +258,15 @@ def _changed(
 
 
 def changed_trials(run: Run, subject: str) -> str:
-    """Return in words that betas or trials are not those the run began with, else nothing."""
-    place = run.folder("mask", subject)
-    before = place / "input.txt"
-    if not before.exists() or before.read_text().strip() == run.dataset.fingerprint(subject):
+    """Return in words that betas or trials are not those the run began with, else nothing.
+
+    A data set may tell more after what it has told so far: then a run from before has the beginning.
+    """
+    before = run.folder("mask", subject) / "input.txt"
+    if not before.exists():
+        return ""
+    old, now = before.read_text(encoding="utf-8").split(), run.dataset.fingerprint(subject).split()
+    if old and now[: len(old)] == old:
         return ""
     said = note_of(run, subject, "mask").get("groups", {})
     files = {n: p for part in said.values() for n, p in places_of(run, part["files"]).items()}

@@ -192,6 +192,23 @@ def test_a_changed_file_is_read_again(root):
     )
 
 
+def test_another_table_beside_the_betas_is_heeded(root, monkeypatch):
+    """It may say that trials are of other volumes, or how numbers are scaled."""
+    table = root / "events.tsv"
+
+    def inputs_of(self, label):
+        return {"responses": (*self.files(label), table)}
+
+    monkeypatch.setattr(Filed, "inputs", inputs_of)
+    table.write_text("a")
+    masked(run_of(root, "one"))
+    masked(run_of(root, "two"))
+    assert len(READ) == 1
+    table.write_text("b")
+    masked(run_of(root, "three"))
+    assert len(READ) == 2
+
+
 def test_a_file_that_was_written_again_with_its_old_time_is_read_again(root):
     masked(run_of(root, "one"))
     path = root / "01-0.npy"

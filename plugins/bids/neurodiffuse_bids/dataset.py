@@ -227,14 +227,21 @@ class BidsDataset(Dataset):
                 yield standardised(found, basis(sides), files[0]) if self.standardise else found
 
     def fingerprint(self, label: str) -> str:
-        """Return a digest of the trials and of the names and sizes of the files of betas."""
+        """Return a digest of the trials and of the names and sizes of the files of betas.
+
+        A second one follows where volume k is not that of trial k: which ones the trials have.
+        """
         about = self._open(label)
         files = [file.path for part in about.responses for file in part.series.files]
         sizes = [(str(path.relative_to(self._root())), path.stat().st_size) for path in files]
         said = repr((super().fingerprint(label), sizes))
         if self.standardise:
             said += f" standardised by {self.standardise}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        digest = hashlib.sha256(said.encode()).hexdigest()
+        places = [[row.volume for row in part.rows] for part in about.responses]
+        if all(some == list(range(len(some))) for some in places):
+            return digest
+        return f"{digest} {hashlib.sha256(repr(places).encode()).hexdigest()}"
 
     def inputs(self, label: str) -> Mapping[str, Sequence[Path]]:
         """Return betas with their sidecars and events, tables of images, what reports show."""

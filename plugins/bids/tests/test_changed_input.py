@@ -471,6 +471,36 @@ def test_a_run_from_before_notes_goes_on_and_is_checked_as_it_was(study, decode)
     refused(decode, "datasets.bids.root", "--from mask", root=str(moved))
 
 
+def with_blank(study, place: int) -> None:
+    """Let the first run have a blank with a volume of its own."""
+    values = np.random.default_rng(9).integers(-500, 500, (*SHAPE, TRAIN + TEST + 1))
+    study.image(f"{BETAS.format(1)}.nii", values.astype(np.int16))
+    images = [f"stim-{k:02d}\t{'train' if k < TRAIN else 'test'}" for k in range(TRAIN + TEST)]
+    images.insert(place, "n/a\tn/a")
+    rows = [f"{4 * k}\t3\t{said}" for k, said in enumerate(images)]
+    study.write(
+        f"{STEM.format(1)}_events.tsv", "\n".join(["onset\tduration\tstim_id\tsplit", *rows]) + "\n"
+    )
+
+
+def test_trials_that_moved_to_other_volumes_are_noticed(study, decode):
+    with_blank(study, 3)
+    run = decode()
+    with_blank(study, 6)
+    refused(decode, f"{STEM.format(1)}_events.tsv has changed", "--from mask")
+    for path in run.path.rglob(inputs.NOTE):
+        path.unlink()
+    refused(decode, "betas or events of sub-01 have changed since", "--from mask")
+
+
+def test_a_run_from_before_volumes_were_told_goes_on(study, decode):
+    with_blank(study, 3)
+    run = decode()
+    place = run.folder("mask", "01") / "input.txt"
+    place.write_text(place.read_text().split()[0] + "\n")
+    decode()
+
+
 def test_a_branch_is_computed_again_when_its_own_region_changed(study, decode):
     run = decode(until="score")
 
