@@ -155,7 +155,7 @@ def changed_mask(run: Run, subject: str) -> OtherMask | None:
             f"{now!r} would now be the default mask"
         )
         return OtherMask(before, now, text, stops=False)
-    named = [name for name in rois.names(rois.parse_for(run.subject(subject), now))]
+    named = rois.names(rois.parse_for(run.subject(subject), now))
     files = [p for n in named if n in known for p in run.dataset.region_files(subject, n)]
     what = f"{files[0]} is new and" if files else f"sub-{subject}: {now!r}"
     which = f": {now!r}" if files else ""
@@ -260,7 +260,7 @@ def _changed(
 def changed_trials(run: Run, subject: str) -> str:
     """Return in words that betas or trials are not those the run began with, else nothing.
 
-    A data set may tell more after what it has told so far: then a run from before has the beginning.
+    A data set may tell more after what it told so far: a run from before has the beginning.
     """
     before = run.folder("mask", subject) / "input.txt"
     if not before.exists():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -298,19 +299,21 @@ class BidsDataset(Dataset):
         BIDS has no word for how wide pictures were, what they show and which recipe suits them:
         ``StimulusWidthDegrees``, ``StimulusContent`` and ``Recipe`` are ours.
         """
-        content = read_json(self._root() / "dataset_description.json")
+        path = self._root() / "dataset_description.json"
+        content = read_json(path)
         generated = content.get("GeneratedBy") or [{}]
         first = generated[0] if isinstance(generated, list) else generated
         first = first if isinstance(first, dict) else {}
-        recipe = str(content.get("Recipe") or "")
+        recipe = _text(content, "Recipe", path)
         fields = {
             "name": content.get("Name"),
             "version": content.get("DatasetVersion") or first.get("Version"),
             "licence": content.get("License"),
             "cite": content.get("HowToAcknowledge") or content.get("DatasetDOI"),
             "degrees": content.get("StimulusWidthDegrees"),
-            "pictures": content.get("StimulusContent"),
+            "pictures": _text(content, "StimulusContent", path),
             "recipe": recipe,
+            "recipe_source": path if recipe else "",
             "recipe_distribution": SHIPPED.get(recipe),
         }
         return {key: str(value) for key, value in fields.items() if value}
@@ -506,3 +509,15 @@ class BidsDataset(Dataset):
             captions = Path(self.captions_file).expanduser() if self.captions_file else None
             self._pictures = Pictures(named or root / "stimuli", named or root, captions)
         return self._pictures
+
+
+def _text(content: Mapping[str, Any], key: str, path: Path) -> str:
+    """Return a text of a JSON file, empty where there is none."""
+    found = content.get(key) or ""
+    if not isinstance(found, str):
+        one = found[0] if isinstance(found, list) and isinstance(found[0], str) else "NAME"
+        raise DataError(
+            f"{path}: {key}: {json.dumps(found, ensure_ascii=False)} is no text. Write one: "
+            f'"{key}": "{one}".'
+        )
+    return found

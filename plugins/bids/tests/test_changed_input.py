@@ -207,9 +207,7 @@ def test_a_mask_that_was_cut_is_noticed_and_the_dry_run_tells_what_the_run_has(s
 
 def described(study, run, start_from="", mask="") -> str:
     """Return the plan of a run in its folder as a new process has it."""
-    config = dataclasses.replace(
-        run.config, mask=dataclasses.replace(run.config.mask, select=mask)
-    )
+    config = dataclasses.replace(run.config, mask=dataclasses.replace(run.config.mask, select=mask))
     dataset = type(run.dataset)(str(study.root))
     today = Run(run.path, config, run.registry, dataset, quiet=True)
     return plan_text.describe(today, plan_of(today), start_from)
