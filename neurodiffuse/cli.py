@@ -113,7 +113,12 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
     "--from", "start_from", default="", metavar="STEP", help=f"Redo from: {', '.join(STEPS)}."
 )
 @click.option("--average", is_flag=True, help="Also decode the subjects' averaged latents.")
-@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check settings, tables, headers and regions, print the plan, compute nothing. Betas and "
+    "pictures are read by the run.",
+)
 @machine_flags
 @executor_flag
 @common

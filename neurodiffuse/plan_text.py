@@ -60,6 +60,7 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
     if run.machine.executor.apart:
         lines.append(f"executor   {run.machine.executor}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")
+    lines.append(_checked(plan, start_from))
     return "\n".join(lines)
 
 
@@ -137,6 +138,16 @@ def _done(plan: Plan, changed: str, start_from: str) -> list[str]:
     if outdated:
         lines.append(f"outdated   {', '.join(outdated)}")
     return lines
+
+
+def _checked(plan: Plan, start_from: str) -> str:
+    """Return a line that says what the plan has looked at, and what only the run reads."""
+    limit = _place(start_from)
+    ahead = {s for s, _, done in plan.steps if not done or _place(s) >= limit}
+    unread = {"encode": "pictures (a damaged file)", "mask": "betas (NaN, a run that ends wrongly)"}
+    left = [text for step, text in unread.items() if step in ahead]
+    but = f"; the run reads {' and '.join(left)} first" if left else ""
+    return f"checked    settings, tables, headers and regions{but}"
 
 
 def _place(step: str) -> int:

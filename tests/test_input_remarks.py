@@ -100,3 +100,15 @@ def test_betas_that_go_wrong_late_are_told_when_read_and_in_the_report(
     assert f"warning: sub-01: {said}" in capsys.readouterr().err
     assert said in (run.path / "report.html").read_text()
     assert any(said in line for line in lines(run))
+
+
+def test_the_plan_says_what_only_the_run_reads(make_run, decoded):
+    def last(run, start_from=""):
+        return describe(run, plan_of(run), start_from).splitlines()[-1]
+
+    pictures, betas = "pictures (a damaged file)", "betas (NaN, a run that ends wrongly)"
+    said = "checked    settings, tables, headers and regions"
+    assert last(make_run(out="new")) == f"{said}; the run reads {pictures} and {betas} first"
+    assert last(decoded, "encode") == f"{said}; the run reads {pictures} first"
+    assert last(decoded, "mask") == last(make_run(out="new"))
+    assert last(decoded, "fit") == last(decoded) == said
