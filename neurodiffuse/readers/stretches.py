@@ -16,7 +16,7 @@ from neurodiffuse.readers.samples import Sample, remark_on_stretches, sample_of
 from neurodiffuse.readers.spread import remark_on_spreads
 from neurodiffuse.types import Remark, Trials
 
-VOXELS = 2_000
+VOXELS = 500
 """Voxels that are looked at, evenly taken."""
 
 FEWEST = 20
@@ -29,7 +29,7 @@ REMEDY = "Look at how the betas of that run were written."
 
 
 class Stretches:
-    """Stretches of every run of a subject, to be told of all betas in the order of the trials.
+    """Stretches of every run of a subject, told by all betas in the order of the trials.
 
     Parameters
     ----------
@@ -46,11 +46,12 @@ class Stretches:
         for row, key in enumerate(zip(trials.session, trials.run, strict=True)):
             runs.setdefault(key, []).append(row)
         self._place: list[tuple[str, int]] = [("", 0)] * len(trials)
-        self._parts: list[list[int]] = []
+        self._last: list[int] = []
         self._names: list[str] = []
         self._part = [0] * len(trials)
         for key, rows in runs.items():
             self._cut(_name(*key), rows)
+        self._done = 0
         self._held: dict[int, list[np.ndarray]] = {}
         self._samples: dict[str, Sample] = {}
         self._seen: dict[int, int] = {}
@@ -67,24 +68,37 @@ class Stretches:
             whole = f"{run} ({said})" if run else said
             self._names.append(run if run and count == 1 else whole)
             for row in part:
-                self._part[row] = len(self._parts)
-            self._parts.append(part.tolist())
+                self._part[row] = len(self._last)
+            self._last.append(int(part[-1]))
 
-    def add(self, row: int, beta: np.ndarray) -> None:
-        """Note the betas (n_voxels,) of a trial; a stretch that is complete is summed up."""
-        values, part = beta[self._some], self._part[row]
-        held = self._held.setdefault(part, [])
-        if values.any():
-            held.append(values)
-            first = self._seen.setdefault(hash(values.tobytes()), row)
-            if self._trials.stimulus[first] != self._trials.stimulus[row]:
-                self._same.append((first, row))
-        else:
-            self._empty.append(row)
-        if row == self._parts[part][-1]:
-            if held:
-                self._samples[self._names[part]] = sample_of(np.stack(held))
-            del self._held[part]
+    def add(self, block: np.ndarray) -> None:
+        """Note the betas (n_trials, n_voxels) of the next trials; more than there are are ignored.
+
+        A stretch that is complete is summed up.
+        """
+        start, self._done = self._done, min(self._done + len(block), len(self._trials))
+        for first in range(start, self._done, LONGEST):
+            stop = min(first + LONGEST, self._done)
+            values = block[first - start : stop - start][:, self._some]
+            self._note(first, values, values.any(axis=1).tolist())
+
+    def _note(self, start: int, values: np.ndarray, filled: Sequence[bool]) -> None:
+        stimulus, width = self._trials.stimulus, values.shape[1] * values.itemsize
+        content = values.tobytes()
+        for k, (row, is_filled) in enumerate(enumerate(filled, start)):
+            part = self._part[row]
+            held = self._held.setdefault(part, [])
+            if is_filled:
+                held.append(values[k])
+                first = self._seen.setdefault(hash(content[k * width : (k + 1) * width]), row)
+                if first != row and stimulus[first] != stimulus[row]:
+                    self._same.append((first, row))
+            else:
+                self._empty.append(row)
+            if row == self._last[part]:
+                if held:
+                    self._samples[self._names[part]] = sample_of(np.stack(held))
+                del self._held[part]
 
     def remarks(self) -> tuple[Remark, ...]:
         """Return warnings: trials without values, of the same numbers, stretches out of line."""

@@ -114,11 +114,10 @@ def _averaged(
     for block in progress(
         run.dataset.betas(about.label, voxels), f"sub-{about.label} betas", quiet=run.quiet
     ):
-        for row, (beta, image, split, weight) in enumerate(
-            zip(block, trials.stimulus[done:], trials.split[done:], weights[done:], strict=False),
-            done,
+        stretches.add(block)
+        for beta, image, split, weight in zip(
+            block, trials.stimulus[done:], trials.split[done:], weights[done:], strict=False
         ):
-            stretches.add(row, beta)
             if split == "test":
                 test[test_row[image]] += beta * weight
             elif split == "train" and single:
