@@ -112,3 +112,21 @@ def test_the_plan_says_what_only_the_run_reads(make_run, decoded):
     assert last(decoded, "encode") == f"{said}; the run reads {pictures} first"
     assert last(decoded, "mask") == last(make_run(out="new"))
     assert last(decoded, "fit") == last(decoded) == said
+
+
+def test_the_plan_says_which_steps_hold_no_more(make_run, decoded):
+    def steps(run, start_from=""):
+        text = describe(run, plan_of(run), start_from).splitlines()
+        return [line for line in text if line.split()[0] in ("done", "outdated", "now")]
+
+    early = ["sub-01 mask", "sub-01 encode"]
+    late = ["sub-01 fit", "sub-01 predict", "sub-01 generate", "sub-01 score"]
+    assert steps(decoded) == [f"done       {', '.join(early + late)}"]
+    other = make_run("features.colour.alpha=9")
+    assert steps(other) == [f"done       {', '.join(early)}", f"outdated   {', '.join(late)}"]
+    assert steps(other, "fit") == [f"done       {', '.join(early)}"]
+    narrow = make_run(mask="V1")
+    assert steps(narrow) == [
+        "now        the data set has 20 voxels of 'V1'; train 40 images (60 trials), test 6 (12)",
+        f"outdated   {', '.join(early + late)}",
+    ]

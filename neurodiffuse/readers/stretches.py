@@ -80,9 +80,9 @@ class Stretches:
         for first in range(start, self._done, LONGEST):
             stop = min(first + LONGEST, self._done)
             values = block[first - start : stop - start][:, self._some]
-            self._note(first, values, values.any(axis=1).tolist())
+            self._note(first, values, np.asarray(values.any(axis=1)))
 
-    def _note(self, start: int, values: np.ndarray, filled: Sequence[bool]) -> None:
+    def _note(self, start: int, values: np.ndarray, filled: np.ndarray) -> None:
         stimulus, width = self._trials.stimulus, values.shape[1] * values.itemsize
         content = values.tobytes()
         for k, (row, is_filled) in enumerate(enumerate(filled, start)):

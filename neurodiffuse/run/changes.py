@@ -12,7 +12,7 @@ from typing import Any
 
 from neurodiffuse import __version__
 from neurodiffuse.config import STEPS
-from neurodiffuse.errors import NeurodiffuseError, RunError, listing
+from neurodiffuse.errors import ConfigError, NeurodiffuseError, RunError, listing
 from neurodiffuse.files import read_json, write_whole
 from neurodiffuse.progress import say
 from neurodiffuse.run.folder import Run
@@ -148,10 +148,11 @@ def changed_mask(run: Run, subject: str) -> OtherMask | None:
     from neurodiffuse import rois  # brings numpy, which a command's help does without
 
     known = {roi.name for roi in run.subject(subject).rois}
-    lacking = [name for name in rois.names(rois.parse(before)) if name not in known]
-    if lacking:
+    try:
+        rois.parse(before, known=known)
+    except ConfigError:
         text = (
-            f"sub-{subject}: {lacking[0]}, the default mask so far, is not there any more, and "
+            f"sub-{subject}: {before!r}, the default mask so far, is not there any more, and "
             f"{now!r} would now be the default mask"
         )
         return OtherMask(before, now, text, stops=False)

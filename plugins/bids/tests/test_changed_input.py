@@ -261,7 +261,7 @@ def test_a_default_mask_that_is_gone_is_told_when_another_one_is_taken(study, de
     study.path(f"{ANAT}label-visual_mask.nii").unlink()
     decode()
     assert "would now be the default" not in described(study, run)
-    said = "visual, the default mask so far, is not there any more, and 'all' would now be"
+    said = "'visual', the default mask so far, is not there any more, and 'all' would now be"
     assert said in described(study, run, "mask")
     decode(start_from="mask")
     assert said in capsys.readouterr().err
