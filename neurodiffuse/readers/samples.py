@@ -55,15 +55,21 @@ def spread_of(values: np.ndarray) -> float:
     values
         (n_volumes, n_voxels).
     """
-    data = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
+    data = _finite(values)
     changes = np.abs(data[1:] - data[0]) if len(data) > 1 else np.abs(data)
     told = changes[np.isfinite(changes) & (changes > 0)]
     return float(np.median(told)) if told.size else float("nan")
 
 
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Return values as float64, of complex ones the magnitude, NaN where they are infinite."""
+    data = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
+    return np.where(np.isinf(data), np.nan, data)
+
+
 def sample_of(values: np.ndarray) -> Sample:
     """Return what some volumes (n_volumes, n_voxels) of a run say of it."""
-    data = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
+    data = _finite(values)
     there = (np.isfinite(data) & (data != 0)).any(axis=0)
     some = slice(None, None, max(1, data.shape[1] // KEPT))
     level = np.where(there[some], data[:, some].mean(axis=0), np.nan).astype(np.float32)

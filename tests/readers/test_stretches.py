@@ -129,3 +129,11 @@ def test_rows_of_runs_that_take_turns_are_told_apart():
     )
     values[LATE] = 0
     assert "run 3 (trials 21 to 32)" in told(values[order], mixed)[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_voxels_that_are_nowhere_finite_are_passed_over():
+    """They are left out by `mask.nonfinite=drop`, or refused."""
+    values = betas()
+    values[:, 3], values[5, 7], values[:, 9] = np.nan, np.inf, -np.inf
+    assert told(values) == []
