@@ -114,7 +114,12 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
     "--from", "start_from", default="", metavar="STEP", help=f"Redo from: {', '.join(STEPS)}."
 )
 @click.option("--average", is_flag=True, help="Also decode the subjects' averaged latents.")
-@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check settings, tables, headers and regions, print the plan, compute nothing. Betas and "
+    "pictures are read by the run.",
+)
 @links_flag
 @machine_flags
 @executor_flag
@@ -179,7 +184,7 @@ def decode(
     if dry_run:
         click.echo(plan_text.describe(run, plan, start_from, choice.why))
         return
-    for line in plan_text.warnings(run):
+    for line in plan_text.warnings(run, start_from):
         click.echo(line, err=True)
     say(choice.why, quiet=quiet or not choice.why)
     ready = partial(pipeline.check_again, run, start_from) if start_from else None

@@ -22,7 +22,16 @@ from neurodiffuse.names import wrong_with
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress, say
-from neurodiffuse.run import Run, changes, copies, inputs, made_by, software, stored_config
+from neurodiffuse.run import (
+    Run,
+    changes,
+    copies,
+    inputs,
+    made_by,
+    remarks_on_betas,
+    software,
+    stored_config,
+)
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
 
@@ -225,6 +234,9 @@ def _note(run: Run, step: str, label: str, seconds: float, host: str) -> None:
         software.note(run, step, f"sub-{label}")
     who = f"sub-{label} " if label else ""
     say(f"{who}{step}: done in {seconds:.1f} s", quiet=run.quiet)
+    if step == "mask":
+        for remark in remarks_on_betas(run, label):
+            say(f"warning: sub-{label}: {remark.text}")
 
 
 def check_again(run: Run, start_from: str) -> None:

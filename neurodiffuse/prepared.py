@@ -26,7 +26,7 @@ from neurodiffuse.types import Subject
 CACHE = "NEURODIFFUSE_CACHE"
 """Environment variable with the cache's folder; ``off`` keeps nothing."""
 
-FORMAT = 2
+FORMAT = 3
 """Of what is kept: another number whenever the mask step computes or stores something else."""
 
 
@@ -43,15 +43,17 @@ def cache_folder() -> Path | None:
 def key_of(run: Run, about: Subject, voxels: np.ndarray) -> str:
     """Return what tells prepared betas apart, empty where the data set names no files.
 
-    It covers the files' names, sizes and times, the data set's fingerprint and version, the
-    voxels, and the settings of the mask step. One of the times is that of the last change of
+    It covers names, sizes and times of the files of betas and of what says how they are stored
+    and which trials they are of, the data set's fingerprint and version, the voxels, and the
+    settings of the mask step. One of the times is that of the last change of
     anything, which a file has anew that was written again with its old time.
     """
     files = run.dataset.files(about.label)
     if not files:
         return ""
     card = run.registry.card("dataset", run.config.dataset)
-    stats = [(path.name, stamp_of(path)) for path in files]
+    beside = run.dataset.inputs(about.label).get("responses", ())
+    stats = [(path.name, stamp_of(path)) for path in dict.fromkeys((*files, *beside))]
     settings = (run.config.mask.repetitions, run.config.mask.nonfinite)
     said = (
         FORMAT,

@@ -212,7 +212,9 @@ def _dataset(
     registry: Registry, table: dict[str, Any], dataset: str, root: str, problems: list[str]
 ) -> dict[str, Any]:
     """Return a data set's options, its root absolute."""
-    options = dict(section_of(section_of(table, "datasets", problems), dataset, problems))
+    options = dict(
+        section_of(section_of(table, "datasets", problems), dataset, problems, "datasets")
+    )
     if root:
         options["root"] = str(Path(root).expanduser().resolve())
     where = f"datasets.{dataset}"

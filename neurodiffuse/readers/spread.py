@@ -53,11 +53,12 @@ def sample_of_files(
 
 
 def remark_on_spreads(
-    spreads: Mapping[str, float], remedy: str, apart: float = TENFOLD
+    spreads: Mapping[str, float], remedy: str, apart: float = TENFOLD, *, what: str = "runs"
 ) -> tuple[Remark, ...]:
     """Return a warning when runs differ tenfold (``apart``) or more, naming the extremes.
 
-    ``spreads`` are those of `spread_of` by the name of each run, ``remedy`` a sentence.
+    ``spreads`` are those of `spread_of` by the name of each run, ``remedy`` a sentence;
+    ``what`` they are in words.
     """
     known = {name: value for name, value in spreads.items() if np.isfinite(value) and value > 0}
     if len(known) < 2:
@@ -70,7 +71,7 @@ def remark_on_spreads(
     odd = sum(not usual / TENFOLD < value < usual * TENFOLD for value in known.values())
     text = (
         f"betas: the spread of {most} is {times:,.0f} times that of {least} "
-        f"({known[most]:.3g} and {known[least]:.3g}; {odd} of {len(known)} runs are ten times "
+        f"({known[most]:.3g} and {known[least]:.3g}; {odd} of {len(known)} {what} are ten times "
         f"off the middle one): they are probably in different units. {remedy}"
     )
     return (Remark(text, "warning"),)

@@ -224,7 +224,8 @@ def _captions(run: Run, subject: str, step: str) -> str:
 
 def _trials(run: Run, subject: str, step: str) -> str:
     trials = run.subject(subject).trials
-    return _digest([trials.stimulus, trials.split, trials.session, trials.run])
+    counts = [trials.count] if trials.count else []
+    return _digest([trials.stimulus, trials.split, trials.session, trials.run, *counts])
 
 
 MEANINGS: Mapping[str, Callable[[Run, str, str], str]] = {

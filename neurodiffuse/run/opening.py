@@ -16,14 +16,15 @@ import tomli_w
 from neurodiffuse import __version__
 from neurodiffuse.config import STEPS, Config
 from neurodiffuse.errors import RunError, listing, printable
-from neurodiffuse.files import read_text, said_clearly, toml_of, write_whole
+from neurodiffuse.files import read_json, read_text, said_clearly, toml_of, write_whole
 from neurodiffuse.locks import held, holder
 from neurodiffuse.places import check_folder, made
+from neurodiffuse.progress import say
 from neurodiffuse.run import changes, software
 from neurodiffuse.run.folder import Run
 
-PLACE = "dataset_options.root"
-"""The setting that says where the data set lies."""
+PLACE, SELECT = "dataset_options.root", "mask.select"
+"""The settings that say where the data set lies, and which mask is decoded from."""
 
 
 _VERSION = re.compile(r'"(?:neurodiffuse|version)": "([^"]{1,40})"')
@@ -146,8 +147,13 @@ def _settle_config(
                     f"Choose another --out, or recompute from where they matter: --from {step}."
                 )
         changes.check(run, before=start_from, keep=keep)
+        moved = moved or _is_named(run, stored)
     if ready:
         ready()
+    if there and start_from == STEPS[0]:
+        for subject in run.config.subjects:
+            if new := changes.changed_mask(run, subject):
+                say(f"warning: {new.text}; the run had {new.before!r}")
     if there and start_from:
         run.remove_from(start_from)
     if keep and (not there or difference or moved):
@@ -165,15 +171,27 @@ def _is_of_another_version(stored: Mapping[str, Any]) -> bool:
 def difference_from(run: Run, stored: Mapping[str, Any]) -> tuple[str, list[str]] | None:
     """Return the earliest step that stored settings differ in, and where.
 
-    Where the data set lies is no difference for a run that knows what was in its files.
+    Where the data set lies is no difference for a run that knows what was in its files, and
+    naming the mask that it has is none.
     """
-    but = _moved(run, stored) if _is_moved(run, stored) and changes.is_noted(run) else ()
+    but = _moved(run, stored) if _is_moved(run, stored) and changes.is_noted(run) else []
+    if _is_named(run, stored):
+        but.append(SELECT)
     found = run.config.first_difference(stored, but=but)
     if not found:
         return None
     step, where = found
     own = f"datasets.{run.config.dataset}."  # as --set has it
     return step, [key.replace("dataset_options.", own, 1) for key in where]
+
+
+def _is_named(run: Run, stored: Mapping[str, Any]) -> bool:
+    """Return whether a run of the data set's own mask is given the same mask by its name."""
+    given = run.config.mask.select
+    if not given or stored.get("mask", {}).get("select"):
+        return False
+    made = [run.folder("mask", label) / "about.json" for label in run.config.subjects]
+    return all(p.exists() and read_json(p)["expression"] == given for p in made)
 
 
 def _moved(run: Run, stored: Mapping[str, Any]) -> list[str]:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from neurodiffuse.files import read_json
 from neurodiffuse.run.folder import Run
 from neurodiffuse.types import Remark
 
 
-def remarks_of(run: Run, label: str) -> tuple[Remark, ...]:
+def remarks_of(run: Run, label: str, *, redo: bool = False) -> tuple[Remark, ...]:
     """Return the data set's remarks on a subject, on its regions and on the number of test images.
 
     A region without a voxel is normal, since not every subject has every patch; a union with it
-    is then less than it says.
+    is then less than it says. What was odd in the betas is told when they have been read, unless
+    they are to be read again (``redo``).
     """
-    return (
+    own = (
         *run.subject(label).remarks,
         *_empty(run, label),
         *_few(run, label),
         *_no_background(run, label),
     )
+    return own if redo else (*own, *remarks_on_betas(run, label))
+
+
+def remarks_on_betas(run: Run, label: str) -> tuple[Remark, ...]:
+    """Return warnings about what the mask step saw when it read all betas of a subject."""
+    about = run.folder("mask", label) / "about.json"
+    told = read_json(about).get("remarks", ()) if about.exists() else ()
+    return tuple(Remark(text, "warning") for text in told)
 
 
 def _few(run: Run, label: str) -> Iterator[Remark]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -233,14 +234,21 @@ class BidsDataset(Dataset):
                 yield standardised(found, basis(sides), files[0]) if self.standardise else found
 
     def fingerprint(self, label: str) -> str:
-        """Return a digest of the trials and of the names and sizes of the files of betas."""
+        """Return a digest of the trials and of the names and sizes of the files of betas.
+
+        A second one follows where volume k is not that of trial k: which ones the trials have.
+        """
         about = self._open(label)
         files = [file.path for part in about.responses for file in part.series.files]
         sizes = [(str(path.relative_to(self._root())), path.stat().st_size) for path in files]
         said = repr((super().fingerprint(label), sizes))
         if self.standardise:
             said += f" standardised by {self.standardise}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        digest = hashlib.sha256(said.encode()).hexdigest()
+        places = [[row.volume for row in part.rows] for part in about.responses]
+        if all(some == list(range(len(some))) for some in places):
+            return digest
+        return f"{digest} {hashlib.sha256(repr(places).encode()).hexdigest()}"
 
     def inputs(self, label: str) -> Mapping[str, Sequence[Path]]:
         """Return betas with their sidecars and events, tables of images, what reports show."""
@@ -297,19 +305,21 @@ class BidsDataset(Dataset):
         BIDS has no word for how wide pictures were, what they show and which recipe suits them:
         ``StimulusWidthDegrees``, ``StimulusContent`` and ``Recipe`` are ours.
         """
-        content = read_json(self._root() / "dataset_description.json")
+        path = self._root() / "dataset_description.json"
+        content = read_json(path)
         generated = content.get("GeneratedBy") or [{}]
         first = generated[0] if isinstance(generated, list) else generated
         first = first if isinstance(first, dict) else {}
-        recipe = str(content.get("Recipe") or "")
+        recipe = _text(content, "Recipe", path)
         fields = {
             "name": content.get("Name"),
             "version": content.get("DatasetVersion") or first.get("Version"),
             "licence": content.get("License"),
             "cite": content.get("HowToAcknowledge") or content.get("DatasetDOI"),
             "degrees": content.get("StimulusWidthDegrees"),
-            "pictures": content.get("StimulusContent"),
+            "pictures": _text(content, "StimulusContent", path),
             "recipe": recipe,
+            "recipe_source": path if recipe else "",
             "recipe_distribution": SHIPPED.get(recipe),
         }
         return {key: str(value) for key, value in fields.items() if value}
@@ -512,3 +522,15 @@ class BidsDataset(Dataset):
             captions = Path(self.captions_file).expanduser() if self.captions_file else None
             self._pictures = Pictures(named or root / "stimuli", named or root, captions)
         return self._pictures
+
+
+def _text(content: Mapping[str, Any], key: str, path: Path) -> str:
+    """Return a text of a JSON file, empty where there is none."""
+    found = content.get(key) or ""
+    if not isinstance(found, str):
+        one = found[0] if isinstance(found, list) and isinstance(found[0], str) else "NAME"
+        raise DataError(
+            f"{path}: {key}: {json.dumps(found, ensure_ascii=False)} is no text. Write one: "
+            f'"{key}": "{one}".'
+        )
+    return found

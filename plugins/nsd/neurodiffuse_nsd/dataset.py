@@ -313,7 +313,8 @@ class NsdDataset(Dataset):
             )
         root = Path(given).expanduser().absolute()
         if not root.is_dir():
-            raise MissingDataError(f"--root: there is no folder {root}. {Tree(root).fetch()}")
+            where = "--root" if self.root else f"the environment variable {ROOT}"
+            raise MissingDataError(f"{where}: there is no folder {root}. {Tree(root).fetch()}")
         keep_inside(root)
         return Tree(root, self._flags())
 
