@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
+from functools import cache, partial
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from zipfile import BadZipFile
 import click
 
 from neurodiffuse import __version__
-from neurodiffuse.config import STEPS, Config, resolve
-from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near
-from neurodiffuse.flags import common
+from neurodiffuse.config import STEPS, resolve
+from neurodiffuse.errors import ConfigError, NeurodiffuseError, listing, near, printable
+from neurodiffuse.files import in_words
+from neurodiffuse.flags import PLACE, asked_links, common, links_flag
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 from neurodiffuse.plugins import Registry
 from neurodiffuse.streams import prepare_streams
-from neurodiffuse.types import Dataset
 from neurodiffuse.usage import explained
 from neurodiffuse.watcher import watched
 
@@ -94,7 +94,7 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     help="Run folder, made or continued. [default: runs/DATASET-RECIPE-sub-ID]",
 )
 @click.option(
@@ -114,7 +114,13 @@ def cli(context: click.Context, quiet: bool, debug: bool) -> None:
     "--from", "start_from", default="", metavar="STEP", help=f"Redo from: {', '.join(STEPS)}."
 )
 @click.option("--average", is_flag=True, help="Also decode the subjects' averaged latents.")
-@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, compute nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check settings, tables, headers and regions, print the plan, compute nothing. Betas and "
+    "pictures are read by the run.",
+)
+@links_flag
 @machine_flags
 @executor_flag
 @common
@@ -152,10 +158,20 @@ def decode(
             f"--from: no step is called {start_from!r}.{near(start_from, STEPS)} "
             f"Steps: {listing(STEPS)}."
         )
-    choice = Choice(recipe)
+    choice, links = Choice(recipe), asked_links(context, "inside")
     if not recipe:
-        choice = default_recipe(registry(), dataset, root=root, settings=settings)
-    config, data = _config(dataset, subjects, root, choice.recipe, mask, settings)
+        choice = default_recipe(registry(), dataset, root=root, settings=settings, links=links)
+    config = resolve(
+        registry(),
+        dataset=dataset,
+        subjects=subjects,
+        recipe=choice.recipe,
+        root=root,
+        mask=mask,
+        settings=settings,
+        links=links,
+    )
+    config, data = pipeline.open_subjects(config, registry())
     out = out or pipeline.default_out(config)
     if average and len(config.subjects) < 2:
         raise ConfigError("--average: averages over subjects; name two or more with --sub.")
@@ -168,10 +184,11 @@ def decode(
     if dry_run:
         click.echo(plan_text.describe(run, plan, start_from, choice.why))
         return
-    for line in plan_text.warnings(run):
+    for line in plan_text.warnings(run, start_from):
         click.echo(line, err=True)
     say(choice.why, quiet=quiet or not choice.why)
-    with opened(run, start_from=start_from):
+    ready = partial(pipeline.check_again, run, start_from) if start_from else None
+    with opened(run, start_from=start_from, ready=ready):
         pipeline.execute(run)
         if average:
             ask.average(run)
@@ -179,27 +196,8 @@ def decode(
         click.echo(plan_text.results(run))
 
 
-def _config(
-    dataset: str,
-    subjects: tuple[str, ...],
-    root: str,
-    recipe: str,
-    mask: str,
-    settings: tuple[str, ...],
-) -> tuple[Config, Dataset]:
-    from neurodiffuse.pipeline import open_subjects
-
-    config = resolve(
-        registry(),
-        dataset=dataset,
-        subjects=subjects,
-        recipe=recipe,
-        root=root,
-        mask=mask,
-        settings=settings,
-    )
-    return open_subjects(config, registry())
-
+LONGEST = 1500
+"""Characters of a line that tells an error: what a file holds may be as long as it likes."""
 
 _DAMAGED = (
     "neurodiffuse: a file is empty, cut off or damaged ({}); --debug shows which. If it belongs to "
@@ -236,15 +234,16 @@ def main() -> None:
     except NeurodiffuseError as error:
         if debug:
             raise
-        for line in str(error).splitlines():
-            click.echo(f"neurodiffuse: {line}", err=True)
+        for line in str(error).split("\n"):
+            click.echo(f"neurodiffuse: {printable(line, LONGEST)}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # who read the output has left
         sys.exit(1)
     except OSError as error:
-        if debug or error.filename is None:
+        if debug or error.errno is None:
             raise
+        where = f"{error.filename}: {in_words(error)}" if error.filename else in_words(error)
         sys.exit(
-            f"neurodiffuse: {error.filename}: {error.strerror}. If results should go there, give "
-            "another --out; --debug shows where it happened."
+            f"neurodiffuse: {printable(where, LONGEST)}. If results should go there, give another "
+            "--out; --debug shows where it happened."
         )

@@ -8,6 +8,7 @@ every other exception is a bug and shows its traceback.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -52,10 +53,43 @@ class DownloadError(NeurodiffuseError, OSError):
         return str(self.args[0]) if self.args else ""
 
 
+def is_text(given: str) -> bool:
+    """Return whether a text can be written as UTF-8, which names of files need not be."""
+    return given.isprintable() or not any("\ud800" <= c <= "\udfff" for c in given)
+
+
+def printable(text: str, most: int = 0) -> str:
+    """Return a text as a terminal can show it: what would steer the terminal is spelt out.
+
+    Of a text longer than ``most`` characters (0: any length) the middle is left out.
+    """
+    if most and len(text) > most:
+        text = f"{text[: most * 2 // 3]} … {text[-(most // 3) :]}"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in _STEERING else _spelt(c) for c in text
+    )
+
+
+_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Kinds of characters that are not shown: controls, directions of writing, bytes that are none."""
+
+
+def _spelt(character: str) -> str:
+    if character in "\u200c\u200d\xad":  # joiners of scripts and emoji, a soft hyphen
+        return character
+    return character.encode("unicode_escape").decode()
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` when a known name is close, else an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+NAME_MOST = 500
+"""Characters of one name in a list, which may be a path."""
 
 
 def listing(names: Iterable[str], *, most: int = 20, like: str = "") -> str:
@@ -68,5 +102,5 @@ def listing(names: Iterable[str], *, most: int = 20, like: str = "") -> str:
         names.sort(key=lambda n: -difflib.SequenceMatcher(None, like.lower(), n.lower()).ratio())
     if not names:
         return "none"
-    shown = ", ".join(names[:most])
+    shown = ", ".join(printable(str(name), NAME_MOST) for name in names[:most])
     return shown if len(names) <= most else f"{shown} … and {len(names) - most} more"

@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from neurodiffuse.config import STEPS, Config
-from neurodiffuse.errors import DataError, MissingDataError, RunError, listing, near
+from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError, listing, near
 from neurodiffuse.files import said_clearly
 from neurodiffuse.machine import Machine
 from neurodiffuse.names import wrong_with
 from neurodiffuse.plan import downloads_of, needed_of
 from neurodiffuse.plugins import Registry
 from neurodiffuse.progress import progress, say
-from neurodiffuse.run import Run, changes, copies, inputs, stored_config
+from neurodiffuse.run import (
+    Run,
+    changes,
+    copies,
+    inputs,
+    made_by,
+    remarks_on_betas,
+    software,
+    stored_config,
+)
 from neurodiffuse.types import Dataset
 from neurodiffuse.work import WHOLE, Site, spread
+
+SAME = "The same bytes as of a run in one go are promised with the same software only."
 
 
 def default_out(config: Config) -> Path:
@@ -76,15 +87,21 @@ def match_subjects(wanted: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
 
 def open_subjects(config: Config, registry: Registry) -> tuple[Config, Dataset]:
     """Open the data set and return the configuration with the subjects' own labels."""
-    cls = registry.load(registry.card("dataset", config.dataset))
-    dataset: Dataset = cls(**config.dataset_options)
+    dataset = registry.dataset(config.dataset, config.dataset_options, config.links)
     return replace(config, subjects=match_subjects(config.subjects, dataset)), dataset
 
 
 def reopen(
-    path: Path, registry: Registry, *, quiet: bool = False, machine: Machine | None = None
+    path: Path,
+    registry: Registry,
+    *,
+    quiet: bool = False,
+    machine: Machine | None = None,
+    links: Literal["", "inside", "any"] = "",
 ) -> Run:
     """Return the run of an existing folder, to ask other questions of its fitted maps.
+
+    Links may lead as far as they might when it was made, unless ``links`` says otherwise.
 
     Raises
     ------
@@ -94,10 +111,12 @@ def reopen(
     stored = stored_config(path)
     try:
         config = Config.from_dict(stored)
-    except (KeyError, TypeError) as error:
+    except ConfigError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise RunError(
             f"{path / 'config.toml'}: not settings of this version of neurodiffuse ({error}). "
-            "Decode again into another --out."
+            f"{made_by(path)}Decode again into another --out, or install that version."
         ) from error
     root = config.dataset_options.get("root")
     if root and not Path(root).exists():
@@ -106,8 +125,8 @@ def reopen(
             "the decode command of the run again with --root and its new folder; nothing is "
             "computed again then."
         )
-    cls = registry.load(registry.card("dataset", config.dataset))
-    dataset = cls(**config.dataset_options)
+    config = replace(config, links=links or config.links)
+    dataset = registry.dataset(config.dataset, config.dataset_options, config.links)
     return Run(path, config, registry, dataset, quiet, machine or Machine())
 
 
@@ -124,9 +143,11 @@ def execute(run: Run, *, until: str = "report") -> None:
     MissingDataError
         Before anything is computed, if weights that these steps need are not there.
     """
-    _require_weights(run, until)
+    _require_weights(run, _ahead(run, STEPS[: STEPS.index(until) + 1]))
     (run.path / "logs").mkdir(exist_ok=True)
     run.machine.executor.note(run.path / "logs")
+    if other := _other_software(run, until):
+        say(other, quiet=run.quiet)
     subjects = run.config.subjects
     steps = [step for step in STEPS[: STEPS.index(until) + 1] if step != "report"]
     for label in subjects:  # trials are known already: from now on nothing may change
@@ -144,6 +165,13 @@ def execute(run: Run, *, until: str = "report") -> None:
                 _take(run, step, todo)
     if until == "report" and not _is_reported(run):
         _timed(run, "report", "")
+
+
+def _other_software(run: Run, until: str) -> str:
+    """Return in words what goes on with other software than what was done with, if any does."""
+    ahead = _ahead(run, STEPS[: STEPS.index(until) + 1]) - {"report"}
+    found = software.differences(run, software.used(run)) if ahead else []
+    return f"note: {'; '.join(found)}. {SAME}" if found else ""
 
 
 def _to_read(run: Run, label: str, steps: Sequence[str]) -> list[str]:
@@ -202,8 +230,34 @@ def _function(step: str) -> Callable[..., None]:
 
 def _note(run: Run, step: str, label: str, seconds: float, host: str) -> None:
     run.log_step(step, label or "all", seconds, host)
+    if label:
+        software.note(run, step, f"sub-{label}")
     who = f"sub-{label} " if label else ""
     say(f"{who}{step}: done in {seconds:.1f} s", quiet=run.quiet)
+    if step == "mask":
+        for remark in remarks_on_betas(run, label):
+            say(f"warning: sub-{label}: {remark.text}")
+
+
+def check_again(run: Run, start_from: str) -> None:
+    """Refuse to remove the results of a step and of later ones that could not be made again.
+
+    Raises
+    ------
+    MissingDataError
+        If weights that these steps need are not there.
+    DataError
+        If an image cannot be read.
+    """
+    again = STEPS[STEPS.index(start_from) :]
+    _require_weights(run, {*again, *_ahead(run, STEPS)})
+    for label in run.config.subjects if "encode" in again else ():
+        _read_every_image(replace(run, contents={}), label)
+
+
+def _ahead(run: Run, steps: Iterable[str]) -> set[str]:
+    """Return which steps are not done for every subject."""
+    return {s for s in steps if any(not run.folder(s, one).exists() for one in run.config.subjects)}
 
 
 def _read_every_image(run: Run, label: str) -> None:
@@ -227,16 +281,11 @@ def _read_every_image(run: Run, label: str) -> None:
         say(f"warning: sub-{label}: {remark.words}", quiet=run.quiet)
 
 
-def _require_weights(run: Run, until: str) -> None:
+def _require_weights(run: Run, ahead: Collection[str]) -> None:
     """Refuse to begin hours of work that would end for want of published weights.
 
     Only of those that `neurodiffuse models fetch` knows: a plugin may fetch others itself.
     """
-    ahead = {
-        step
-        for step in STEPS[: STEPS.index(until) + 1]
-        if any(not run.folder(step, label).exists() for label in run.config.subjects)
-    }
     names = {file.address: model.name for model in run.registry.models() for file in model.files}
     lacking = [(where, d) for where, d in downloads_of(run, ahead) if d.address in names]
     if lacking:

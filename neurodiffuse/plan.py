@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from neurodiffuse.config import STEPS
 from neurodiffuse.config.ridge import RIDGE
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.reach import check_files, files_of
 from neurodiffuse.run import Run
 from neurodiffuse.types import Download, Role, Sizes, Stimuli, Subject
 
@@ -119,6 +120,8 @@ def _plan_subject(run: Run, label: str) -> SubjectPlan:
     voxels = run.mask(label)
     ids = (*about.trials.images("train"), *about.trials.images("test"))
     stimuli = run.dataset.stimuli(ids)
+    check_files(files_of(run.dataset, label, (roi.name for roi in about.rois)))
+    check_files(getattr(stimuli.images, "paths", ()))
     for feature, part in run.config.features.items():
         for key, own in part.regions():
             if not (run.select(label, own, f"features.{feature}.{key}") & voxels).any():

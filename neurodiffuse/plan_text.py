@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neurodiffuse.config import STEPS, remarks_on
 from neurodiffuse.errors import listing
@@ -23,13 +25,13 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
 
     config = run.config
     lines = [
-        *warnings(run),
+        *warnings(run, start_from),
         f"recipe     {config.name}: {config.summary}",
         *([f"default    {why}"] if why else []),
         f"data set   {config.dataset} {_short(config.dataset_options.get('root', ''))}".rstrip(),
         f"out        {run.path}" + (" (exists, will be continued)" if run.path.exists() else ""),
     ]
-    lines += [_subject(run, s, start_from) for s in plan.subjects]
+    lines += [line for s in plan.subjects for line in _subject(run, s, start_from)]
     for name, part in config.features.items():
         where = f" from {part.roi!r}" if part.roi else ""
         lines.append(
@@ -50,10 +52,9 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
             lines.append(f"remark     {remark.text}")
     lines += _remarks(run)
     lines += _downloads(run, plan)
-    done = [f"sub-{label} {step}" for step, label, there in plan.steps if there]
-    if done:
-        lines.append(f"done       {', '.join(done)}")
-    lines += _changes(run, start_from)
+    changed = _changes(run, start_from)
+    lines += _done(plan, min((step for step, _ in changed), default="", key=_place), start_from)
+    lines += [text for _, text in changed]
     if start_from:
         lines.append(f"redo       from {start_from}")
     needs = ", ".join(f"{step} {_bytes(size)}" for step, size in plan.memory.items())
@@ -63,6 +64,7 @@ def describe(run: Run, plan: Plan, start_from: str = "", why: str = "") -> str:
     if run.machine.executor.apart:
         lines.append(f"executor   {run.machine.executor}")
     lines.append(f"disk       about {_bytes(plan.disk)} besides the pictures")
+    lines.append(_checked(plan, start_from))
     return "\n".join(lines)
 
 
@@ -83,7 +85,7 @@ def _scored_at(run: Run) -> list[str]:
     return [f"scored at  {side}{but}"]
 
 
-def warnings(run: Run) -> list[str]:
+def warnings(run: Run, start_from: str = "") -> list[str]:
     """Return a line for each warning: of the recipe and of every subject's data."""
     from neurodiffuse.run import remarks_of
 
@@ -91,55 +93,107 @@ def warnings(run: Run) -> list[str]:
     found += [
         f"sub-{label}: {remark.text}"
         for label in run.config.subjects
-        for remark in remarks_of(run, label)
+        for remark in remarks_of(run, label, redo=start_from == STEPS[0])
         if remark.kind == "warning"
     ]
     return [f"warning    {text}" for text in dict.fromkeys(found)]
 
 
-def _subject(run: Run, plan: SubjectPlan, start_from: str) -> str:
-    """Return voxels and images of a subject: those that the run in the folder has, if any."""
-    said = dataclasses.asdict(plan)
+def _subject(run: Run, plan: SubjectPlan, start_from: str) -> list[str]:
+    """Return voxels and images of a subject, and where they differ what the run there has.
+
+    The run in the folder comes first unless it is to be computed again.
+    """
+    now = dataclasses.asdict(plan)
     made = run.folder("mask", plan.label) / "about.json"
-    if made.exists() and start_from != STEPS[0]:
-        stored = read_json(made)
-        said |= {key: stored[key] for key in said.keys() & stored.keys()}
-        said["mask"] = stored["expression"]
+    if not made.exists():
+        return [f"{f'sub-{plan.label}':<10} {_counted(now)}"]
+    stored = read_json(made)
+    before = now | {key: stored[key] for key in now.keys() & stored.keys()}
+    before["mask"] = stored["expression"]
+    dropped = stored.get("dropped_voxels", 0)
+    differ = before | {"voxels": before["voxels"] + dropped} != now
+    redo = start_from == STEPS[0]
+    lines = [f"{f'sub-{plan.label}':<10} {_counted(now if redo else before)}"]
+    if differ and redo:
+        lines.append(f"before     the run that is there had {_counted(before)}")
+    elif differ:
+        lines[0] += " (the run that is there)"
+        lines.append(f"now        the data set has {_counted(now)}")
+    return lines
+
+
+def _counted(said: Mapping[str, Any]) -> str:
     counts = {key: f"{value:,}" for key, value in said.items() if isinstance(value, int)}
     return (
-        f"{f'sub-{plan.label}':<10} {counts['voxels']} voxels of {said['mask']!r}; train "
+        f"{counts['voxels']} voxels of {said['mask']!r}; train "
         f"{counts['train_images']} images ({counts['train_trials']} trials), test "
         f"{counts['test_images']} ({counts['test_trials']})"
     )
 
 
-def _changes(run: Run, start_from: str) -> list[str]:
-    """Return a line for each reason for which the run in the folder would not go on."""
+def _done(plan: Plan, changed: str, start_from: str) -> list[str]:
+    """Return lines with the steps that are done, and those that hold no more for a change."""
+    there = [(_place(step), f"sub-{label} {step}") for step, label, done in plan.steps if done]
+    there = [(place, text) for place, text in there if place < _place(start_from)]
+    done = [text for place, text in there if place < _place(changed)]
+    outdated = [text for place, text in there if place >= _place(changed)]
+    lines = [f"done       {', '.join(done)}"] if done else []
+    if outdated:
+        lines.append(f"outdated   {', '.join(outdated)}")
+    return lines
+
+
+def _checked(plan: Plan, start_from: str) -> str:
+    """Return a line that says what the plan has looked at, and what only the run reads."""
+    limit = _place(start_from)
+    ahead = {s for s, _, done in plan.steps if not done or _place(s) >= limit}
+    unread = {"encode": "pictures (a damaged file)", "mask": "betas (NaN, a run that ends wrongly)"}
+    left = [text for step, text in unread.items() if step in ahead]
+    but = f"; the run reads {' and '.join(left)} first" if left else ""
+    return f"checked    settings, tables, headers and regions{but}"
+
+
+def _place(step: str) -> int:
+    """Return where a step comes; after all of them if it is none."""
+    return STEPS.index(step) if step in STEPS else len(STEPS)
+
+
+def _changes(run: Run, start_from: str) -> list[tuple[str, str]]:
+    """Return a step and a line for each reason for which the run there would not go on."""
     if not (run.path / "config.toml").exists():
         return []
     lines, kept = [], STEPS[: STEPS.index(start_from)] if start_from else STEPS
     if other := difference_from(run, stored_config(run.path)):
         step, where = other
         if step in kept:
-            lines.append(
-                f"changed    settings of the run that is there: {listing(where, most=4)}; needs "
-                f"--from {step}, or another --out"
-            )
+            text = f"settings of the run that is there: {listing(where, most=4)}"
+            lines.append((step, f"changed    {text}; needs --from {step}, or another --out"))
     for label in run.config.subjects:
         found = changes.differences(run, label, [s for s in inputs.NOTED if s in kept], keep=False)
         for step in dict.fromkeys(one.step for one in found):
             if step == "report" and found[0].step != step:
                 continue
-            own = [one for one in found if one.step == step]
-            rest = len(own) - 1
-            more = f" (and {rest} more file{'s' if rest > 1 else ''})" if rest else ""
+            text = changes.in_words([one for one in found if one.step == step])
             then = f"needs --from {step}, or another --out"
             if step == "report":
                 then = "the report is made again"
-            lines.append(f"changed    {own[0].path} {own[0].what}{more}; {then}")
+            lines.append((step, f"changed    {text}; {then}"))
         if not found and "mask" in kept and (text := changes.changed_trials(run, label)):
-            lines.append(f"changed    {text}; needs --from mask, or another --out")
+            lines.append(("mask", f"changed    {text}; needs --from mask, or another --out"))
+        if new := changes.changed_mask(run, label):
+            lines += _other_mask(new, kept)
     return lines
+
+
+def _other_mask(new: changes.OtherMask, kept: Sequence[str]) -> list[tuple[str, str]]:
+    """Return a step and a line on a mask that would be taken by default and was not before."""
+    keep = f"--mask {shlex.quote(new.before)} keeps {new.before!r}"
+    if "mask" not in kept:
+        return [("", f"changed    {new.text}" + (f"; {keep}" if new.stops else ""))]
+    if new.stops:
+        return [("mask", f"changed    {new.text}; {keep}, else --from mask or another --out")]
+    return []
 
 
 def _remarks(run: Run) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
@@ -22,7 +22,8 @@ import pluggy
 from neurodiffuse import hookspecs
 from neurodiffuse.errors import PluginError, listing, near
 from neurodiffuse.names import wrong_with
-from neurodiffuse.types import Broken, Card, Model, Section
+from neurodiffuse.readers.reach import limit
+from neurodiffuse.types import Broken, Card, Dataset, Model, Section
 from neurodiffuse.watcher import Note
 
 GROUP = "neurodiffuse"
@@ -221,6 +222,14 @@ class Registry:
             return ""
         which = listing(b.distribution or b.entry_point for b in self.broken)
         return f" Broken and left out: {which} (see `neurodiffuse plugins list`)."
+
+    def dataset(
+        self, name: str, options: Mapping[str, Any], links: str = "inside", where: str = "--dataset"
+    ) -> Dataset:
+        """Return a data set of a plugin; its links may lead as far as ``links`` says (`reach`)."""
+        found: Dataset = self.load(self.card("dataset", name, where))(**options)
+        limit(found.home(), options, links)
+        return found
 
     def load(self, card: Card) -> type:
         """Import and return the class of a card."""

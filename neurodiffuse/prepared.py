@@ -7,18 +7,17 @@ Runs hold hard links to the files, so they take up space once and survive the ca
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
+from neurodiffuse.locks import held
 from neurodiffuse.progress import say
 from neurodiffuse.run import Run
 from neurodiffuse.run.hashing import stamp_of
@@ -27,7 +26,7 @@ from neurodiffuse.types import Subject
 CACHE = "NEURODIFFUSE_CACHE"
 """Environment variable with the cache's folder; ``off`` keeps nothing."""
 
-FORMAT = 2
+FORMAT = 3
 """Of what is kept: another number whenever the mask step computes or stores something else."""
 
 
@@ -44,15 +43,17 @@ def cache_folder() -> Path | None:
 def key_of(run: Run, about: Subject, voxels: np.ndarray) -> str:
     """Return what tells prepared betas apart, empty where the data set names no files.
 
-    It covers the files' names, sizes and times, the data set's fingerprint and version, the
-    voxels, and the settings of the mask step. One of the times is that of the last change of
+    It covers names, sizes and times of the files of betas and of what says how they are stored
+    and which trials they are of, the data set's fingerprint and version, the voxels, and the
+    settings of the mask step. One of the times is that of the last change of
     anything, which a file has anew that was written again with its old time.
     """
     files = run.dataset.files(about.label)
     if not files:
         return ""
     card = run.registry.card("dataset", run.config.dataset)
-    stats = [(path.name, stamp_of(path)) for path in files]
+    beside = run.dataset.inputs(about.label).get("responses", ())
+    stats = [(path.name, stamp_of(path)) for path in dict.fromkeys((*files, *beside))]
     settings = (run.config.mask.repetitions, run.config.mask.nonfinite)
     said = (
         FORMAT,
@@ -88,7 +89,14 @@ def fill(folder: Path, key: str, size: int, make: Callable[[Path], None], *, qui
         make(folder)
         return
     place = cache / key
-    with _alone(place, quiet):
+
+    def wait(_: str) -> None:
+        say("betas: another process is preparing the same; waiting for it", quiet=quiet)
+
+    with held(place.with_name(place.name + ".lock"), wait, quiet=quiet) as alone:
+        if not alone and not place.exists():  # two processes could write the same files
+            make(folder)
+            return
         if place.exists():
             say(f"betas: prepared before, in {place}", quiet=quiet)
         else:
@@ -122,18 +130,6 @@ def _usable(cache: Path, size: int, quiet: bool) -> bool:
         )
         return False
     return True
-
-
-@contextlib.contextmanager
-def _alone(place: Path, quiet: bool) -> Iterator[None]:
-    """Hold the lock of one folder of the cache; the system frees it when the process ends."""
-    with place.with_name(place.name + ".lock").open("a", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("betas: another process is preparing the same; waiting for it", quiet=quiet)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _link(source: Path, target: Path) -> None:

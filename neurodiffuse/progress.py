@@ -30,7 +30,10 @@ def progress(
         return
     from tqdm import tqdm
 
-    yield from tqdm(items, desc=f"  {label}", total=total, leave=False, dynamic_ncols=True)
+    stream = getattr(sys.stderr, "unfiltered", sys.stderr)
+    yield from tqdm(
+        items, file=stream, desc=f"  {label}", total=total, leave=False, dynamic_ncols=True
+    )
 
 
 def say(message: str, *, quiet: bool = False) -> None:

@@ -28,6 +28,8 @@ def command(config: Config, registry: Registry, out: Path) -> str:
     for label in config.subjects:
         words += ["--sub", label]
     words += ["--recipe", config.recipe]
+    if config.links != "inside":
+        words += ["--links", config.links]
     plain = _of_recipe(read_recipe(registry, config.recipe), config)
     for key, value in _settings(config).items():
         if key != f"datasets.{config.dataset}.root" and (key not in plain or value != plain[key]):

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Any, TextIO, cast
 
-from neurodiffuse.errors import RunError
+from neurodiffuse.errors import RunError, printable
 
 
 def prepare_streams() -> None:
@@ -31,8 +31,15 @@ def prepare_streams() -> None:
 
 
 class _Stream:
+    """A stream that shows what would steer a terminal, as texts from files may."""
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+
+    @property
+    def unfiltered(self) -> TextIO:
+        """The stream itself, for what steers the terminal on purpose."""
+        return self._stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -52,10 +59,10 @@ class Remarks(_Stream):
     def write(self, text: str) -> int:
         """Write, or from the first error on write nowhere."""
         try:
-            return self._stream.write(text)
+            self._stream.write(printable(text))
         except OSError:
             self._give_up()
-            return len(text)
+        return len(text)
 
     def flush(self) -> None:
         """Write what waits, or from the first error on write nowhere."""
@@ -73,9 +80,10 @@ class Results(_Stream):
         if text == "":  # click writes nothing to see what a stream is, and hides what is raised
             return 0
         try:
-            return self._stream.write(text)
+            self._stream.write(printable(text))
         except OSError as error:
             raise self._told(error) from error
+        return len(text)
 
     def flush(self) -> None:
         """Write what waits, or raise `RunError`; a broken pipe stays what it is."""

@@ -134,12 +134,11 @@ class Address:
     def open(self) -> Run:
         """Return the run, with what is installed here; its work is done in this process."""
         registry = installed()
-        cls = registry.load(registry.card("dataset", self.config.dataset))
         return Run(
             self.path,
             self.config,
             registry,
-            cls(**self.config.dataset_options),
+            registry.dataset(self.config.dataset, self.config.dataset_options, self.config.links),
             quiet=True,
             machine=Machine(self.device, self.memory),
             trunk=self.trunk.open() if self.trunk else None,

@@ -137,7 +137,17 @@ def test_difference_names_the_first_step_that_it_touches(registry, setting, step
         ("datasets.toy.trian=3", "datasets.toy.trian: no such option. Did you mean 'train'?"),
         ("noequals", "write section.key=value"),
         ("seed=-1", "seed: -1 is not"),
-        ("mask=V1", "mask: expected a section"),
+        (
+            "mask=V1",
+            "mask: expected a section, found 'V1'. Write mask.KEY = VALUE; its keys: select, ",
+        ),
+        ("features=3", "features: expected a section, found 3. Write features.NAME.KEY = VALUE."),
+        ("datasets=3", "datasets: expected a section, found 3. Write datasets.NAME.KEY = VALUE."),
+        ("datasets.toy=3", "datasets.toy: expected a section, found 3. Write datasets.toy.KEY ="),
+        (
+            "features.colour.encoder.x=3",
+            "features.colour.encoder is a value, not a section. Write features.colour.encoder=",
+        ),
         ("metrics.greedy=3", "Set one of its keys: metrics.greedy.metric = NAME"),
         ("features.other.alpha=1", "features.other: the recipe has no 'other' in features."),
         ("features.color.alpha=1", "no 'color' in features. Did you mean 'colour'? It has: colour"),
@@ -210,7 +220,7 @@ def test_a_recipe_may_have_tables_for_other_data_sets_and_no_misspelt_one(regist
         ("seed = '3'", "seed: '3' is not a whole number"),
         ("features = 3", "features: expected a section"),
         ("datasets = 3", "datasets: expected a section"),
-        ("[datasets]\ntoy = 3", "toy: expected a section"),
+        ("[datasets]\ntoy = 3", "datasets.toy: expected a section"),
         ("[score]\nbootstrap = '2000'", "score.bootstrap: '2000' is not a whole number"),
         ("[predict]\ncalibration = 1e3", "predict.calibration: 1000.0 is not a whole number"),
         ("[stages.recon]\nsamples = '2'", "stages.recon.samples: '2' is not a whole number"),
@@ -224,6 +234,23 @@ def test_a_wrong_type_in_a_recipe_is_told(registry, tmp_path, line, said):
     start = "" if line.startswith("extends") else 'extends = "toy"\n'
     recipe.write_text(start + line + "\n")
     assert said in problems(registry, recipe=str(recipe))[0]
+
+
+@pytest.mark.parametrize(
+    ("parent", "said"),
+    [
+        ("tyo", "mine.toml: extends: no recipe is called 'tyo'. Did you mean 'toy'?"),
+        ("no/base.toml", "mine.toml: extends: no/base.toml cannot be read: there is no such file."),
+    ],
+)
+def test_a_recipe_that_another_one_extends_is_not_blamed_on_the_flag(
+    registry, tmp_path, parent, said
+):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f'extends = "{parent}"\n')
+    (found,) = problems(registry, recipe=str(recipe))
+    assert said in found
+    assert "--recipe" not in found
 
 
 def test_annotations_for_type_checkers_do_not_keep_the_others_from_being_checked():

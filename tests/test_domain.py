@@ -82,6 +82,19 @@ def test_a_recipe_that_is_not_installed_is_told_and_no_other_is_taken(several):
     assert "\n" not in said
 
 
+def test_the_file_that_names_a_recipe_is_blamed_for_it(several, monkeypatch):
+    with pytest.raises(ConfigError, match=r"^no --recipe is given, and 'far' is"):
+        chosen(several, suited="far")
+    named = {"recipe": "scnes", "recipe_source": "/data/dataset_description.json"}
+    monkeypatch.setattr(Described, "about", lambda self: named)
+    with pytest.raises(ConfigError) as refused:
+        chosen(several)
+    said = str(refused.value)
+    assert said.startswith("/data/dataset_description.json: Recipe: 'scnes' is the recipe for")
+    assert "Did you mean 'scenes'?" in said
+    assert "pip install" not in said
+
+
 @pytest.mark.parametrize("pictures", ["", "drawn scenes", "natural photographs"])
 def test_where_none_is_named_the_one_for_any_pictures_is_taken_and_others_are_told(
     several, pictures

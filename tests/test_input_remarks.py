@@ -9,10 +9,11 @@ import pytest
 from toy import Toy
 
 from neurodiffuse.errors import ConfigError, DataError
+from neurodiffuse.pipeline import execute
 from neurodiffuse.plan import plan_of
 from neurodiffuse.plan_text import describe
 from neurodiffuse.questions.rois.ask import listing
-from neurodiffuse.run import remarks_of
+from neurodiffuse.run import opened, remarks_of
 from neurodiffuse.types import Remark
 
 FEW = "6 test images only: intervals and p-values say little."
@@ -81,3 +82,55 @@ def test_a_lost_region_stops_only_who_asks_for_it(losing, make_run):
 def test_an_unknown_region_may_be_in_a_file_that_was_left_out(losing, make_run):
     with pytest.raises(ConfigError, match=r"V77.*Left out: sub-01_label-V7_mask"):
         make_run().select("01", "V77")
+
+
+def test_betas_that_go_wrong_late_are_told_when_read_and_in_the_report(
+    make_run, monkeypatch, capsys
+):
+    plain = Toy.betas
+
+    def lost(self, label, voxels):
+        first, second = plain(self, label, voxels)
+        second[-5:] = 0
+        yield first
+        yield second
+
+    monkeypatch.setattr(Toy, "betas", lost)
+    run = make_run()
+    assert lines(run) == []
+    with opened(run):
+        execute(run)
+    said = "betas: all that were looked at are 0 in 5 of 72 trials"
+    assert f"warning: sub-01: {said}" in capsys.readouterr().err
+    assert said in (run.path / "report.html").read_text()
+    assert any(said in line for line in lines(run))
+
+
+def test_the_plan_says_what_only_the_run_reads(make_run, decoded):
+    def last(run, start_from=""):
+        return describe(run, plan_of(run), start_from).splitlines()[-1]
+
+    pictures, betas = "pictures (a damaged file)", "betas (NaN, a run that ends wrongly)"
+    said = "checked    settings, tables, headers and regions"
+    assert last(make_run(out="new")) == f"{said}; the run reads {pictures} and {betas} first"
+    assert last(decoded, "encode") == f"{said}; the run reads {pictures} first"
+    assert last(decoded, "mask") == last(make_run(out="new"))
+    assert last(decoded, "fit") == last(decoded) == said
+
+
+def test_the_plan_says_which_steps_hold_no_more(make_run, decoded):
+    def steps(run, start_from=""):
+        text = describe(run, plan_of(run), start_from).splitlines()
+        return [line for line in text if line.split()[0] in ("done", "outdated", "now")]
+
+    early = ["sub-01 mask", "sub-01 encode"]
+    late = ["sub-01 fit", "sub-01 predict", "sub-01 generate", "sub-01 score"]
+    assert steps(decoded) == [f"done       {', '.join(early + late)}"]
+    other = make_run("features.colour.alpha=9")
+    assert steps(other) == [f"done       {', '.join(early)}", f"outdated   {', '.join(late)}"]
+    assert steps(other, "fit") == [f"done       {', '.join(early)}"]
+    narrow = make_run(mask="V1")
+    assert steps(narrow) == [
+        "now        the data set has 20 voxels of 'V1'; train 40 images (60 trials), test 6 (12)",
+        f"outdated   {', '.join(early + late)}",
+    ]

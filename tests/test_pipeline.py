@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from neurodiffuse import pipeline
+from neurodiffuse.config import resolve
 from neurodiffuse.errors import ConfigError, DataError, MissingDataError, RunError
 from neurodiffuse.plan import plan_of
-from neurodiffuse.run import opened
+from neurodiffuse.run import Run, opened
 from neurodiffuse.store import LatentFile, load_betas
 
 
@@ -69,6 +70,18 @@ def test_an_unknown_region_is_told_with_the_option_that_names_it(make_run, setti
     where = settings[-1].partition("=")[0]
     with pytest.raises(ConfigError, match=rf"^{where}: .*V9.*V1"):
         plan_of(make_run(*settings))
+
+
+def test_a_mask_of_the_recipe_is_not_blamed_on_the_flag(registry, tmp_path, make_run):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('extends = "toy"\n[mask]\nselect = "V9"\n')
+    config = resolve(registry, dataset="toy", subjects=["01"], recipe=str(recipe))
+    config, dataset = pipeline.open_subjects(config, registry)
+    with pytest.raises(ConfigError, match=r"^recipe /.*mine.toml: mask.select \(--mask .*V9"):
+        plan_of(Run(tmp_path / "run", config, registry, dataset, quiet=True))
+    recipe.unlink()  # a run that is old enough
+    with pytest.raises(ConfigError, match=r"^--mask: .*V9"):
+        plan_of(Run(tmp_path / "run", config, registry, dataset, quiet=True))
 
 
 def test_captions_are_asked_for_only_when_needed(make_run):

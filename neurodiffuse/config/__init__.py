@@ -9,7 +9,7 @@ of a section that are not named here are options of the plugin's class.
 
 from neurodiffuse.config.domain import Choice, default_recipe, remarks_on
 from neurodiffuse.config.given import DESCRIPTION
-from neurodiffuse.config.recipe import read_recipe, read_settings
+from neurodiffuse.config.recipe import mask_named_by, read_recipe, read_settings
 from neurodiffuse.config.resolving import dataset_options, resolve, vary
 from neurodiffuse.config.ridge import LeaveOut
 from neurodiffuse.config.sections import (
@@ -51,6 +51,7 @@ __all__ = [
     "dataset_options",
     "default_recipe",
     "leaves",
+    "mask_named_by",
     "read_recipe",
     "read_settings",
     "remarks_on",

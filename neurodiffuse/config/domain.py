@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from neurodiffuse.config.recipe import read_recipe
 from neurodiffuse.config.resolving import dataset_options
 from neurodiffuse.config.sections import ANY, Config, domain_of
-from neurodiffuse.errors import ConfigError, listing
+from neurodiffuse.errors import ConfigError, listing, near
 from neurodiffuse.plugins import Registry
-from neurodiffuse.types import Dataset, Remark
+from neurodiffuse.types import Remark
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,12 @@ class Choice:
 
 
 def default_recipe(
-    registry: Registry, dataset: str, *, root: str = "", settings: Iterable[str] = ()
+    registry: Registry,
+    dataset: str,
+    *,
+    root: str = "",
+    settings: Iterable[str] = (),
+    links: str = "inside",
 ) -> Choice:
     """Return the recipe that a data set names (`Dataset.about`), else the one for any pictures.
 
@@ -39,7 +44,7 @@ def default_recipe(
     """
     own = [setting for setting in settings if setting.strip().startswith("datasets.")]
     options = dataset_options(registry, dataset, root=root, settings=own)
-    data: Dataset = registry.load(registry.card("dataset", dataset))(**options)
+    data = registry.dataset(dataset, options, links)
     about, domains = data.about(), _domains(registry)
     if named := about.get("recipe", ""):
         if named in domains:
@@ -48,8 +53,9 @@ def default_recipe(
     general = [name for name, domain in domains.items() if ANY in domain]
     if len(general) != 1:
         raise ConfigError(
-            f"--recipe: the data set {dataset!r} names no recipe, and {len(general)} of those that "
-            f"are installed are for any pictures. Name one: {_described(domains)}."
+            f"no --recipe is given, the data set {dataset!r} names no recipe, and {len(general)} "
+            "of those that are installed are for any pictures. Name one: "
+            f"{_described(domains)}."
         )
     others = {name: domain for name, domain in domains.items() if name != general[0]}
     pictures = about.get("pictures", "")
@@ -97,11 +103,12 @@ def _not_installed(
     domains: Mapping[str, tuple[str, ...]],
     registry: Registry,
 ) -> str:
-    distribution = about.get("recipe_distribution", "")
-    install = f" Install it: pip install {distribution}." if distribution else ""
+    distribution, source = about.get("recipe_distribution", ""), about.get("recipe_source", "")
+    where = f"{source}: Recipe:" if source else "no --recipe is given, and"
+    remedy = f" Install it: pip install {distribution}." if distribution else near(named, domains)
     return (
-        f"--recipe: {named!r} is the recipe for the data set {dataset!r}, and it is not installed."
-        f"{install} Or name another one, which may suit less: {_described(domains)}."
+        f"{where} {named!r} is the recipe for the data set {dataset!r}, and it is not installed."
+        f"{remedy} Or name another one with --recipe, which may suit less: {_described(domains)}."
         f"{registry.broken_hint()}"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
 from neurodiffuse.config.ridge import check_alpha, check_leave_out
-from neurodiffuse.config.sections import FeatureConfig
+from neurodiffuse.config.sections import SECTIONS, FeatureConfig
 from neurodiffuse.errors import PluginError, listing, near
 from neurodiffuse.names import wrong_with
 from neurodiffuse.options import check_options, check_value
@@ -26,13 +26,20 @@ _ROLE = {
 }
 
 
-def section_of(table: dict[str, Any], name: str, problems: list[str]) -> dict[str, Any]:
-    """Return a section of a table, made empty where it is missing."""
+def section_of(
+    table: dict[str, Any], name: str, problems: list[str], above: str = ""
+) -> dict[str, Any]:
+    """Return a section of a table, made empty where it is missing; ``above`` is in what it is."""
     found = table.setdefault(name, {})
     if isinstance(found, dict):
         return found
-    problems.append(f"{name}: expected a section, found {found!r}.")
-    return {}
+    where = f"{above}.{name}" if above else name
+    keys = [f.name for f in dataclasses.fields(SECTIONS[where])] if where in SECTIONS else []
+    key = "KEY" if keys or above else "NAME.KEY"
+    problem = f"{where}: expected a section, found {found!r}. Write {where}.{key} = VALUE"
+    problems.append(f"{problem}; its keys: {listing(keys)}." if keys else f"{problem}.")
+    table[name] = {}
+    return table[name]
 
 
 def read_section(name: str, cls: Any, given: Mapping[str, Any], problems: list[str]) -> Any:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from neurodiffuse.config.sections import Config
 from neurodiffuse.errors import ConfigError, PluginError
+from neurodiffuse.files import read_text, toml_of
 from neurodiffuse.plugins import Registry
 
 
@@ -15,19 +17,24 @@ def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) ->
     """Return the tables of a recipe, on top of those of the recipe it ``extends``."""
     if recipe in _seen:
         raise ConfigError(f"recipe {recipe!r}: extends itself ({' → '.join((*_seen, recipe))}).")
+    named_in = f"{_seen[-1]}: extends" if _seen else "--recipe"
     if recipe.endswith(".toml") or "/" in recipe:
         try:
-            text, where = Path(recipe).read_text(encoding="utf-8"), recipe
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--recipe: {recipe} cannot be read: {error}.") from error
+            text, where = read_text(Path(recipe)), recipe
+        except OSError as error:
+            why = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
+            count = " A path counts from the folder in which the command is given." if _seen else ""
+            raise ConfigError(f"{named_in}: {recipe} cannot be read: {why}.{count}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{named_in}: {recipe} cannot be read: {error}.") from error
     else:
         try:
-            card = registry.card("recipe", recipe, "--recipe")
+            card = registry.card("recipe", recipe, named_in)
         except PluginError as error:
             raise ConfigError(f"{error} Or give the path of a .toml file.") from error
         text, where = registry.text(card), f"recipe {recipe}"
     try:
-        table = tomllib.loads(text)
+        table = toml_of(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not valid TOML: {error}.") from error
     if parent := table.get("extends"):
@@ -38,6 +45,17 @@ def read_recipe(registry: Registry, recipe: str, _seen: tuple[str, ...] = ()) ->
         except ConfigError as error:
             raise ConfigError(str(error), *to_install(where, table)) from error
     return table
+
+
+def mask_named_by(registry: Registry, config: Config) -> str:
+    """Return what named the mask of a configuration: its recipe, else the option ``--mask``."""
+    try:
+        section = read_recipe(registry, config.recipe).get("mask", {})
+    except ConfigError:  # the recipe of an old run, which need not be there any more
+        section = {}
+    own = section.get("select", "") if isinstance(section, dict) else ""
+    named = own and own == config.mask.select
+    return f"recipe {config.recipe}: mask.select (--mask chooses another)" if named else "--mask"
 
 
 def read_settings(settings: Iterable[str]) -> dict[str, Any]:
@@ -97,12 +115,13 @@ def set_in(table: dict[str, Any], setting: str, problems: list[str]) -> None:
         )
         return
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = toml_of(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
     for key in keys[:-1]:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            problems.append(f"--set {setting}: {key} is a value, not a section.")
+            at = ".".join(keys[: keys.index(key) + 1])
+            problems.append(f"--set {setting}: {at} is a value, not a section. Write {at}=VALUE.")
             return
     table[keys[-1]] = value

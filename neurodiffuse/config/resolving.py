@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from neurodiffuse.config.entries import check_part, read_entry, read_section, section_of
 from neurodiffuse.config.given import TOP, idle_settings, lay_over
 from neurodiffuse.config.recipe import read_recipe, read_settings, to_install
 from neurodiffuse.config.sections import SECTIONS, TABLES, Config, domain_of
 from neurodiffuse.config.wiring import check_wiring
-from neurodiffuse.errors import ConfigError, listing, near
+from neurodiffuse.errors import ConfigError, is_text, listing, near, printable
 from neurodiffuse.names import wrong_with
 from neurodiffuse.options import check_value
 from neurodiffuse.plugins import Registry
@@ -38,6 +39,7 @@ def resolve(
     root: str = "",
     mask: str = "",
     settings: Iterable[str] = (),
+    links: Literal["inside", "any"] = "inside",
 ) -> Config:
     """Return the checked configuration of a run.
 
@@ -58,6 +60,8 @@ def resolve(
         ROI expression, in place of ``mask.select``.
     settings
         ``section.key=value`` strings; values are TOML, bare words are strings.
+    links
+        Whether links may lead out of the data set; see `neurodiffuse.readers.reach`.
 
     Raises
     ------
@@ -70,6 +74,9 @@ def resolve(
         problems.append(f"{recipe}: name: {wrong}")
     table.setdefault("name", Path(recipe).stem)
     settings = tuple(settings)
+    for flag, text in (("root", root), ("mask", mask), *(("set", one) for one in settings)):
+        if not is_text(text):
+            problems.append(f"--{flag} {printable(text)}: is not UTF-8; rename what it names.")
     lay_over(table, settings, registry, dataset, problems)
     for flag, value, key in (
         ("mask", mask, "mask.select"),
@@ -83,7 +90,7 @@ def resolve(
     config = _checked(registry, table, recipe, dataset, subjects, options, problems)
     if idle := idle_settings(settings, config):
         raise ConfigError(*idle)
-    return config
+    return dataclasses.replace(config, links=links)
 
 
 def vary(registry: Registry, config: Config, settings: Iterable[str]) -> Config:
@@ -95,6 +102,7 @@ def vary(registry: Registry, config: Config, settings: Iterable[str]) -> Config:
         With every problem found.
     """
     table = config.to_dict()
+    table.pop("links", None)
     options = table.pop("dataset_options")
     for name in TABLES:
         table[name] = {
@@ -108,12 +116,12 @@ def vary(registry: Registry, config: Config, settings: Iterable[str]) -> Config:
     settings = tuple(settings)
     lay_over(table, settings, registry, config.dataset, problems)
     options = _dataset(registry, table, config.dataset, "", problems)
-    varied = _checked(
+    other = _checked(
         registry, table, config.recipe, config.dataset, config.subjects, options, problems
     )
-    if idle := idle_settings(settings, varied):
+    if idle := idle_settings(settings, other):
         raise ConfigError(*idle)
-    return varied
+    return dataclasses.replace(other, links=config.links)
 
 
 def dataset_options(
@@ -212,7 +220,9 @@ def _dataset(
     registry: Registry, table: dict[str, Any], dataset: str, root: str, problems: list[str]
 ) -> dict[str, Any]:
     """Return a data set's options, its root absolute."""
-    options = dict(section_of(section_of(table, "datasets", problems), dataset, problems))
+    options = dict(
+        section_of(section_of(table, "datasets", problems), dataset, problems, "datasets")
+    )
     if root:
         options["root"] = str(Path(root).expanduser().resolve())
     where = f"datasets.{dataset}"

@@ -175,7 +175,8 @@ class Config:
 
     ``recipe`` is what was asked for, an installed name or a path; ``name`` what it calls itself.
     ``domain`` says of what pictures a recipe can make a reconstruction (`ANY`: of any; empty: it
-    does not say), ``notes`` what a reader of its results should know. Neither changes a result.
+    does not say), ``notes`` what a reader of its results should know. ``links`` says whether links
+    may lead out of the data set. None of these changes a result.
     """
 
     recipe: str
@@ -195,12 +196,15 @@ class Config:
     cite: tuple[str, ...] = ()
     domain: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    links: Literal["inside", "any"] = "inside"
     decoders: Mapping[str, DecoderConfig] = field(default_factory=dict)
     refiners: Mapping[str, RefinerConfig] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain tables that TOML and JSON can hold."""
         table: dict[str, Any] = _plain(dataclasses.asdict(self))
+        if self.links == "inside":  # so that runs are the same bytes as before there was a choice
+            del table["links"]
         return {key: value for key, value in table.items() if value or key not in LATER}
 
     def refined_by(self) -> dict[str, str]:
@@ -259,11 +263,11 @@ class Config:
         """
         given = other.get("score", {})
         # keys that came later have their defaults; another version's are told as they stand
-        with contextlib.suppress(KeyError, TypeError):
+        with contextlib.suppress(LookupError, TypeError, AttributeError):
             other = Config.from_dict(other).to_dict()
         mine, theirs = leaves(self.to_dict()), leaves(_completed(other))
         keys = {k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)}
-        keys -= {*but, "domain", "notes"}
+        keys -= {*but, "domain", "notes", "links"}
         if not isinstance(given, Mapping) or "size" not in given:
             keys.discard("score.size")  # a run from before recipes fixed it is continued
         if not keys:
@@ -315,7 +319,7 @@ def _completed(stored: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a stored configuration with what later versions have added, at its default."""
     try:
         return Config.from_dict(stored).to_dict()
-    except (KeyError, TypeError):
+    except (LookupError, TypeError, AttributeError):
         return stored
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import DownloadError
+from neurodiffuse.files import json_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _shown(terms: Terms) -> str:
 def _entries() -> list[dict[str, Any]]:
     path = record_file()
     try:
-        entries = json.loads(path.read_text("utf-8"))["consents"]
+        entries = json_of(path.read_text("utf-8"))["consents"]
         return [e for e in entries if {"subject", "licence", "address"} <= e.keys()]
     except FileNotFoundError:
         return []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import random
@@ -18,8 +17,11 @@ from neurodiffuse.downloads.source import Interrupted, Remote
 from neurodiffuse.downloads.wanted import Wanted, in_bytes
 from neurodiffuse.downloads.watch import Watch
 from neurodiffuse.errors import DownloadError
+from neurodiffuse.files import in_words, json_of
+from neurodiffuse.locks import is_still, lock
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""After these no more can be written, of any file."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _wrong(part: Path, checks: tuple[Digest, ...]) -> str | None:
 def _known(wanted: Wanted) -> Remote | None:
     """Return what was noted of the server's file when its part was begun."""
     try:
-        note = json.loads(wanted.note.read_text("utf-8"))
+        note = json_of(wanted.note.read_text("utf-8"))
         if note["address"] != wanted.address:
             return None
         digests = tuple(Digest(**digest) for digest in note["digests"])
@@ -197,25 +199,15 @@ def _part(wanted: Wanted) -> Iterator[IO[bytes]]:
         file = os.fdopen(os.open(wanted.part, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
         with file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(wanted.part, file)
             except BlockingIOError:
                 raise DownloadError(
                     f"{wanted.part}: another process is fetching this file; wait for it."
                 ) from None
-            except OSError as error:
-                if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
-                    raise  # network file systems without locks: work without
-            if not _is_still(wanted.part, file):
+            if not is_still(wanted.part, file):
                 continue  # it was renamed while we waited to open it: it is somebody's whole file
             yield file
             return
-
-
-def _is_still(path: Path, file: IO[bytes]) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
 
 
 @contextlib.contextmanager
@@ -226,14 +218,12 @@ def _disk(wanted: Wanted) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise DiskFull(
-                f"{wanted.part}: the disk is full ({error.strerror}). Make room; the same "
-                "command goes on from here."
+                f"{wanted.part}: the disk is full or allows no more ({in_words(error)}). Make "
+                "room; the same command goes on from here."
             ) from error
         if isinstance(error, DownloadError):
             raise
-        raise DownloadError(
-            f"{error.filename or wanted.part}: {error.strerror or error}"
-        ) from error
+        raise DownloadError(f"{error.filename or wanted.part}: {in_words(error)}") from error
 
 
 class DiskFull(DownloadError):  # noqa: N818 (the user's words)

@@ -12,6 +12,7 @@ from typing import Any
 from neurodiffuse.errors import ConfigError, RunError
 from neurodiffuse.executor.cluster import Dask
 from neurodiffuse.executor.credentials import PRELOAD, QUIET, shared
+from neurodiffuse.files import in_words, read_text, toml_of
 
 NEEDED = ("jobs", "cores", "memory")
 
@@ -58,9 +59,9 @@ class Slurm(Dask):
         """
         where = f"--executor slurm:{path}"
         try:
-            given = tomllib.loads(path.read_text(encoding="utf-8"))
+            given = toml_of(read_text(path))
         except OSError as error:
-            raise ConfigError(f"{where}: cannot be read ({error.strerror}).") from error
+            raise ConfigError(f"{where}: cannot be read ({in_words(error)}).") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{where}: not TOML: {error}.") from error
         if lacking := [name for name in NEEDED if name not in given]:

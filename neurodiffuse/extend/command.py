@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, machine_flags
 from neurodiffuse.plugins import ROLES, Registry
 
@@ -58,7 +58,7 @@ def info(context: click.Context, name: str, role: str | None) -> None:
 @click.option("--role", type=click.Choice(NEW), required=True, help="What it is to be.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PLACE,
     default=Path(),
     help="Folder to write it in. [default: here]",
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 from pathlib import Path
 
 from neurodiffuse.errors import ConfigError, RunError, listing
-from neurodiffuse.files import said_clearly
+from neurodiffuse.places import replacing
 from neurodiffuse.plugins import Registry
 
 STARTERS = {"generator": "mosaic", "encoder": "layout", "metric": "closeness", "dataset": "folders"}
@@ -28,7 +28,7 @@ def new(name: str, role: str, folder: Path, registry: Registry) -> Path:
     """
     _check_name(name, role, registry)
     place = folder / f"neurodiffuse-{name}"
-    if place.exists():
+    if os.path.lexists(place):
         raise RunError(f"{place}: exists already. Choose another name or --out.")
     source, word = Path(__file__).parent / "starters" / role, STARTERS[role]
     words = {
@@ -36,19 +36,13 @@ def new(name: str, role: str, folder: Path, registry: Registry) -> Path:
         word.capitalize(): "".join(part.capitalize() for part in name.split("-")),
         word: name,
     }
-    beside = place.with_name(place.name + ".partial")
-    with said_clearly(folder):
-        shutil.rmtree(beside, ignore_errors=True)
-        try:
-            for path in sorted(p for p in source.rglob("*") if p.is_file()):
-                if "__pycache__" in path.parts:
-                    continue
-                target = beside / _renamed(str(path.relative_to(source)), words)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(_renamed(path.read_text(encoding="utf-8"), words), "utf-8")
-            beside.rename(place)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    with replacing(place) as beside:
+        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+            if "__pycache__" in path.parts:
+                continue
+            target = beside / _renamed(str(path.relative_to(source)), words)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(_renamed(path.read_text(encoding="utf-8"), words), "utf-8")
     return place
 
 

@@ -26,6 +26,7 @@ from neurodiffuse.downloads import (
 from neurodiffuse.downloads.digests import computed
 from neurodiffuse.downloads.http import on_hub
 from neurodiffuse.errors import DownloadError, listing
+from neurodiffuse.files import json_of
 from neurodiffuse.models.place import folder_of
 from neurodiffuse.types import Model, ModelFile
 
@@ -117,7 +118,7 @@ def summary(checks: Sequence[Check]) -> str:
 def record(folder: Path) -> dict[str, Any]:
     """Return what was noted of fetched files, by path; empty when nothing readable is there."""
     try:
-        noted = json.loads((folder / RECORD).read_text("utf-8"))
+        noted = json_of((folder / RECORD).read_text("utf-8"))
         return noted if isinstance(noted, dict) else {}
     except (FileNotFoundError, ValueError):
         return {}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from neurodiffuse.errors import ConfigError
+from neurodiffuse.flags import PLACE, asked_links, links_flag
 from neurodiffuse.machine import Machine
 
 if TYPE_CHECKING:
     from neurodiffuse.run import Run
-
-_DIR = click.Path(path_type=Path)
 
 FLAGS: dict[str, dict[str, Any]] = {
     "--run": {"help": "Decoded run. [default: the last one in runs/]", "metavar": "DIR"},
@@ -29,14 +27,14 @@ FLAGS: dict[str, dict[str, Any]] = {
 def run_flags(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags that name a run to a command; `asked_run` takes their values."""
     more: dict[str, dict[str, Any]] = {
-        "--run": {"type": _DIR},
-        "--out": {"type": _DIR},
+        "--run": {"type": PLACE},
+        "--out": {"type": PLACE},
         "--sub": {"multiple": True},
     }
     for name, about in reversed(FLAGS.items()):
         extra = more.get(name, {"default": ""})
         function = click.option(name, **about, **extra)(function)
-    return function
+    return links_flag(function)
 
 
 def asked_run(context: click.Context, options: Mapping[str, Any]) -> Run:
@@ -52,6 +50,7 @@ def asked_run(context: click.Context, options: Mapping[str, Any]) -> Run:
 
     given = context.obj or {}
     registry = given.get("registry") or Registry.installed()
+    links = asked_links(context)
     quiet, machine = bool(given.get("quiet")), Machine.asked(given)
     if options["dataset"]:
         if options["run"] is not None:
@@ -62,7 +61,14 @@ def asked_run(context: click.Context, options: Mapping[str, Any]) -> Run:
         from neurodiffuse.questions.roi_optimal.source import to_fit
 
         named = {k: options[k] for k in ("dataset", "root", "recipe", "out")}
-        run, _ = to_fit(registry, quiet=quiet, machine=machine, subjects=options["sub"], **named)
+        run, _ = to_fit(
+            registry,
+            quiet=quiet,
+            machine=machine,
+            subjects=options["sub"],
+            links=links,
+            **named,
+        )
         return run
     for name in ("root", "sub", "recipe", "out"):
         if options[name]:
@@ -71,7 +77,7 @@ def asked_run(context: click.Context, options: Mapping[str, Any]) -> Run:
     if path is None:
         path = pipeline.latest_run()
         click.echo(f"run: {path}", err=True)
-    return pipeline.reopen(path, registry, quiet=quiet, machine=machine)
+    return pipeline.reopen(path, registry, quiet=quiet, machine=machine, links=links)
 
 
 def decoded(run: Run, options: Mapping[str, Any]) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from markupsafe import Markup
 
-from neurodiffuse.errors import RunError
 from neurodiffuse.questions import sheets
 from neurodiffuse.questions.sheets import Plate, Sheet
 from neurodiffuse.questions.tables import Table
@@ -75,14 +73,6 @@ class Page:
     def zooms(self) -> bool:
         """Whether pictures are enlarged by a click, the only script of a page."""
         return any(part.grid for part in self.sections)
-
-
-def check_place(place: Path) -> None:
-    """Raise `RunError` if no folder can be made there because a file is in the way."""
-    whole = place.absolute()
-    there = next(path for path in (whole, *whole.parents) if path.exists())
-    if not there.is_dir():
-        raise RunError(f"--out: {there} is a file; give a folder.")
 
 
 def render(page: Page) -> str:

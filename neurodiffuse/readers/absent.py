@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
+
+from neurodiffuse.readers.reach import leaves
 
 _POINTERS = {
     b"/annex/objects/": "datalad get",
@@ -21,6 +24,8 @@ def why_absent(path: Path) -> str:
             f"{f'Fetch its content: {how}' if how else 'Restore what it leads to'}."
         )
     try:
+        if not stat.S_ISREG(path.stat().st_mode) or leaves(path):
+            return ""  # it is not opened
         with path.open("rb") as file:
             start = file.read(40)
     except FileNotFoundError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.readers.reach import check_file
 
 TABLE = "FreeSurferColorLUT.txt"
 """The name of FreeSurfer's own table."""
@@ -74,6 +75,7 @@ def read_colours(path: Path) -> dict[int, str]:
         If it is no text, or a line is something else.
     """
     names: dict[int, str] = {}
+    check_file(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:

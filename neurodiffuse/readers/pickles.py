@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.reach import check_file
 
 _ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
 _BUFFERS = ("numpy.core.numeric", "numpy._core.numeric")
@@ -47,6 +48,7 @@ def read_plain_pickle(path: Path) -> Any:
     DataError
         If it holds anything else, or is damaged or cut off.
     """
+    check_file(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -69,6 +71,7 @@ def load_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
     DataError
         If it is no such file, is damaged or cut off, or holds more than plain values.
     """
+    check_file(path)
     try:
         with path.open("rb") as file:
             shape, dtype = _header(file)

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.readers.absent import why_absent
+from neurodiffuse.readers.reach import check_file
 
 LARGEST = 64_000_000
 """Pixels of the largest picture that is read."""
@@ -59,6 +60,7 @@ def read_picture(path: Path) -> np.ndarray:
         If it is cut off, not an image, of a kind without a defined brightness (floats, 32 bits)
         or larger than 64 megapixels.
     """
+    check_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

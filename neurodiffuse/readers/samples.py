@@ -55,15 +55,21 @@ def spread_of(values: np.ndarray) -> float:
     values
         (n_volumes, n_voxels).
     """
-    data = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
+    data = _finite(values)
     changes = np.abs(data[1:] - data[0]) if len(data) > 1 else np.abs(data)
     told = changes[np.isfinite(changes) & (changes > 0)]
     return float(np.median(told)) if told.size else float("nan")
 
 
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Return values as float64, of complex ones the magnitude, NaN where they are infinite."""
+    data = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
+    return np.where(np.isinf(data), np.nan, data)
+
+
 def sample_of(values: np.ndarray) -> Sample:
     """Return what some volumes (n_volumes, n_voxels) of a run say of it."""
-    data = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
+    data = _finite(values)
     there = (np.isfinite(data) & (data != 0)).any(axis=0)
     some = slice(None, None, max(1, data.shape[1] // KEPT))
     level = np.where(there[some], data[:, some].mean(axis=0), np.nan).astype(np.float32)
@@ -100,6 +106,13 @@ def remark_on_samples(
     return tuple(Remark(text, "warning") for text in told)
 
 
+def remark_on_stretches(samples: Mapping[str, Sample], remedy: str) -> tuple[Remark, ...]:
+    """Return warnings about stretches of runs, read whole, as `remark_on_samples` does of runs."""
+    what = "stretches of runs"
+    told = _lost(samples, "") + _levels(samples, remedy, what)
+    return tuple(Remark(text, "warning") for text in told)
+
+
 def _copies(samples: Mapping[str, Sample]) -> list[str]:
     same: dict[str, list[str]] = {}
     for name, sample in samples.items():
@@ -112,7 +125,7 @@ def _copies(samples: Mapping[str, Sample]) -> list[str]:
     ]
 
 
-def _lost(samples: Mapping[str, Sample]) -> list[str]:
+def _lost(samples: Mapping[str, Sample], of: str = "the first volumes of ") -> list[str]:
     shapes: dict[tuple[int, ...], dict[str, np.ndarray]] = {}
     for name, sample in samples.items():
         shapes.setdefault(sample.level.shape, {})[name] = np.isfinite(sample.level)
@@ -125,12 +138,12 @@ def _lost(samples: Mapping[str, Sample]) -> list[str]:
             if share >= LOST:
                 told.append(
                     f"betas: {share:.0%} of the voxels that have values in most other runs are 0 "
-                    f"or NaN in the first volumes of {name}. Look at that file."
+                    f"or NaN in {of}{name}. Look at that file."
                 )
     return told
 
 
-def _levels(samples: Mapping[str, Sample], remedy: str) -> list[str]:
+def _levels(samples: Mapping[str, Sample], remedy: str, what: str = "runs") -> list[str]:
     known = {name: s for name, s in samples.items() if np.isfinite(s.spread) and s.spread > 0}
     shapes = {s.level.shape for s in known.values()}
     if len(known) < 2 or len(shapes) > 1:
@@ -150,7 +163,7 @@ def _levels(samples: Mapping[str, Sample], remedy: str) -> list[str]:
         return []
     worst = max(off, key=lambda name: abs(off[name]))
     return [
-        f"betas: the level of {worst} is {off[worst]:+.3g} off the middle of all runs, whose betas "
-        f"vary by {spread:.3g} ({len(off)} of {len(known)} runs are off by more than {OFF:g} "
+        f"betas: the level of {worst} is {off[worst]:+.3g} off the middle of all {what}, whose "
+        f"betas vary by {spread:.3g} ({len(off)} of {len(known)} are off by more than {OFF:g} "
         f"times that): another baseline or a constant that was added? {remedy}"
     ]

@@ -13,6 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import apply_orientation, io_orientation
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.samples import Sample, sample_of
 from neurodiffuse.types import Remark
 
@@ -52,11 +53,12 @@ def sample_of_files(
 
 
 def remark_on_spreads(
-    spreads: Mapping[str, float], remedy: str, apart: float = TENFOLD
+    spreads: Mapping[str, float], remedy: str, apart: float = TENFOLD, *, what: str = "runs"
 ) -> tuple[Remark, ...]:
     """Return a warning when runs differ tenfold (``apart``) or more, naming the extremes.
 
-    ``spreads`` are those of `spread_of` by the name of each run, ``remedy`` a sentence.
+    ``spreads`` are those of `spread_of` by the name of each run, ``remedy`` a sentence;
+    ``what`` they are in words.
     """
     known = {name: value for name, value in spreads.items() if np.isfinite(value) and value > 0}
     if len(known) < 2:
@@ -69,7 +71,7 @@ def remark_on_spreads(
     odd = sum(not usual / TENFOLD < value < usual * TENFOLD for value in known.values())
     text = (
         f"betas: the spread of {most} is {times:,.0f} times that of {least} "
-        f"({known[most]:.3g} and {known[least]:.3g}; {odd} of {len(known)} runs are ten times "
+        f"({known[most]:.3g} and {known[least]:.3g}; {odd} of {len(known)} {what} are ten times "
         f"off the middle one): they are probably in different units. {remedy}"
     )
     return (Remark(text, "warning"),)
@@ -106,6 +108,7 @@ def _values(path: Path, volumes: Sequence[int]) -> list[np.ndarray]:
 
     Axes are brought into one order, so that runs that store them otherwise give the same voxels.
     """
+    check_file(path)
     image: Any = nib.load(path)
     axes = io_orientation(image.affine)
     step = max(1, int(np.prod(image.shape[:3])) // VOXELS)

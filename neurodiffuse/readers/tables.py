@@ -8,6 +8,7 @@ from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.noting import note_read
+from neurodiffuse.readers.reach import check_file
 
 MISSING = ("", "n/a", "N/A", "nan", "NaN")
 """How a table says that there is no value."""
@@ -57,6 +58,7 @@ def read_table(path: Path) -> Table:
         If it is not text in UTF-8, has no header, or a row with another number of fields.
     """
     note_read(path)
+    check_file(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from nibabel.wrapstruct import WrapStructError
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.readers.absent import why_absent
 from neurodiffuse.readers.grids import TOLERANCE, Alignment, align, difference, why_broken
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.types import Grid
 
 CHUNK = 96 * 2**20
@@ -237,6 +239,26 @@ def about_two_places(path: Path) -> str:
     return f"its sform and qform differ by up to {mm:.2g} mm; the sform is taken"
 
 
+def why_no_background(path: Path) -> str:
+    """Return why maps cannot be drawn on an image, all of which is read; empty where they can."""
+    stamp = path.stat().st_mtime_ns if path.exists() else 0
+    return _why_no_background(path, stamp)
+
+
+@lru_cache(maxsize=64)
+def _why_no_background(path: Path, _: int) -> str:
+    try:
+        if (count := grid_of(path)[1]) != 1:
+            return f"it holds {count} volumes where one is drawn on"
+        with _translating_errors(path):
+            values = np.asarray(_open(path).dataobj)
+            finite = values[np.isfinite(values)]
+        varies = finite.size > 0 and finite.min() < finite.max()
+        return "" if varies else "it holds one number only, or none that is finite"
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ").rstrip(".")
+
+
 def _is_placed(image: Any) -> bool:
     """Return whether the header says where the volume lies, and not just how it is stored."""
     header = image.header
@@ -250,6 +272,7 @@ def _is_placed(image: Any) -> bool:
 
 
 def _open(path: Path) -> Any:
+    check_file(path)
     with _translating_errors(path):
         image = nib.load(path, keep_file_open=True)
         if not isinstance(image, SpatialImage):

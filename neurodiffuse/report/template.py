@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from neurodiffuse.readers.volumes import why_no_background
 from neurodiffuse.report.cortex import HEMISPHERES, MESH, on_fsaverage, on_mesh, too_coarse
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def ground(about: Subject) -> SpatialImage | None:
     import nibabel as nib
     from nilearn.datasets import load_mni152_template
 
-    if about.anatomy:
+    if about.anatomy and not why_no_background(about.anatomy):
         return cast("SpatialImage", nib.load(about.anatomy))
     return load_mni152_template(resolution=2) if on_template(about.grid) else None
 

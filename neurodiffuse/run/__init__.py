@@ -6,7 +6,15 @@ how long.
 """
 
 from neurodiffuse.run.folder import Run
-from neurodiffuse.run.opening import difference_from, opened, stored_config
-from neurodiffuse.run.remarks import remarks_of
+from neurodiffuse.run.opening import difference_from, made_by, opened, stored_config
+from neurodiffuse.run.remarks import remarks_of, remarks_on_betas
 
-__all__ = ["Run", "difference_from", "opened", "remarks_of", "stored_config"]
+__all__ = [
+    "Run",
+    "difference_from",
+    "made_by",
+    "opened",
+    "remarks_of",
+    "remarks_on_betas",
+    "stored_config",
+]

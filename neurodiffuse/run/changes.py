@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 
 from neurodiffuse import __version__
 from neurodiffuse.config import STEPS
-from neurodiffuse.errors import NeurodiffuseError, RunError, listing
-from neurodiffuse.files import write_whole
+from neurodiffuse.errors import ConfigError, NeurodiffuseError, RunError, listing
+from neurodiffuse.files import read_json, write_whole
 from neurodiffuse.progress import say
 from neurodiffuse.run.folder import Run
 from neurodiffuse.run.hashing import Stamp, samples_of, sha256_of, stamp_of
@@ -74,17 +75,24 @@ def check(
     for subject in run.config.subjects if subjects is None else subjects:
         found = differences(run, subject, steps, quick=quick, keep=keep)
         if found:
-            first, others = found[0], sum(one.step == found[0].step for one in found[1:])
-            more = f" (and {others} more file{'s' if others > 1 else ''})" if others else ""
+            step = found[0].step
             raise RunError(
-                f"{first.path} {first.what}{more}, and the run {run.path} was computed from what "
-                "was there before. Choose another --out, or give the run's decode command with "
-                f"--from {first.step} to compute again what depends on it."
+                f"{in_words([one for one in found if one.step == step])}, and the run {run.path} "
+                "was computed from what was there before. Choose another --out, or give the run's "
+                f"decode command with --from {step} to compute again what depends on it."
             )
-        if not quick and "mask" in steps and (text := changed_trials(run, subject)):
+        if quick or "mask" not in steps:
+            continue
+        if text := changed_trials(run, subject):
             raise RunError(
                 f"{run.path}: {text}. Choose another --out, or compute everything again: "
                 "--from mask."
+            )
+        if (new := changed_mask(run, subject)) and new.stops:
+            raise RunError(
+                f"{new.text}, and the run {run.path} was computed with {new.before!r}. Go on with "
+                f"that: --mask {shlex.quote(new.before)}; choose another --out; or give the run's "
+                "decode command with --from mask to compute everything again."
             )
 
 
@@ -107,6 +115,54 @@ def differences(
         if said := note_of(run, subject, step):
             found += _differences(run, subject, step, said, keep, quick)
     return found
+
+
+def in_words(found: Sequence[Difference]) -> str:
+    """Return what happened to the first of some files, and how many more there are."""
+    others = len(found) - 1
+    more = f" (and {others} more file{'s' if others > 1 else ''})" if others else ""
+    return f"{found[0].path} {found[0].what}{more}"
+
+
+@dataclass(frozen=True)
+class OtherMask:
+    """The data set's own mask where it is another one (``now``) than the run's (``before``).
+
+    A run goes on, unless it ``stops``, where its mask is gone: it has its voxels.
+    """
+
+    before: str
+    now: str
+    text: str
+    stops: bool
+
+
+def changed_mask(run: Run, subject: str) -> OtherMask | None:
+    """Return how the mask that nobody names differs from that of the run, if it does."""
+    about = run.folder("mask", subject) / "about.json"
+    if run.config.mask.select or not about.exists():
+        return None
+    before, now = read_json(about)["expression"], run.subject(subject).mask
+    if before == now:
+        return None
+    from neurodiffuse import rois  # brings numpy, which a command's help does without
+
+    known = {roi.name for roi in run.subject(subject).rois}
+    try:
+        rois.parse(before, known=known)
+    except ConfigError:
+        text = (
+            f"sub-{subject}: {before!r}, the default mask so far, is not there any more, and "
+            f"{now!r} would now be the default mask"
+        )
+        return OtherMask(before, now, text, stops=False)
+    named = rois.names(rois.parse_for(run.subject(subject), now))
+    files = [p for n in named if n in known for p in run.dataset.region_files(subject, n)]
+    what = f"{files[0]} is new and" if files else f"sub-{subject}: {now!r}"
+    which = f": {now!r}" if files else ""
+    text = f"{what} would now be the default mask{which}"
+    version = note_of(run, subject, "mask").get("version", __version__)
+    return OtherMask(before, now, text, stops=version == __version__)
 
 
 def is_noted(run: Run) -> bool:
@@ -203,10 +259,15 @@ def _changed(
 
 
 def changed_trials(run: Run, subject: str) -> str:
-    """Return in words that betas or trials are not those the run began with, else nothing."""
-    place = run.folder("mask", subject)
-    before = place / "input.txt"
-    if not before.exists() or before.read_text().strip() == run.dataset.fingerprint(subject):
+    """Return in words that betas or trials are not those the run began with, else nothing.
+
+    A data set may tell more after what it told so far: a run from before has the beginning.
+    """
+    before = run.folder("mask", subject) / "input.txt"
+    if not before.exists():
+        return ""
+    old, now = before.read_text(encoding="utf-8").split(), run.dataset.fingerprint(subject).split()
+    if old and now[: len(old)] == old:
         return ""
     said = note_of(run, subject, "mask").get("groups", {})
     files = {n: p for part in said.values() for n, p in places_of(run, part["files"]).items()}
@@ -219,6 +280,6 @@ def changed_trials(run: Run, subject: str) -> str:
 
 def _afresh(run: Run) -> Run:
     """Return a run whose data set has read nothing yet."""
-    cls = run.registry.load(run.registry.card("dataset", run.config.dataset))
-    dataset = cls(**run.config.dataset_options)
+    config = run.config
+    dataset = run.registry.dataset(config.dataset, config.dataset_options, config.links)
     return dataclasses.replace(run, dataset=dataset, contents={}, _subjects={}, _readings={})

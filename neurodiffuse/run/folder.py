@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from neurodiffuse.config import STEPS, Config, DecoderConfig
+from neurodiffuse.config import STEPS, Config, DecoderConfig, mask_named_by
 from neurodiffuse.config.ridge import KEYS, RIDGE
 from neurodiffuse.errors import ConfigError, DataError, listing
 from neurodiffuse.files import read_json, remove_folder, said_clearly
@@ -156,7 +156,7 @@ class Run:
     def mask(self, subject: str) -> np.ndarray:
         """Return the voxels to decode from, bool (grid.size,); raises as `select`."""
         if own := self.config.mask.select:
-            return self.select(subject, own)
+            return self.select(subject, own, mask_named_by(self.registry, self.config))
         return self.select(subject, self.subject(subject).mask, "the data set's own mask")
 
     # --- folders ------------------------------------------------------------------------------

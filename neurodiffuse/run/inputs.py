@@ -22,7 +22,7 @@ from typing import Any
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
-from neurodiffuse.files import read_json, write_json, write_whole
+from neurodiffuse.files import json_of, read_json, write_json, write_whole
 from neurodiffuse.run.folder import Run
 from neurodiffuse.run.hashing import SAMPLED, Stamp, samples_of, sha256_of, stamp_of
 
@@ -224,7 +224,8 @@ def _captions(run: Run, subject: str, step: str) -> str:
 
 def _trials(run: Run, subject: str, step: str) -> str:
     trials = run.subject(subject).trials
-    return _digest([trials.stimulus, trials.split, trials.session, trials.run])
+    counts = [trials.count] if trials.count else []
+    return _digest([trials.stimulus, trials.split, trials.session, trials.run, *counts])
 
 
 MEANINGS: Mapping[str, Callable[[Run, str, str], str]] = {
@@ -263,7 +264,7 @@ def _times_file(run: Run, subject: str, step: str) -> Path:
 def times_of(run: Run, subject: str, step: str) -> dict[str, Stamp]:
     """Return sizes and times of files when they were last seen to hold what is noted."""
     try:
-        return dict(json.loads(_times_file(run, subject, step).read_text(encoding="utf-8")))
+        return dict(json_of(_times_file(run, subject, step).read_text(encoding="utf-8")))
     except (OSError, ValueError):  # logs may be removed: then everything is hashed again
         return {}
 

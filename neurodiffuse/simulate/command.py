@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from neurodiffuse.errors import ConfigError
-from neurodiffuse.flags import common
+from neurodiffuse.files import toml_of
+from neurodiffuse.flags import PLACE, common
 from neurodiffuse.options import check_options
 
 if TYPE_CHECKING:
     from neurodiffuse.plugins import Registry
     from neurodiffuse.simulate.layout import Layout
 
-_DIR = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("out", type=_DIR)
+@click.argument("out", type=PLACE)
 @click.option(
     "--layout",
     default="bids",
@@ -35,11 +34,13 @@ _DIR = click.Path(path_type=Path)
     metavar="key=value",
     help="An option of the layout, such as format=hdf5 of nsd. Repeat for several.",
 )
-@click.option("--images", type=_DIR, metavar="DIR", help="Folder of photographs. [default: scenes]")
-@click.option("--captions", type=_DIR, metavar="FILE", help="JSON: file name to list of captions.")
+@click.option(
+    "--images", type=PLACE, metavar="DIR", help="Folder of photographs. [default: scenes]"
+)
+@click.option("--captions", type=PLACE, metavar="FILE", help="JSON: file name to list of captions.")
 @click.option(
     "--geometry",
-    type=_DIR,
+    type=PLACE,
     metavar="DIR",
     help="Folder of ROI masks, as sub-01_mask-LHPPA.nii.gz. [default: built in]",
 )
@@ -125,6 +126,6 @@ def _setting(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ConfigError(f"--set {text}: write key=value, such as format=hdf5.")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        return key.strip(), toml_of(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
+from neurodiffuse.files import json_of, read_text
 from neurodiffuse.progress import progress
 from neurodiffuse.readers.pictures import PICTURES, read_picture
 from neurodiffuse.simulate.draws import Draw, stream
@@ -207,7 +207,7 @@ def _captions(path: Path | None, files: Iterable[Path]) -> dict[str, tuple[str, 
     if path is None:
         return {file.name: () for file in files}
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json_of(read_text(path))
     except (OSError, ValueError) as error:
         raise DataError(f"--captions {path}: cannot be read as JSON ({error}).") from None
     if not isinstance(table, dict):

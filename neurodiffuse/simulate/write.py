@@ -11,9 +11,6 @@ The layout::
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -23,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse.errors import RunError
+from neurodiffuse.places import check_replaceable, replacing
 from neurodiffuse.progress import progress
 from neurodiffuse.simulate.atlases import write_anatomy
 from neurodiffuse.simulate.describe import write_description
@@ -77,34 +75,17 @@ def write(out: Path, study: Study, *, quiet: bool = True) -> None:
 
 def check_empty(out: Path) -> None:
     """Raise RunError unless ``out`` is absent or an empty folder."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out}: is there already and not empty. Name a new folder or remove it.")
+    check_replaceable(out, "OUT")
+    if out.exists() and any(out.iterdir()):
+        raise RunError(f"OUT: {out} is there already and not empty. Name a new folder.")
 
 
 @contextmanager
 def beside(out: Path) -> Iterator[Path]:
     """Give a new folder next to ``out`` that becomes ``out`` when the block ends well."""
     check_empty(out)
-    partial = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", suffix=".partial", dir=out.parent))
-        partial.chmod(0o777 & ~_umask())
+    with replacing(out, "OUT") as partial:
         yield partial
-        partial.replace(out)
-    except OSError as error:
-        if isinstance(error, RunError) or error.errno is None:
-            raise
-        raise RunError(f"{out}: cannot be written ({error.strerror}).") from error
-    finally:
-        if partial is not None and partial.exists():
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 # --- stimuli -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from neurodiffuse.decoders.columns import column_stats, standardise
 from neurodiffuse.errors import DataError, listing
 from neurodiffuse.files import read_json, write_json
 from neurodiffuse.progress import progress
+from neurodiffuse.readers.stretches import Stretches
 from neurodiffuse.run import Run, inputs
 from neurodiffuse.run.hashing import Hasher
 from neurodiffuse.store import create_betas, load_arrays, load_betas
@@ -20,8 +21,8 @@ from neurodiffuse.types import Subject, Trials
 STRETCH = 1024
 """Rows that are standardised at a time."""
 
-HASHED = "hashed.json"
-"""Kept with prepared betas: what the files held that they were prepared from."""
+HASHED, TOLD = "hashed.json", "told.json"
+"""Kept with prepared betas: what the files held that they were prepared from, what was odd."""
 
 
 def mask(run: Run, subject: str) -> None:
@@ -57,9 +58,12 @@ def mask(run: Run, subject: str) -> None:
         (folder / "input.txt").write_text(run.dataset.fingerprint(subject) + "\n", encoding="utf-8")
         rois.mask_image(kept, about.grid).to_filename(folder / "mask.nii.gz")
         said = _summary(run, about, expression, voxels, kept, constant)
+        if told := read_json(folder / TOLD):
+            said["remarks"] = told
         write_json(folder / "about.json", said)
         inputs.note(run, subject, "mask", folder, read_json(folder / HASHED))
         (folder / HASHED).unlink()
+        (folder / TOLD).unlink()
 
 
 def _prepare(run: Run, about: Subject, voxels: np.ndarray, folder: Path) -> None:
@@ -99,6 +103,7 @@ def _averaged(
     trials, single = about.trials, run.config.mask.repetitions == "single"
     train_ids, test_ids = _train_rows(trials, single), trials.images("test")
     count = int(voxels.sum())
+    stretches = Stretches(trials, count)
     train, test = (
         create_betas(folder, name, ids, count)
         for name, ids in (("train", train_ids), ("test", test_ids))
@@ -110,6 +115,7 @@ def _averaged(
     for block in progress(
         run.dataset.betas(about.label, voxels), f"sub-{about.label} betas", quiet=run.quiet
     ):
+        stretches.add(block)
         for beta, image, split, weight in zip(
             block, trials.stimulus[done:], trials.split[done:], weights[done:], strict=False
         ):
@@ -127,6 +133,7 @@ def _averaged(
             f"sub-{about.label}: {done} betas for {len(trials)} trials of the events; they must "
             "be as many."
         )
+    write_json(folder / TOLD, [remark.text for remark in stretches.remarks()])
     times: Counter[tuple[str, str]] = Counter()
     for split, image, count in zip(trials.split, trials.stimulus, trials.counts(), strict=True):
         times[split, image] += count

@@ -17,6 +17,7 @@ from neurodiffuse.files import read_json, write_whole
 from neurodiffuse.metrics import METHODS, holm
 from neurodiffuse.metrics.sizes import in_words
 from neurodiffuse.options import parameters
+from neurodiffuse.readers.volumes import why_no_background
 from neurodiffuse.report import build
 from neurodiffuse.report.brain import image_of
 from neurodiffuse.report.model import (
@@ -29,7 +30,7 @@ from neurodiffuse.report.model import (
     SubjectReport,
 )
 from neurodiffuse.report.saved import SavedPictures
-from neurodiffuse.run import Run, copies, inputs, remarks_of
+from neurodiffuse.run import Run, copies, inputs, remarks_of, software
 from neurodiffuse.run.scoring import keeps_sizes, plain_pictures, recorded_size
 from neurodiffuse.store import labels, load_array, load_voxels, seed_of
 from neurodiffuse.types import Card, Remark, Subject
@@ -128,14 +129,17 @@ def _subject(run: Run, label: str) -> SubjectReport:
         rois=rows,
         mask_image=image_of(mask, about.grid),
         regions=_regions(run, about, rows),
-        anatomy=_image(about.anatomy) if about.anatomy else None,
+        anatomy=_background(about.anatomy) if about.anatomy else None,
         maps=_maps(run, about),
         constant_voxels=counts["constant_voxels"],
         facts=_facts(run, about, counts),
     )
 
 
-def _image(path: Path) -> nib.spatialimages.SpatialImage:
+def _background(path: Path) -> nib.spatialimages.SpatialImage | None:
+    """Return an image to draw maps on, None where that cannot be done: a remark says why."""
+    if why_no_background(path):
+        return None
     return cast("nib.spatialimages.SpatialImage", nib.load(path))
 
 
@@ -360,6 +364,8 @@ def _remarks(run: Run) -> list[tuple[str, str]]:
     """Return kind and text of remarks on the recipe, the data and the fit, each once."""
     on_recipe = remarks_on(run.config, run.dataset.about())
     found = [(remark.kind, remark.words) for remark in on_recipe]
+    if mixed := software.differences(run):
+        found.append(("note", f"steps were computed with different software: {'; '.join(mixed)}"))
     found += [
         (remark.kind, f"sub-{label}: {remark.words}")
         for label in run.config.subjects

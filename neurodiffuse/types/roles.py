@@ -121,7 +121,8 @@ class Dataset(Role):
 
         ``pictures`` says what they show, in the words of recipes' ``domain`` (``natural
         photographs``, ``drawn scenes``); ``recipe`` names the method that suits, taken where none
-        is named, and ``recipe_distribution`` what to install for it.
+        is named, ``recipe_source`` the file that names it, and ``recipe_distribution`` what to
+        install for it.
         """
         return {}
 

@@ -232,7 +232,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(
         weights(run, Question(**FEW), tmp_path / "new" / "deep")
     monkeypatch.undo()
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(RunError, match="is a file; give a folder"):
         weights(run, Question(**FEW), tmp_path / "file" / "deep")
 
 

@@ -281,7 +281,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not empty"):
         write(tmp_path, study)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
-    with pytest.raises(RunError, match="not empty"):
+    with pytest.raises(RunError, match=r"mine\.txt is a file"):
         write(tmp_path / "mine.txt", study)
     done = CliRunner().invoke(simulate, [str(tmp_path), "--images", "none"])
     assert isinstance(done.exception, RunError)  # told before anything is drawn or read
@@ -294,7 +294,7 @@ def test_nothing_is_left_of_a_broken_write(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("neurodiffuse.simulate.write.write_truth", full)
-    with pytest.raises(RunError, match=r"out: cannot be written \(No space left"):
+    with pytest.raises(RunError, match="out: no space left on the disk"):
         write(tmp_path / "out", study)
     assert not list(tmp_path.iterdir())
 

@@ -18,7 +18,7 @@ from neurodiffuse.config import resolve
 from neurodiffuse.errors import DataError
 from neurodiffuse.files import read_json
 from neurodiffuse.plugins import Registry
-from neurodiffuse.run import Run
+from neurodiffuse.run import Run, remarks_of
 from neurodiffuse.steps.mask import mask
 from neurodiffuse.store import load_betas
 from neurodiffuse.types import Trials
@@ -121,6 +121,23 @@ def test_what_was_kept_equals_what_is_made_without(root, monkeypatch):
     assert READ == ["01", "01"]
 
 
+def test_betas_that_go_wrong_late_are_told_and_kept_with_what_was_prepared(root):
+    plain = masked(run_of(root, "plain"))
+    assert "remarks" not in read_json(plain / "about.json")
+    values = np.load(root / "01-1.npy")
+    values[-10:] = 0
+    np.save(root / "01-1.npy", values)
+    for out in ("one", "two"):
+        run = run_of(root, out)
+        folder = masked(run)
+        (text,) = read_json(folder / "about.json")["remarks"]
+        assert "are 0 in 10 of 72 trials: session 2 run 2 (trials 27 to 36)" in text
+        assert [r.text for r in remarks_of(run, "01") if r.kind == "warning"] == [text]
+        assert not [r for r in remarks_of(run, "01", redo=True) if r.kind == "warning"]
+        assert sorted(content(folder)) == sorted(content(plain))
+    assert len(READ) == 2
+
+
 @pytest.mark.parametrize(
     ("settings", "chosen"),
     [
@@ -173,6 +190,23 @@ def test_a_changed_file_is_read_again(root):
     assert np.allclose(
         np.load(folder / "train.npy"), expected(root, np.arange(120) < 60)[1], atol=1e-5
     )
+
+
+def test_another_table_beside_the_betas_is_heeded(root, monkeypatch):
+    """It may say that trials are of other volumes, or how numbers are scaled."""
+    table = root / "events.tsv"
+
+    def inputs_of(self, label):
+        return {"responses": (*self.files(label), table)}
+
+    monkeypatch.setattr(Filed, "inputs", inputs_of)
+    table.write_text("a")
+    masked(run_of(root, "one"))
+    masked(run_of(root, "two"))
+    assert len(READ) == 1
+    table.write_text("b")
+    masked(run_of(root, "three"))
+    assert len(READ) == 2
 
 
 def test_a_file_that_was_written_again_with_its_old_time_is_read_again(root):

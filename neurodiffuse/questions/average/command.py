@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 
@@ -14,7 +14,7 @@ from neurodiffuse.machine import Machine, executor_flag, machine_flags
 @click.option(
     "--run",
     "path",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="DIR",
     help="Finished run of two subjects or more. [default: the last in runs/]",
 )

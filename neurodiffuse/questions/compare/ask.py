@@ -10,6 +10,7 @@ from pathlib import Path
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
 from neurodiffuse.files import write_json
+from neurodiffuse.places import check_replaceable, replacing
 from neurodiffuse.progress import say
 from neurodiffuse.questions import sheets
 from neurodiffuse.questions.arms import Arm
@@ -17,7 +18,7 @@ from neurodiffuse.questions.compare import exports
 from neurodiffuse.questions.compare.columns import Column, shared
 from neurodiffuse.questions.compare.published import STATUS, published
 from neurodiffuse.questions.compare.rows import Row, Value, comparable, of_arms, of_published
-from neurodiffuse.questions.pages import Page, Part, check_place, render
+from neurodiffuse.questions.pages import Page, Part, render
 from neurodiffuse.questions.sheets import Sheet
 from neurodiffuse.questions.tables import (
     BOLD,
@@ -59,14 +60,14 @@ def compare(
         If ``out`` holds something else.
     """
     first, columns = arms[0], shared(arms)
+    place = out or _trunk(first).path / "compare" / _digest(arms, with_published)
+    _check_foreign(place)
     rows = of_arms(arms)
     if with_published is not False:
         known = [r for r in published() if with_published or comparable(r, first)]
         rows += of_published(known, columns, first)
-    place = out or _trunk(first).path / "compare" / _digest(arms, with_published)
-    _check_foreign(place)
     notes = _notes(arms, rows)
-    with first.run.writing(place) as folder:
+    with replacing(place) as folder:
         exports.write(folder, rows, columns)
         parts = [Part("Scores", "scores", _table(rows, columns), tuple(_explained(rows)))]
         parts += _sheets(folder, arms)
@@ -83,8 +84,8 @@ def _trunk(arm: Arm) -> Run:
 
 def _check_foreign(place: Path) -> None:
     """Refuse to replace a folder that is no comparison."""
-    check_place(place)
-    if place.exists() and not (place / "table.tsv").exists():
+    check_replaceable(place)
+    if place.exists() and not (place / "table.tsv").exists() and any(place.iterdir()):
         raise RunError(
             f"--out: {place} is there and is no comparison. Choose another folder; nothing was "
             "written."

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import click
 
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
-
-_DIR = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("runs", nargs=-1, type=_DIR, metavar="RUN…")
+@click.argument("runs", nargs=-1, type=PLACE, metavar="RUN…")
 @click.option(
     "--pictures",
     "folders",
@@ -30,7 +28,7 @@ _DIR = click.Path(path_type=Path)
     "set and number of test images]",
 )
 @click.option(
-    "--out", type=_DIR, metavar="DIR", help="Folder of the answer. [default: RUN/compare/DIGEST]"
+    "--out", type=PLACE, metavar="DIR", help="Folder of the answer. [default: RUN/compare/DIGEST]"
 )
 @machine_flags
 @executor_flag
@@ -74,7 +72,7 @@ def compare(
     ]
     first = arms[0].run.trunk or arms[0].run
     with ExitStack() as stack:
-        stack.enter_context(opened(first))
+        stack.enter_context(opened(first, elsewhere=out is not None and not named))
         arms += [pictures_of(first, name, folder) for name, folder in named]
         place = ask(distinct(arms), with_published=with_published, out=out)
     click.echo(f"page: {place / 'index.html'}")

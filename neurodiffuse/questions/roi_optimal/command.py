@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from neurodiffuse.errors import ConfigError
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, asked_links, common, links_flag
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
 
 if TYPE_CHECKING:
     from neurodiffuse.run import Run
-
-_DIR = click.Path(path_type=Path)
 
 ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display", "width")
 """Options that are of the question, by its names."""
@@ -33,14 +30,14 @@ ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display", "width
 @click.option(
     "--run",
     "path",
-    type=_DIR,
+    type=PLACE,
     metavar="DIR",
     help="Fitted run. [default: the last one decoded in runs/]",
 )
 @click.option("--dataset", default="", metavar="NAME", help="Fit first: data set plugin.")
 @click.option("--root", default="", metavar="DIR", help="Fit first: folder of the data set.")
 @click.option("--recipe", default="", metavar="NAME|FILE", help="Fit first: method.")
-@click.option("--out", type=_DIR, metavar="DIR", help="Fit first: run folder, made or continued.")
+@click.option("--out", type=PLACE, metavar="DIR", help="Fit first: run folder, made or continued.")
 @click.option(
     "--sub",
     "subjects",
@@ -92,6 +89,7 @@ ASKED = ("renorm", "method", "pattern", "seeds", "candidates", "display", "width
     show_default=True,
     help="Colour histograms of the pictures shown; raw ones are kept.",
 )
+@links_flag
 @machine_flags
 @executor_flag
 @common
@@ -154,11 +152,17 @@ def _run(context: click.Context, options: dict[str, Any]) -> tuple[Run, tuple[st
             if options[name]:
                 raise ConfigError(f"--{name}: belongs to --dataset; --run has its own settings.")
         return source.of_folder(
-            options["path"], options["subjects"], registry, quiet=quiet, machine=machine
+            options["path"],
+            options["subjects"],
+            registry,
+            quiet=quiet,
+            machine=machine,
+            links=asked_links(context),
         )
     return source.to_fit(
         registry,
         quiet=quiet,
         machine=machine,
+        links=asked_links(context),
         **{k: options[k] for k in ("dataset", "subjects", "root", "recipe", "out")},
     )

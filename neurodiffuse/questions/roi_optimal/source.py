@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from neurodiffuse import pipeline
 from neurodiffuse.config import default_recipe, resolve
@@ -21,10 +22,11 @@ def of_folder(
     *,
     quiet: bool,
     machine: Machine | None = None,
+    links: Any = "",
 ) -> tuple[Run, tuple[str, ...]]:
     """Return the run of a folder and the subjects asked about, by default all of the run."""
     registry = registry or Registry.installed()
-    run = pipeline.reopen(path, registry, quiet=quiet, machine=machine)
+    run = pipeline.reopen(path, registry, quiet=quiet, machine=machine, links=links)
     if not subjects:
         return run, run.config.subjects
     chosen = pipeline.match_subjects(subjects, run.dataset)
@@ -47,6 +49,7 @@ def to_fit(
     out: Path | None,
     quiet: bool,
     machine: Machine | None = None,
+    links: Any = "",
 ) -> tuple[Run, tuple[str, ...]]:
     """Return a new or continued run; `fitted` does what is left to do.
 
@@ -55,12 +58,14 @@ def to_fit(
     registry = registry or Registry.installed()
     if not subjects:
         raise ConfigError("--sub: name a subject to fit. Repeat the option for several.")
+    allowed: Any = links or "inside"
     config = resolve(
         registry,
         dataset=dataset,
         subjects=subjects,
-        recipe=recipe or default_recipe(registry, dataset, root=root).recipe,
+        recipe=recipe or default_recipe(registry, dataset, root=root, links=allowed).recipe,
         root=root,
+        links=allowed,
     )
     config, data = pipeline.open_subjects(config, registry)
     place = out or pipeline.default_out(config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from neurodiffuse import rois
 from neurodiffuse.errors import DataError, RunError
-from neurodiffuse.files import said_clearly
+from neurodiffuse.places import check_replaceable, replacing
 from neurodiffuse.questions.rois import table
 from neurodiffuse.questions.rois.pictures import Plate, plates
 from neurodiffuse.report.cortex import too_coarse
@@ -91,28 +90,19 @@ def write(
     RunError
         If the folder holds something else.
     """
-    _refuse_foreign(out)
-    with said_clearly(out):
-        beside = out.with_name(out.name + ".partial")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        try:
-            table.write(beside / TABLE, found.regions)
-            if masks:
-                _write_masks(found, beside)
-            drawn = plates(found.about, found.mask, found.regions, view=view)
-            (beside / PAGE).write_text(_page(found, dataset, name, drawn), encoding="utf-8")
-            if out.exists():
-                shutil.rmtree(out)
-            beside.rename(out)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    check_free(out)
+    with replacing(out) as folder:
+        table.write(folder / TABLE, found.regions)
+        if masks:
+            _write_masks(found, folder)
+        drawn = plates(found.about, found.mask, found.regions, view=view)
+        (folder / PAGE).write_text(_page(found, dataset, name, drawn), encoding="utf-8")
     return out / PAGE
 
 
-def _refuse_foreign(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise RunError(f"--out: {out} is a file; give a folder.")
+def check_free(out: Path) -> None:
+    """Raise `RunError` if the folder holds what this command did not make."""
+    check_replaceable(out)
     if out.exists() and any(out.iterdir()) and not (out / TABLE).exists():
         raise RunError(
             f"--out: {out} is not empty and was not made by this command. Choose another folder; "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, asked_links, common, links_flag
 
 
 @click.command()
@@ -36,12 +36,13 @@ from neurodiffuse.flags import common
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     help="Folder of the table, page and masks. [default: rois/DATASET-sub-ID]",
 )
 @click.option("--all", "detail", is_flag=True, help="Also detail, such as halves of regions.")
 @click.option("--view", is_flag=True, help="Also interactive pictures, inside the page.")
 @click.option("--list", "only_list", is_flag=True, help="Print the table; write nothing.")
+@links_flag
 @common
 @click.pass_context
 def rois(
@@ -68,18 +69,23 @@ def rois(
     from neurodiffuse.config import dataset_options
     from neurodiffuse.pipeline import match_subjects
     from neurodiffuse.plugins import Registry
-    from neurodiffuse.questions.rois.ask import listing, write
+    from neurodiffuse.questions.rois.ask import check_free, listing, write
 
     registry = (context.obj or {}).get("registry") or Registry.installed()
     options = dataset_options(registry, dataset, root=root, settings=settings)
-    data = registry.load(registry.card("dataset", dataset, "--dataset"))(**options)
+    data = registry.dataset(dataset, options, asked_links(context, "inside"))
     labels = match_subjects(subjects, data)
+    places = {
+        label: (out / f"sub-{label}" if len(labels) > 1 else out)
+        if out
+        else Path("rois") / f"{dataset}-sub-{label}"
+        for label in labels
+    }
+    for place in () if only_list else places.values():
+        check_free(place)
     for label in labels:
         found = listing(data, label, mask=mask, expressions=expressions, detail=detail)
         click.echo(str(found))
         if not only_list:
-            place = out or Path("rois") / f"{dataset}-sub-{label}"
-            if out is not None and len(labels) > 1:
-                place = out / f"sub-{label}"
-            page = write(found, data, dataset, place, masks=bool(expressions), view=view)
+            page = write(found, data, dataset, places[label], masks=bool(expressions), view=view)
             click.echo(f"page: {page}")

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
-
-_DIR = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--recon", required=True, type=_DIR, metavar="DIR", help="Reconstructions.")
-@click.option("--seen", required=True, type=_DIR, metavar="DIR", help="What was seen.")
+@click.option("--recon", required=True, type=PLACE, metavar="DIR", help="Reconstructions.")
+@click.option("--seen", required=True, type=PLACE, metavar="DIR", help="What was seen.")
 @click.option(
     "--metric",
     "names",
@@ -65,7 +63,7 @@ _DIR = click.Path(path_type=Path)
 )
 @click.option(
     "--out",
-    type=_DIR,
+    type=PLACE,
     help="Folder of tables and page. [default: scores/RECON, or RECON-2 … where there are others]",
 )
 @machine_flags

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from markupsafe import Markup
 
 from neurodiffuse import __version__
 from neurodiffuse.errors import RunError
-from neurodiffuse.files import read_json, said_clearly
+from neurodiffuse.files import read_json
 from neurodiffuse.metrics import METHODS, holm
 from neurodiffuse.metrics.sizes import in_words
-from neurodiffuse.questions.pages import check_place
+from neurodiffuse.places import check_replaceable, replacing
 from neurodiffuse.questions.score.ask import Row, Scored, Settings
 from neurodiffuse.questions.score.choice import to_fetch
 from neurodiffuse.report import charts, wording
@@ -91,18 +90,9 @@ def write(found: Scored, out: Path) -> Path:
         If the folder holds what this command did not make.
     """
     check_free(out, found.settings)
-    with said_clearly(out):
-        beside = out.with_name(out.name + ".partial")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        try:
-            for name, text in zip(FILES, _texts(found), strict=True):
-                (beside / name).write_text(text, encoding="utf-8")
-            if out.exists():
-                shutil.rmtree(out)
-            beside.rename(out)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    with replacing(out) as folder:
+        for name, text in zip(FILES, _texts(found), strict=True):
+            (folder / name).write_text(text, encoding="utf-8")
     return out / "index.html"
 
 
@@ -118,7 +108,7 @@ def default_place(settings: Settings) -> Path:
 
 def check_free(out: Path, settings: Settings) -> None:
     """Raise `RunError` if the folder holds other scores, or what this command did not make."""
-    check_place(out)
+    check_replaceable(out)
     strange = [p.name for p in out.iterdir() if p.name not in FILES] if out.exists() else []
     if strange:
         raise RunError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurodiffuse import budget
 from neurodiffuse.decoding import feature_voxels
-from neurodiffuse.files import said_clearly
+from neurodiffuse.places import replacing
 from neurodiffuse.progress import progress
 from neurodiffuse.questions.weights import (
     bars,
@@ -102,7 +102,7 @@ def weights(run: Run, question: Question, out: Path | None = None) -> Answer:
     members = find_members(run, plan.subjects, question.regions) if question.whole else None
     found = _project(run, plan)
     regions = () if members is None else _compare(plan, found, members)
-    with said_clearly(place), run.writing(place) as folder:
+    with replacing(place) as folder:
         rows = [row for made in found.maps for row in statmaps.write_map(run, folder, made)]
         drawn = found.maps if question.pictures else []
         shown = [

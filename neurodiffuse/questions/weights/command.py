@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
-from neurodiffuse.flags import common
+from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, executor_flag, machine_flags
-
-_DIR = click.Path(path_type=Path)
 
 
 @click.command()
 @click.option(
-    "--run", "run_folder", type=_DIR, metavar="DIR", help="Fitted run. [default: the last in runs/]"
+    "--run",
+    "run_folder",
+    type=PLACE,
+    metavar="DIR",
+    help="Fitted run. [default: the last in runs/]",
 )
 @click.option("--sub", "subjects", multiple=True, metavar="ID", help="Subject. [default: all]")
 @click.option(
@@ -56,7 +58,7 @@ _DIR = click.Path(path_type=Path)
 @click.option("--pictures/--no-pictures", default=True, help="Draw maps, or write numbers only.")
 @click.option("--view", is_flag=True, help="Also interactive pictures, inside the page.")
 @click.option(
-    "--out", type=_DIR, metavar="DIR", help="Folder of the answer. [default: RUN/weights]"
+    "--out", type=PLACE, metavar="DIR", help="Folder of the answer. [default: RUN/weights]"
 )
 @machine_flags
 @executor_flag
@@ -89,6 +91,6 @@ def weights(
     registry = given.get("registry") or Registry.installed()
     quiet, machine = bool(given.get("quiet")), Machine.asked(given)
     run = reopen(run_folder or latest_run(), registry, quiet=quiet, machine=machine)
-    with opened(run):
+    with opened(run, elsewhere=out is not None):
         answer = ask(run, Question(**asked), out)
     click.echo(summary(answer))

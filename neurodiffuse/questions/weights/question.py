@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from neurodiffuse.decoding import stored
 from neurodiffuse.errors import ConfigError, RunError, listing, near
 from neurodiffuse.pipeline import match_subjects
+from neurodiffuse.places import check_replaceable
 from neurodiffuse.questions.weights.parts import Part, parts_of
 from neurodiffuse.run import Run
 from neurodiffuse.store import LatentFile
@@ -102,20 +102,11 @@ def check_place(place: Path) -> None:
     RunError
         Naming the folder.
     """
-    if (
-        place.exists()
-        and not (place / TABLE).exists()
-        and (not place.is_dir() or any(place.iterdir()))
-    ):
+    check_replaceable(place)
+    if place.exists() and not (place / TABLE).exists() and any(place.iterdir()):
         raise RunError(
             f"--out: {place} holds something else than weight maps and would be replaced. "
             "Choose another folder; nothing was written."
-        )
-    there = next(folder for folder in place.absolute().parents if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise RunError(
-            f"{place}: {there} cannot be written. Choose another --out or change the folder's "
-            "permissions."
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.files import toml_of
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.tables import read_table
 from neurodiffuse.types import Roi
 from neurodiffuse_bids.regions import Region
@@ -45,8 +46,9 @@ def read_aliases(path: Path) -> dict[str, tuple[str, ...]]:
         table = read_table(path)
         pairs = zip(table["name"], table["rois"], strict=True)
         return {name: _split(text, name, path) for name, text in pairs}
+    check_file(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = toml_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as TOML ({error}).") from error
     out = {}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from neurodiffuse.errors import DataError, MissingDataError, listing, near
+from neurodiffuse.errors import DataError, MissingDataError, is_text, listing, near
 from neurodiffuse.readers import volumes
 from neurodiffuse.readers.grids import why_unplaced
 from neurodiffuse.readers.noting import files_read_by, note_read
 from neurodiffuse.readers.pictures import ImageFiles
+from neurodiffuse.readers.reach import keep_inside
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.spread import standardised
 from neurodiffuse.types import Dataset, Grid, Remark, Stimuli, Subject
@@ -26,7 +28,12 @@ from neurodiffuse_bids.choice import RowFilter
 from neurodiffuse_bids.events import Responses, Row, trials_of
 from neurodiffuse_bids.finding import Finder
 from neurodiffuse_bids.grids import betas_grid
-from neurodiffuse_bids.index import BidsFile, entity_names, subject_files
+from neurodiffuse_bids.index import (
+    BidsFile,
+    entity_names,
+    names_that_are_no_text,
+    subject_files,
+)
 from neurodiffuse_bids.inputs import files_of_region
 from neurodiffuse_bids.places import cache_folder, root_folder, subject_folder
 from neurodiffuse_bids.regions import Reader, Region, find_anatomy
@@ -198,7 +205,7 @@ class BidsDataset(Dataset):
         found = sorted(
             entry.name.removeprefix("sub-")
             for entry in os.scandir(root)
-            if entry.name.startswith("sub-") and entry.is_dir()
+            if entry.name.startswith("sub-") and is_text(entry.name) and entry.is_dir()
         )
         if not found:
             raise MissingDataError(f"{root}: has no subjects, no folder sub-….")
@@ -227,14 +234,21 @@ class BidsDataset(Dataset):
                 yield standardised(found, basis(sides), files[0]) if self.standardise else found
 
     def fingerprint(self, label: str) -> str:
-        """Return a digest of the trials and of the names and sizes of the files of betas."""
+        """Return a digest of the trials and of the names and sizes of the files of betas.
+
+        A second one follows where volume k is not that of trial k: which ones the trials have.
+        """
         about = self._open(label)
         files = [file.path for part in about.responses for file in part.series.files]
         sizes = [(str(path.relative_to(self._root())), path.stat().st_size) for path in files]
         said = repr((super().fingerprint(label), sizes))
         if self.standardise:
             said += f" standardised by {self.standardise}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        digest = hashlib.sha256(said.encode()).hexdigest()
+        places = [[row.volume for row in part.rows] for part in about.responses]
+        if all(some == list(range(len(some))) for some in places):
+            return digest
+        return f"{digest} {hashlib.sha256(repr(places).encode()).hexdigest()}"
 
     def inputs(self, label: str) -> Mapping[str, Sequence[Path]]:
         """Return betas with their sidecars and events, tables of images, what reports show."""
@@ -291,19 +305,21 @@ class BidsDataset(Dataset):
         BIDS has no word for how wide pictures were, what they show and which recipe suits them:
         ``StimulusWidthDegrees``, ``StimulusContent`` and ``Recipe`` are ours.
         """
-        content = read_json(self._root() / "dataset_description.json")
+        path = self._root() / "dataset_description.json"
+        content = read_json(path)
         generated = content.get("GeneratedBy") or [{}]
         first = generated[0] if isinstance(generated, list) else generated
         first = first if isinstance(first, dict) else {}
-        recipe = str(content.get("Recipe") or "")
+        recipe = _text(content, "Recipe", path)
         fields = {
             "name": content.get("Name"),
             "version": content.get("DatasetVersion") or first.get("Version"),
             "licence": content.get("License"),
             "cite": content.get("HowToAcknowledge") or content.get("DatasetDOI"),
             "degrees": content.get("StimulusWidthDegrees"),
-            "pictures": content.get("StimulusContent"),
+            "pictures": _text(content, "StimulusContent", path),
             "recipe": recipe,
+            "recipe_source": path if recipe else "",
             "recipe_distribution": SHIPPED.get(recipe),
         }
         return {key: str(value) for key, value in fields.items() if value}
@@ -323,11 +339,16 @@ class BidsDataset(Dataset):
             rows = [row for part in responses for row in part.rows]
             (sides, about_split), tables = files_read_by(self._sides, label, rows)
             trials, kept = trials_of(responses, sides)
+            if strange := names_that_are_no_text(root, label):
+                text = f"{len(strange)} files whose names are not UTF-8: {listing(strange, most=3)}"
+                remarks = (*remarks, Remark(text, "left out"))
             for file in on_surfaces(files, self.betas_filter or {}):
                 told.add(file.path, "betas on a surface are not read, volumes are", "left out")
             used = {f.path for part in responses for f in part.series.files}
             others = [f for f in files if f.path not in used and not is_alike(f, first)]
             reader, sidecars = Reader(target), Sidecars(root)
+            for path in (f.path for part in kept for f in part.series.files):
+                sidecars.factor(path)  # a damaged sidecar is told before anything is computed
             lookup = Path(self.lookup).expanduser().absolute() if self.lookup else None
             finder = Finder(others, first, reader, sidecars, told, lookup)
             found, legends = files_read_by(finder.regions, self.regions_filter or {})
@@ -473,7 +494,9 @@ class BidsDataset(Dataset):
     # --- places -------------------------------------------------------------------------------
 
     def _root(self) -> Path:
-        return root_folder(self.root)
+        root = root_folder(self.root)
+        keep_inside(root)
+        return root
 
     def _cache(self) -> Path:
         return cache_folder(self.cache_dir)
@@ -499,3 +522,15 @@ class BidsDataset(Dataset):
             captions = Path(self.captions_file).expanduser() if self.captions_file else None
             self._pictures = Pictures(named or root / "stimuli", named or root, captions)
         return self._pictures
+
+
+def _text(content: Mapping[str, Any], key: str, path: Path) -> str:
+    """Return a text of a JSON file, empty where there is none."""
+    found = content.get(key) or ""
+    if not isinstance(found, str):
+        one = found[0] if isinstance(found, list) and isinstance(found[0], str) else "NAME"
+        raise DataError(
+            f"{path}: {key}: {json.dumps(found, ensure_ascii=False)} is no text. Write one: "
+            f'"{key}": "{one}".'
+        )
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from neurodiffuse.readers.pictures import PICTURES
+from neurodiffuse.readers.reach import leaves
 
 INDEXED = ("subject", "session", "run")
 """The entities whose labels are indices where they are numbers."""
@@ -95,7 +97,7 @@ def file_of(path: Path) -> Path:
 
 @lru_cache(maxsize=4096)
 def _real(folder: Path) -> Path:
-    return folder.resolve()
+    return Path(os.path.realpath(folder))  # links in circles are no error here
 
 
 def is_absent(path: Path) -> bool:
@@ -104,28 +106,15 @@ def is_absent(path: Path) -> bool:
     A pointer is what git-annex leaves of an unlocked file that was not fetched.
     """
     try:
-        if path.stat().st_size > 512:
+        found = path.stat()
+        if found.st_size > 512 or not stat.S_ISREG(found.st_mode) or leaves(path):
             return False
         with path.open("rb") as file:
             return file.read(len(_POINTER)) == _POINTER
     except (FileNotFoundError, NotADirectoryError):
         return True
-
-
-def link_bounds(folder: Path) -> tuple[Path, ...]:
-    """Return the folders that links in ``folder`` may lead to: the data set around it.
-
-    It is the nearest folder, this one or one above, with ``dataset_description.json``,
-    ``.datalad`` or ``.git``; and the store of the nearest git repository, which may lie further
-    up.
-    """
-    around = [folder.resolve(), *folder.resolve().parents]
-    marks = ("dataset_description.json", ".datalad", ".git")
-    bounds = [next((p for p in around if any((p / m).exists() for m in marks)), around[0])]
-    repository = next((p / ".git" for p in around if (p / ".git").is_dir()), None)
-    if repository:
-        bounds.append(repository.resolve() / "annex")
-    return tuple(bounds)
+    except OSError:
+        return False  # it is there, and its reader says what is wrong with it
 
 
 def equal_files(paths: Mapping[Key, Path]) -> dict[Key, str]:

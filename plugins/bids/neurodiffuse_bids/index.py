@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from neurodiffuse.errors import DataError
+from neurodiffuse.errors import DataError, is_text, printable
 from neurodiffuse.readers.volumes import VOLUMES
 from neurodiffuse_bids.identity import same
 
@@ -87,6 +87,14 @@ def subject_files(root: Path, label: str, cache_dir: Path) -> tuple[BidsFile, ..
     return tuple(file for file in files if file["subject"] in ("", label))
 
 
+def names_that_are_no_text(root: Path, label: str) -> list[str]:
+    """Return the images and tables of a subject that are not read since their names are not UTF-8.
+
+    They are spelt as a terminal can show them.
+    """
+    return sorted(printable(Path(name).name) for name in _names(root, label) if not is_text(name))
+
+
 def _place(root: Path, label: str, cache_dir: Path) -> Path:
     """Return where the index of the tree as it is now belongs."""
     from bids import __version__ as version
@@ -135,6 +143,7 @@ def _layout(root: Path, label: str, database: Path | None) -> Any:
     subject = re.escape(f"sub-{label}")
     left_out = [
         re.compile(rf"^/(?!{subject}(?:/|$))(?![^/]*\.tsv$)."),
+        re.compile("[\udc80-\udcff]"),  # bytes of a name that is not UTF-8
         re.compile(r"\.(?!(?:nii|gz|mgz|mgh|gii|tsv)$)[^./]+$"),
         re.compile(rf"^/{subject}/(?:.*/)?(?:{'|'.join(_LEFT_OUT)})(?:/|$)"),
     ]
@@ -150,6 +159,13 @@ def _layout(root: Path, label: str, database: Path | None) -> Any:
             )
         except PermissionError as error:
             raise DataError(f"{root}: cannot be read ({error}).") from error
+        except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+            # what pybids makes of a field of another type than BIDS has for it
+            raise DataError(
+                f"{root / 'dataset_description.json'}: a field is not what BIDS has for it "
+                f"({type(error).__name__}: {printable(' '.join(str(error).split()), 200)}). "
+                "GeneratedBy and SourceDatasets are lists of objects, Name and BIDSVersion texts."
+            ) from error
 
 
 def _query(layout: Any) -> tuple[BidsFile, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,9 @@ import nibabel as nib
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.files import json_of
 from neurodiffuse.readers.noting import note_read
+from neurodiffuse.readers.reach import check_file
 
 
 class Sidecars:
@@ -54,6 +55,7 @@ class Sidecars:
         DataError
             If the factor is no number.
         """
+        check_file(path)
         image: Any = nib.load(path)
         proxy = image.dataobj  # nibabel moves slope and intercept there from the header
         scaled = (float(proxy.slope), float(proxy.inter)) != (1, 0)
@@ -83,8 +85,9 @@ class Sidecars:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object that a JSON file holds."""
     note_read(path)
+    check_file(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json_of(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: is not readable as JSON ({error}).") from error
     if not isinstance(content, dict):

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.pictures import PICTURES
+from neurodiffuse.readers.reach import check_file, keep_inside, leaves
 from neurodiffuse.readers.tables import read_table
 from neurodiffuse.types import Remark
 from neurodiffuse_bids.identity import (
@@ -20,7 +21,6 @@ from neurodiffuse_bids.identity import (
     file_of,
     index,
     is_absent,
-    link_bounds,
     whole,
 )
 
@@ -45,8 +45,7 @@ class Pictures:
     folder
         ``stimuli/`` of the data set, or one that the user names.
     within
-        Paths in tables may not lead out of this folder, and links not out of the data set
-        around it.
+        Paths in tables may not lead out of this folder; how far links may, `reach` says.
     captions_file
         Captions that are not in ``captions.tsv`` of the folder.
     """
@@ -55,7 +54,6 @@ class Pictures:
         self.folder = folder
         self.within = within
         self.captions_file = captions_file
-        self._bounds = (within.resolve(), *link_bounds(within))
         self._found: dict[tuple[str, str], str] = {}
         self._several: dict[str, list[str]] = {}
         self._loosely: dict[str, str] = {}
@@ -64,6 +62,7 @@ class Pictures:
         self._paths: dict[str, Path] = {}
         self._texts: dict[str, str] = {}
         self._inside: dict[Path, bool] = {}
+        keep_inside(within)
         self._folded: dict[str, list[str]] = {}
         self._listing: dict[str, list[str]] | None = None
         self._listed = Names(())
@@ -282,8 +281,7 @@ class Pictures:
         """Return whether a path, and what it links to, may be read."""
         if path not in self._inside:
             inside = Path(os.path.normpath(path)).is_relative_to(os.path.normpath(self.within))
-            real = path.resolve()
-            self._inside[path] = inside and any(real.is_relative_to(b) for b in self._bounds)
+            self._inside[path] = inside and leaves(path) is None
         return self._inside[path]
 
     def _checked(self, stimulus: str) -> Path:
@@ -297,10 +295,11 @@ class Pictures:
                 f"{listing(dict.fromkeys(several))}. Say which with a column stim_file."
             )
         if not self._is_inside(path):
+            check_file(path)
             raise DataError(
                 f"stimulus {stimulus}: the path {self._texts[self.key(stimulus)]!r} climbs out of "
-                f"{self.within} to {path.resolve()}; images, and what links point to, must lie in "
-                "the data set or in the folder that datasets.bids.stimuli_dir names."
+                f"{self.within} to {path.resolve()}; images must lie in the data set or in the "
+                "folder that datasets.bids.stimuli_dir names."
             )
         return path
 

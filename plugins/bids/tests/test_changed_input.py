@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -204,6 +205,80 @@ def test_a_mask_that_was_cut_is_noticed_and_the_dry_run_tells_what_the_run_has(s
     assert "changed  " not in again
 
 
+def described(study, run, start_from="", mask="") -> str:
+    """Return the plan of a run in its folder as a new process has it."""
+    config = dataclasses.replace(run.config, mask=dataclasses.replace(run.config.mask, select=mask))
+    dataset = type(run.dataset)(str(study.root))
+    today = Run(run.path, config, run.registry, dataset, quiet=True)
+    return plan_text.describe(today, plan_of(today), start_from)
+
+
+@pytest.fixture
+def preferred(study, decode):
+    """Return a run, after which a mask has come that is preferred to the one it has."""
+    run = decode(until="report")
+    path = study.path(f"{ANAT}label-nsdgeneral_mask.nii")
+    data = np.zeros(SHAPE, np.uint8)
+    data[1] = 1
+    study.image(f"{ANAT}label-nsdgeneral_mask.nii", data)
+    return run, path
+
+
+def test_a_new_mask_that_would_be_the_default_is_named(study, decode, preferred, capsys):
+    run, path = preferred
+    said = f"{path} is new and would now be the default mask: 'nsdgeneral'"
+    refused(decode, said, "computed with 'visual'", "--mask visual", "--from mask")
+    text = described(study, run)
+    assert f"changed    {said}; --mask visual keeps 'visual', else --from mask" in text
+    assert "48 voxels of 'visual'; train 10 images (20 trials), test 4 (8) (the run" in text
+    assert "now        the data set has 12 voxels of 'nsdgeneral'; train 10" in text
+    assert "done  " not in text
+    assert "outdated   sub-01 mask, sub-01 encode" in text
+    again = described(study, run, "mask")
+    assert f"changed    {said}; --mask visual keeps 'visual'" in again
+    assert "12 voxels of 'nsdgeneral'" in again.split("before  ")[0]
+    assert "before     the run that is there had 48 voxels of 'visual'" in again
+    capsys.readouterr()
+    decode(start_from="mask")
+    assert f"warning: {said}; the run had 'visual'" in capsys.readouterr().err
+    assert "changed  " not in described(study, run)
+
+
+def test_a_run_keeps_its_mask_when_it_is_named(study, decode, preferred):
+    run, _ = preferred
+    before = {p: p.stat().st_mtime_ns for p in (run.path / "steps").rglob("*")}
+    assert "changed  " not in described(study, run, mask="visual")
+    decode(mask="visual")
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    again = pipeline.reopen(run.path, run.registry, quiet=True)
+    with opened(again):  # as every question does
+        pass
+    refused(decode, "mask.select", "--from mask", mask="V1")
+
+
+def test_a_default_mask_that_is_gone_is_told_when_another_one_is_taken(study, decode, capsys):
+    run = decode()
+    study.path(f"{ANAT}label-visual_mask.nii").unlink()
+    decode()
+    assert "would now be the default" not in described(study, run)
+    said = "'visual', the default mask so far, is not there any more, and 'all' would now be"
+    assert said in described(study, run, "mask")
+    decode(start_from="mask")
+    assert said in capsys.readouterr().err
+
+
+def test_counts_of_a_plan_say_whose_they_are(study, decode):
+    run = decode()
+    study.betas(3)
+    study.write(f"{BETAS.format(3)}.json", '{"ScaleFactor": 0.5}')
+    text = study.path(f"{STEM.format(1)}_events.tsv").read_text()
+    study.write(f"{STEM.format(3)}_events.tsv", text)
+    said = described(study, run)
+    assert "train 10 images (20 trials), test 4 (8) (the run that is there)" in said
+    assert "now        the data set has 48 voxels of 'visual'; train 10 images (30 trials)" in said
+    assert "is new (and 2 more files); needs --from mask" in said
+
+
 def edit(study: Study, name: str, old: str, new: str) -> None:
     path = study.path(name)
     text = path.read_text()
@@ -392,6 +467,36 @@ def test_a_run_from_before_notes_goes_on_and_is_checked_as_it_was(study, decode)
     moved = study.folder / "elsewhere"
     shutil.copytree(study.root, moved)
     refused(decode, "datasets.bids.root", "--from mask", root=str(moved))
+
+
+def with_blank(study, place: int) -> None:
+    """Let the first run have a blank with a volume of its own."""
+    values = np.random.default_rng(9).integers(-500, 500, (*SHAPE, TRAIN + TEST + 1))
+    study.image(f"{BETAS.format(1)}.nii", values.astype(np.int16))
+    images = [f"stim-{k:02d}\t{'train' if k < TRAIN else 'test'}" for k in range(TRAIN + TEST)]
+    images.insert(place, "n/a\tn/a")
+    rows = [f"{4 * k}\t3\t{said}" for k, said in enumerate(images)]
+    study.write(
+        f"{STEM.format(1)}_events.tsv", "\n".join(["onset\tduration\tstim_id\tsplit", *rows]) + "\n"
+    )
+
+
+def test_trials_that_moved_to_other_volumes_are_noticed(study, decode):
+    with_blank(study, 3)
+    run = decode()
+    with_blank(study, 6)
+    refused(decode, f"{STEM.format(1)}_events.tsv has changed", "--from mask")
+    for path in run.path.rglob(inputs.NOTE):
+        path.unlink()
+    refused(decode, "betas or events of sub-01 have changed since", "--from mask")
+
+
+def test_a_run_from_before_volumes_were_told_goes_on(study, decode):
+    with_blank(study, 3)
+    run = decode()
+    place = run.folder("mask", "01") / "input.txt"
+    place.write_text(place.read_text().split()[0] + "\n")
+    decode()
 
 
 def test_a_branch_is_computed_again_when_its_own_region_changed(study, decode):

@@ -18,7 +18,7 @@ def test_the_page_of_input_names_its_tests():
     assert len(rows) > 35
     assert len(named) == len(set(named) | {"test_regions"}) + named.count("test_regions") - 1
     files = [*ROOT.glob("plugins/*/tests/*.py"), *ROOT.glob("tests/**/*.py")]
-    tests = "".join(p.read_text("utf-8") for p in files)
+    tests = "".join(path.read_text("utf-8") for path in files)
     defined = set(re.findall(r"^def (\w+)\(", tests, re.MULTILINE))
     assert [n for n in named if n.replace("-", "_") not in defined] == []
     nsd = (ROOT / "plugins/nsd/tests/test_equivalent_trees.py").read_text("utf-8")

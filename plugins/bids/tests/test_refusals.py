@@ -56,6 +56,23 @@ def test_a_description_that_cannot_be_read_is_told_with_the_subject(tree):
     assert BidsDataset(str(tree.root)).about() == {"name": "Mine"}
 
 
+@pytest.mark.parametrize("key", ["Recipe", "StimulusContent"])
+@pytest.mark.parametrize(("value", "one"), [('["pixels"]', "pixels"), ('{"a": 1}', "NAME")])
+def test_a_recipe_or_content_that_is_no_text(tree, key, value, one):
+    path = tree.root / "dataset_description.json"
+    path.write_text(f'{{"Name": "Mine", "{key}": {value}}}')
+    with pytest.raises(DataError) as caught:
+        BidsDataset(str(tree.root)).about()
+    assert str(caught.value) == f'{path}: {key}: {value} is no text. Write one: "{key}": "{one}".'
+
+
+def test_the_recipe_is_said_with_its_file(tree):
+    path = tree.root / "dataset_description.json"
+    path.write_text('{"Name": "Mine", "Recipe": "pixels"}')
+    about = BidsDataset(str(tree.root)).about()
+    assert (about["recipe"], about["recipe_source"]) == ("pixels", str(path))
+
+
 def test_subject(tree):
     says(
         MissingDataError,
@@ -181,7 +198,7 @@ def test_a_link_that_climbs_out(tree):
     Image.new("RGB", (3, 3)).save(secret)
     tree.path(PICTURE).unlink()
     tree.path(PICTURE).symlink_to(secret)
-    says(DataError, "climbs out", tree=tree, do=image_of("stim-a"))
+    says(DataError, "leads out of the data set", "--links any", tree=tree, do=image_of("stim-a"))
 
 
 def test_one_id_for_two_images(tree):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from neurodiffuse.errors import DataError, MissingDataError
+from neurodiffuse.files import json_of
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.texts import read_texts
 from neurodiffuse_nsd.design import PICTURES
 from neurodiffuse_nsd.tree import Tree
@@ -120,9 +121,9 @@ def _coco(tree: Tree, paths: Sequence[Path]) -> Captions:
 
 
 def _annotations(path: Path) -> list[dict[str, Any]]:
+    check_file(path)
     try:
-        with path.open(encoding="utf-8") as file:
-            items = json.load(file)["annotations"]
+        items = json_of(path.read_text(encoding="utf-8"))["annotations"]
         if not all({"image_id", "caption"} <= item.keys() for item in items):
             raise KeyError("image_id and caption of an annotation")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -135,6 +136,7 @@ def _origins(tree: Tree) -> dict[tuple[str, int], int]:
     path = tree.picture_table
     if not path.exists():
         raise tree.missing(path, "which says what COCO image a picture is")
+    check_file(path)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)

@@ -17,6 +17,7 @@ import numpy as np
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.absent import why_absent
 from neurodiffuse.readers.grids import Alignment
+from neurodiffuse.readers.reach import keep_inside
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.types import Dataset, Remark, Stimuli, Subject, Trials
 from neurodiffuse_nsd import captions as words
@@ -312,7 +313,9 @@ class NsdDataset(Dataset):
             )
         root = Path(given).expanduser().absolute()
         if not root.is_dir():
-            raise MissingDataError(f"--root: there is no folder {root}. {Tree(root).fetch()}")
+            where = "--root" if self.root else f"the environment variable {ROOT}"
+            raise MissingDataError(f"{where}: there is no folder {root}. {Tree(root).fetch()}")
+        keep_inside(root)
         return Tree(root, self._flags())
 
     def _flags(self) -> str:

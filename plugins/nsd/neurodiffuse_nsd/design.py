@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.types import Trials
+from neurodiffuse_nsd.hdf5 import open_hdf5
 from neurodiffuse_nsd.tree import WrongFileError
 
 SHARED = 1000
@@ -87,9 +89,10 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
+    check_file(path)
     try:
         if h5py.is_hdf5(path):
-            with h5py.File(path, locking=False) as file:
+            with open_hdf5(path) as file:
                 found: dict[str, Any] = {
                     name: item[()].T
                     for name, item in file.items()
@@ -97,6 +100,8 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
                 }
         else:
             found = loadmat(path)
+    except WrongFileError:
+        raise
     except (
         OSError,
         ValueError,
@@ -165,6 +170,7 @@ def check_responses(path: Path, trials: Trials) -> None:
         If a trial shows another picture, or is in another session or run.
     """
     columns = ("SESSION", "RUN", "73KID")
+    check_file(path)
     try:
         with path.open(encoding="utf-8") as file:
             header = file.readline().split()

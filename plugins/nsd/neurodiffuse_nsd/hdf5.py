@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.types import Shape
 from neurodiffuse_nsd.nifti import BLOCK, said_clearly
 from neurodiffuse_nsd.tree import WrongFileError
@@ -29,7 +30,7 @@ def shape_of(path: Path) -> tuple[Shape, int]:
         If the file is cut off, or holds no betas, or others than NSD's integers: the unit of
         those would be a guess.
     """
-    with said_clearly(path), h5py.File(path, locking=False) as file:
+    with said_clearly(path), open_hdf5(path) as file:
         data = _betas(file, path)
         if data.dtype.kind not in "iu":
             raise WrongFileError(
@@ -44,7 +45,7 @@ def masked(path: Path, voxels: np.ndarray) -> Iterator[np.ndarray]:
 
     ``voxels`` is bool (x * y * z,) in C order; columns come in that order.
     """
-    with said_clearly(path), h5py.File(path, locking=False) as file:
+    with said_clearly(path), open_hdf5(path) as file:
         data = _betas(file, path)
         x, y, z = np.unravel_index(np.flatnonzero(voxels), data.shape[:0:-1])
         if data.chunks is not None and np.prod(data.chunks[1:]) < APART:
@@ -55,6 +56,26 @@ def masked(path: Path, voxels: np.ndarray) -> Iterator[np.ndarray]:
         for start in range(0, len(data), at_once):
             block = data[start : start + at_once]
             yield block.reshape(len(block), -1)[:, places]
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a file, which may be on a read-only disk, that holds its data itself.
+
+    Raises
+    ------
+    DataError
+        If it is no plain file in reach, or takes a data set from another file.
+    """
+    check_file(path)
+    file = h5py.File(path, locking=False)
+    for name in file:
+        link = file.get(name, getlink=True)
+        item = None if isinstance(link, h5py.ExternalLink) else file.get(name)
+        elsewhere = isinstance(item, h5py.Dataset) and bool(item.external or item.is_virtual)
+        if isinstance(link, h5py.ExternalLink) or elsewhere:
+            file.close()
+            raise WrongFileError(f"{path}: its {name!r} lies in another file; none is followed.")
+    return file
 
 
 def _betas(file: h5py.File, path: Path) -> h5py.Dataset:

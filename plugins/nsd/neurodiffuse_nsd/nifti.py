@@ -17,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from neurodiffuse.errors import DataError
+from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.volumes import check_real
 from neurodiffuse.types import Shape
 from neurodiffuse_nsd.tree import WrongFileError, check_content
@@ -164,6 +165,7 @@ def fortran(voxels: np.ndarray, shape: Shape) -> np.ndarray:
 
 
 def _open(path: Path) -> BinaryIO:
+    check_file(path)
     opener = igzip.open if path.suffix == ".gz" else open
     return cast("BinaryIO", opener(path, "rb"))
 

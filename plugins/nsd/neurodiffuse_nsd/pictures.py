@@ -9,6 +9,7 @@ from typing import Any, overload
 import h5py
 import numpy as np
 
+from neurodiffuse_nsd.hdf5 import open_hdf5
 from neurodiffuse_nsd.nifti import said_clearly
 from neurodiffuse_nsd.tree import WrongFileError
 
@@ -75,7 +76,7 @@ def check(path: Path) -> None:
 
 
 def _open(path: Path) -> h5py.Dataset:
-    file = h5py.File(path, locking=False)  # folders may be read-only, or on a network
+    file = open_hdf5(path)
     data = file.get(NAME)
     good = isinstance(data, h5py.Dataset) and data.ndim == 4 and data.shape[3] == 3
     if not good or data.dtype != np.uint8:

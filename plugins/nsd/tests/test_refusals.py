@@ -300,6 +300,14 @@ def test_captions_that_cannot_be_used(nsd, tmp_path):
         data_of(nsd, captions=str(tmp_path)).stimuli(ids)
 
 
+def test_a_root_of_the_environment_is_not_blamed_on_the_flag(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEURODIFFUSE_NSD_ROOT", str(tmp_path / "no"))
+    with pytest.raises(MissingDataError, match=r"^the environment variable NEURODIFFUSE_NSD_ROOT:"):
+        NsdDataset().subjects()
+    with pytest.raises(MissingDataError, match=r"^--root: there is no folder"):
+        NsdDataset(str(tmp_path / "nowhere")).subjects()
+
+
 def test_no_root(tmp_path):
     with pytest.raises(MissingDataError, match="NEURODIFFUSE_NSD_ROOT"):
         NsdDataset().subjects()
