@@ -1,0 +1,1 @@
+"""What this distribution plugs into neurodiffuse; it imports nothing heavy."""
