@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -61,14 +62,18 @@ def examine_decoder(decoder: Decoder, training: Training | None = None) -> list[
     unless the decoder refuses these in one line (`ConfigError`). It is fitted about ten times.
     """
     found = constructor(decoder, Decoder)
-    with TemporaryDirectory() as place, found.trying("fit, open and predict run"):
+    with (
+        TemporaryDirectory() as place,
+        found.trying("fit, open and predict run"),
+        left_alone(found),
+    ):
         folder, here = Path(place), _names(Path.cwd())
         training = training or _suitable(decoder, folder / "tried")
         before = _copied(training)
-        with left_alone(found):
-            whole, reads = _first_fit(found, decoder, training, folder, here)
-            if told := _predictions(found, whole):
-                _again(found, decoder, whole, folder, reads, told)
+        whole, reads = _first_fit(found, decoder, training, folder, here)
+        told = _predictions(found, whole)
+        if told:
+            _again(found, decoder, whole, folder, reads, told)
         found.that(_unchanged(before, training), "fit and predict leave what they are given alone")
         if "algebra" not in _named(decoder):  # whose device is the algebra's, which refuses it
             first = next(iter(told.values()), np.zeros(0))
@@ -81,17 +86,17 @@ def examine_decoder(decoder: Decoder, training: Training | None = None) -> list[
 
 def _suitable(decoder: Decoder, folder: Path) -> Training:
     """Return a training set of repeated images, unless the decoder refuses these."""
-    training = example_training()
     (folder / "fit").mkdir(parents=True)
+    single = True
     try:
-        fresh(decoder).fit(training, folder / "fit")
+        fresh(decoder).fit(example_training(), folder / "fit")
     except ConfigError:
-        return example_training(single=False)
+        single = False
     except Exception:  # whatever it is, it is told of the fit that is looked at
-        return training
+        return example_training()
     finally:
         remove_folder(folder)
-    return training
+    return example_training(single=single)
 
 
 def _again(
@@ -264,9 +269,7 @@ def _independence(
             )
             for f in features
         }
-        found.that(
-            _apart(trial, unseeded, each) < SAME, "predict_each predicts what predict does"
-        )
+        found.that(_apart(trial, unseeded, each) < SAME, "predict_each predicts what predict does")
 
 
 class _Interruption(KeyboardInterrupt):
@@ -343,10 +346,8 @@ def _interruption(
             place = folder / f"interrupted-{last}"
             partial = place.with_name(place.name + ".partial")
             partial.mkdir()
-            try:
+            with contextlib.suppress(_Interruption):
                 fresh(decoder).fit(_Reads(last).of(training), partial)
-            except _Interruption:
-                pass
             trial = _fitted(decoder, training, place)
             apart = max(apart, _apart(trial, told, trial.predict_all()))
         found.that(apart < SAME, promise, f"predictions differ by up to {apart:.2g} SD")
@@ -362,10 +363,10 @@ def _capabilities(found: Findings, trial: _Trial, feature: str) -> None:
         with found.trying(promise):
             sent = pickle.loads(pickle.dumps(made))
             blocks = [sent.block(number) for number in range(len(columns))]
-            found.that([b.columns for b in blocks] == columns, promise, "other columns")
-            values = {feature: np.hstack([_values(block) for block in blocks])}
+            values = {feature: trial.joined(feature, blocks, len(betas))}
             whole = {feature: trial.joined(feature, made, len(betas))}
-            found.that(_apart(trial, whole, values) < SAME, promise, "other values")
+            same = [block.columns for block in blocks] == columns
+            found.that(same and _apart(trial, whole, values) < SAME, promise)
     fitted = trial.fitted
     if isinstance(fitted, HasWeights):
         promise = f"{feature}: weights say how predictions change with each voxel"

@@ -83,7 +83,7 @@ def chosen(
     left: list[Skipped] = []
     for name in names or _speaking(registry, dialect):
         card = _card(registry, name)
-        if card.name.startswith("latent-"):
+        if registry.compares(card) == "latents":
             raise ConfigError(
                 f"--metric {name}: it compares a feature of a recipe and needs a run; use decode."
             )

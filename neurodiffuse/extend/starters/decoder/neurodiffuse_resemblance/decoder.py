@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurodiffuse.types import Block, Decoder, Fitted, FitSummary, Sizes, Training, Work
+from neurodiffuse.types import Block, Decoder, FitSummary, Fitted, Responses, Sizes, Training, Work
 
 
 class Resemblance(Decoder):
@@ -36,7 +36,9 @@ class Resemblance(Decoder):
             path = folder / f"{feature}.json"
             if path.exists():  # an earlier process was interrupted after it
                 continue
-            similar = left_out(correlations(responses.of(feature), responses.of(feature)), responses)
+            similar = left_out(
+                correlations(responses.of(feature), responses.of(feature)), responses
+            )
             errors = []
             for temperature in self.temperatures:
                 weights, error = softmax(similar / temperature), 0.0
@@ -117,7 +119,9 @@ def correlations(some: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.vstack([row @ parts[1].T for row in parts[0][:, None]])
 
 
-def left_out(similar, responses, rows=slice(None)) -> np.ndarray:
+def left_out(
+    similar: np.ndarray, responses: Responses, rows: np.ndarray | slice = slice(None)
+) -> np.ndarray:
     """Return similarities of training rows with those of their own image put out of reach."""
     images = np.array(responses.images)
     return np.where(images[rows][:, None] == images, -np.inf, similar)
