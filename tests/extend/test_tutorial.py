@@ -39,12 +39,8 @@ def place(environment, tmp_path):
     return folder, {**os.environ, **offline, "PATH": path}
 
 
-@pytest.mark.parametrize(
-    ("page", "name", "runs"),
-    [("generator.md", "dots", ("dots", "fine")), ("decoder.md", "mlp", ("ridge", "mlp"))],
-)
-def test_every_command_works_as_printed(place, page, name, runs):
-    folder, env = place
+def follow(folder, env, page):
+    """Run a page's commands in their order and return what they say."""
     said = ""
     assert len(blocks(page, "sh")) >= 4
     for block in blocks(page, "sh"):
@@ -58,6 +54,16 @@ def test_every_command_works_as_printed(place, page, name, runs):
         )
         assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         said += done.stdout
+    return said
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "runs"),
+    [("generator.md", "dots", ("dots", "fine")), ("decoder.md", "mlp", ("ridge", "mlp"))],
+)
+def test_every_command_works_as_printed(place, page, name, runs):
+    folder, env = place
+    said = follow(folder, env, page)
     *shown, tree = blocks(page, "text")
     for text in shown:
         assert text in said
@@ -68,5 +74,22 @@ def test_every_command_works_as_printed(place, page, name, runs):
     assert "BROKEN" not in said
     for run in runs:
         assert (folder / "runs" / run / "report.html").is_file()
-    if "hatchling build" in "".join(blocks(page, "sh")):
-        assert sorted(p.suffix for p in (distribution / "dist").iterdir()) == [".gz", ".whl"]
+    if page == "generator.md":
+        built = sorted(p.suffix for p in (distribution / "dist").iterdir())
+        assert built == [".gz", ".whl"]
+        return
+    # the page on decoders goes on from here
+    follow(folder, env, "../how-to/decoders.md")
+    for run in ("fifty", "mixed", "two", "asis"):
+        assert (folder / "runs" / run / "report.html").is_file()
+    fits = {run: fitted(folder / "runs" / run) for run in ("mlp", "mixed", "two", "asis")}
+    assert fits["asis"] == {"main"}
+    assert fits["two"] == {"main", "main.fold-0", "main.fold-1"}
+    assert fits["mlp"] == {"main", *(f"main.fold-{k}" for k in range(5))}
+    assert fits["mixed"] == {"network", *(f"network.fold-{k}" for k in range(5))}
+    assert (folder / "runs/mixed/steps/sub-01/fit/fit.json").is_file()  # ridge's own
+
+
+def fitted(run):
+    """Return the names of the decoders that were fitted in a run."""
+    return {path.name for path in (run / "steps/sub-01/fit").iterdir() if path.is_dir()}
