@@ -13,16 +13,14 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from neurodiffuse import pipeline
+from neurodiffuse import cards, pipeline
 from neurodiffuse.config import resolve
 from neurodiffuse.errors import ConfigError
-from neurodiffuse.hookspecs import hookimpl
 from neurodiffuse.plan import plan_of
 from neurodiffuse.plan_text import results
 from neurodiffuse.plugins import Registry
@@ -79,16 +77,15 @@ class Mosaic(Generator):
 # whose predicted latents ``generate`` is given.
 
 
-@hookimpl
-def register_generators(register: Any) -> None:
-    """Register the mosaic."""
-    register(
+CARDS = [
+    cards.Generator(
         "mosaic",
         f"{__name__}:Mosaic",
         summary="Tiles in the mean colours of the predicted picture",
         reads=("pixels",),
         licence="BSD-3-Clause",
     )
+]
 
 
 # %%

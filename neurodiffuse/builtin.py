@@ -1,82 +1,66 @@
-"""What the core itself plugs in, through the same hooks as everybody else."""
+"""What the core itself plugs in, through the same door as everybody else."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from neurodiffuse.cards import Decoder, Layout, Metric, Refiner
 from neurodiffuse.hookspecs import hookimpl
 
-
-@hookimpl
-def register_metrics(register: Any) -> None:
-    """Register the metrics that need no network."""
-    register(
+CARDS = [
+    Metric(
         "pixcorr",
         "neurodiffuse.metrics:PixCorr",
         summary="Pearson correlation of the pixels of what was seen and what was made",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
-    )
-    register(
+    ),
+    Metric(
         "ssim",
         "neurodiffuse.metrics:Ssim",
         summary="Structural similarity of the grey images",
         cite="Wang et al. 2004, IEEE Trans. Image Process. 13:600",
-    )
-    register(
+    ),
+    Metric(
         "identification",
         "neurodiffuse.metrics:Identification",
         summary="Two-way identification by the correlation of pixels or of oriented gradients",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
-    )
-    register(
+    ),
+    Metric(
         "latent-identification",
         "neurodiffuse.metrics:LatentIdentification",
         summary="Two-way identification by the correlation of a feature of the recipe",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
-    )
-    register(
+    ),
+    Metric(
         "latent-retrieval",
         "neurodiffuse.metrics:LatentRetrieval",
         summary="Top-k retrieval by the correlation of a feature of the recipe",
         cite="Scotti et al. 2023, MindEye, arXiv:2305.18274",
-    )
-    register(
+    ),
+    Metric(
         "latent-distance",
         "neurodiffuse.metrics:LatentDistance",
         summary="Correlation distance in a feature of the recipe",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
-    )
-
-
-@hookimpl
-def register_decoders(register: Any) -> None:
-    """Register the decoder that predicts what no recipe names another one for."""
-    register(
+    ),
+    Decoder(
         "ridge",
         "neurodiffuse.decoders.ridge.decoder:Ridge",
         summary="Ridge regression with an intercept",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
-    )
-
-
-@hookimpl
-def register_refiners(register: Any) -> None:
-    """Register the refiner that needs no network."""
-    register(
+    ),
+    Refiner(
         "retrieval",
         "neurodiffuse.decoders.retrieval:RetrievalMix",
         summary="Predictions mixed with the latents of the nearest training images",
-    )
-
-
-@hookimpl
-def register_layouts(register: Any) -> None:
-    """Register the form that simulated data are written in unless another one is named."""
-    register(
+    ),
+    Layout(
         "bids",
         "neurodiffuse.simulate.write:BidsLayout",
         summary="A BIDS derivative, as the data set bids reads it",
-    )
+    ),
+]
 
 
 @hookimpl

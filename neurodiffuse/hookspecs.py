@@ -1,7 +1,9 @@
-"""Every place where one can plug in.
+"""Every place where one can plug in, beside the list ``CARDS`` (`neurodiffuse.cards`).
 
-A plugin is a module with functions of these names, marked ``@hookimpl`` and named by an entry
-point in the group ``neurodiffuse``. The module must import nothing heavy: it only names classes.
+A plugin is a module that is named by an entry point in the group ``neurodiffuse``. Its list
+``CARDS`` says which classes it offers. Functions of the names below, marked ``@hookimpl``, do what
+no list can; those that begin with ``register_`` and end with a role are an older way to offer
+classes. The module must import nothing heavy: it only names classes.
 """
 
 from __future__ import annotations

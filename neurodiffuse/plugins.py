@@ -23,7 +23,7 @@ from neurodiffuse import hookspecs
 from neurodiffuse.errors import PluginError, listing, near
 from neurodiffuse.names import wrong_with
 from neurodiffuse.readers.reach import limit
-from neurodiffuse.types import Broken, Card, Dataset, Model, Section
+from neurodiffuse.types import Broken, Card, Dataset, Metric, Model, Section
 from neurodiffuse.watcher import Note
 
 GROUP = "neurodiffuse"
@@ -122,7 +122,16 @@ class Registry:
             for role in ROLES:
                 register = _registrar(cards, role, distribution, version)
                 self._hook_of(plugin, f"register_{role}s")(register=register)
-            self._hook_of(plugin, "register_models")(register=_model_registrar(models))
+            self._hook_of(plugin, "register_models")(
+                register=lambda model: models.append(_checked_model(model))
+            )
+            for offer in _offers(plugin):
+                if isinstance(offer, Model):
+                    models.append(_checked_model(offer))
+                else:
+                    cards.append(
+                        replace(_checked(offer), distribution=distribution, version=version)
+                    )
         except BaseException as error:  # as above: whatever a plugin does wrong is its own
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
@@ -249,6 +258,17 @@ class Registry:
             raise PluginError(f"{card.role} {card.name!r}: {card.target} is not a class.")
         return cls
 
+    def compares(self, card: Card) -> str:
+        """Return what a metric compares, ``"images"`` or ``"latents"``; see `Metric.compares`.
+
+        One written before it had to say so compares latents if its name begins with ``latent-``.
+        """
+        cls = self.load(card)
+        said = any("compares" in vars(c) for c in cls.__mro__ if c is not Metric)
+        if not said and card.name.startswith("latent-"):
+            return "latents"
+        return str(getattr(cls, "compares", "images"))
+
     def text(self, card: Card) -> str:
         """Return the text of a recipe card."""
         package, _, path = card.target.partition(":")
@@ -333,46 +353,95 @@ def _registrar(cards: list[Card], role: str, distribution: str, version: str) ->
         licence: str = "",
         optional: tuple[str, ...] = (),
     ) -> None:
-        if said := wrong_with(name):
-            raise PluginError(f"{role}: {said}")
-        if ":" not in target:
-            raise PluginError(
-                f"{role} {name!r}: the target {target!r} needs the form 'module:name'"
-            )
-        if wrong := set(optional) - {*reads, "init"}:
-            raise PluginError(
-                f"{role} {name!r}: optional names {min(wrong)!r}, which is not in reads {reads}"
-            )
         card = Card(name, role, target, summary, tuple(reads), extra, cite, licence)
-        cards.append(
-            replace(card, distribution=distribution, version=version, optional=tuple(optional))
+        card = _checked(replace(card, optional=tuple(optional)))
+        cards.append(replace(card, distribution=distribution, version=version))
+
+    return register
+
+
+def _offers(plugin: Any) -> list[Any]:
+    """Return the items of a plugin's list ``CARDS``.
+
+    Raises
+    ------
+    PluginError
+        If it is no list of cards and models, or a list of cards has another name.
+    """
+    for name in dir(plugin):
+        value = getattr(plugin, name)
+        if (
+            name != "CARDS"
+            and name[0] != "_"
+            and isinstance(value, list | tuple)
+            and any(isinstance(item, Card) for item in value)
+        ):
+            raise PluginError(f"{name} is a list of cards that nobody reads; call it CARDS")
+    offers = getattr(plugin, "CARDS", [])
+    if not isinstance(offers, list | tuple):
+        raise PluginError(f"CARDS is a list of cards, not {offers!r}")
+    for offer in offers:
+        if not isinstance(offer, Card | Model):
+            raise PluginError(f"CARDS holds {offer!r}, which is no card; see neurodiffuse.cards")
+    return list(offers)
+
+
+def _checked(card: Card) -> Card:
+    """Return a card that can be used.
+
+    Raises
+    ------
+    PluginError
+        If something of it cannot be right.
+    """
+    if said := wrong_with(card.name):
+        raise PluginError(f"{card.role}: {said}")
+    if card.role not in ROLES:
+        raise PluginError(
+            f"{card.name!r}: no role is called {card.role!r}. Roles: {listing(ROLES)}"
         )
-
-    return register
-
-
-def _model_registrar(models: list[Model]) -> Any:
-    """Return the ``register`` function that ``register_models`` receives."""
-
-    def register(model: Model) -> None:
-        paths = [file.path for file in model.files]
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", model.name):
+    if ":" not in card.target:
+        raise PluginError(
+            f"{card.role} {card.name!r}: the target {card.target!r} needs the form 'module:name'"
+        )
+    for key in ("reads", "optional"):
+        if not isinstance(getattr(card, key), tuple):
             raise PluginError(
-                f"model {model.name!r}: the name is a folder's; use a-z, 0-9, '-', '_' and '.'"
+                f"{card.role} {card.name!r}: {key} is a tuple of names such as ('images',), not "
+                f"{getattr(card, key)!r}"
             )
-        if not paths or len(set(paths)) < len(paths):
-            raise PluginError(f"model {model.name!r}: needs files, each of another path")
-        for path in paths:
-            if not _inside(path):
-                raise PluginError(f"model {model.name!r}: {path!r} is no path inside its folder")
-        for file in model.files:
-            if file.sha256 and not re.fullmatch(r"[0-9a-fA-F]{8,64}", file.sha256):
-                raise PluginError(
-                    f"model {model.name!r}: {file.path}: sha256 needs 8 to 64 hexadecimal digits"
-                )
-        models.append(model)
+    if wrong := set(card.optional) - {*card.reads, "init"}:
+        raise PluginError(
+            f"{card.role} {card.name!r}: optional names {min(wrong)!r}, which is not in reads "
+            f"{card.reads}"
+        )
+    return card
 
-    return register
+
+def _checked_model(model: Model) -> Model:
+    """Return published weights that can be used.
+
+    Raises
+    ------
+    PluginError
+        If something of them cannot be right.
+    """
+    paths = [file.path for file in model.files]
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", model.name):
+        raise PluginError(
+            f"model {model.name!r}: the name is a folder's; use a-z, 0-9, '-', '_' and '.'"
+        )
+    if not paths or len(set(paths)) < len(paths):
+        raise PluginError(f"model {model.name!r}: needs files, each of another path")
+    for path in paths:
+        if not _inside(path):
+            raise PluginError(f"model {model.name!r}: {path!r} is no path inside its folder")
+    for file in model.files:
+        if file.sha256 and not re.fullmatch(r"[0-9a-fA-F]{8,64}", file.sha256):
+            raise PluginError(
+                f"model {model.name!r}: {file.path}: sha256 needs 8 to 64 hexadecimal digits"
+            )
+    return model
 
 
 def _inside(path: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from neurodiffuse import config, hookspecs, types
+from neurodiffuse import cards, config, hookspecs, types
 from neurodiffuse.cli import cli
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.plugins import Registry
@@ -101,8 +101,34 @@ def test_every_hook_has_a_section_with_its_arguments():
 
 
 def test_card_fields():
-    documented = first_cells(sections("plugins.md")["What register takes"])
+    documented = first_cells(sections("plugins.md")["What a card says"])
     assert sorted(documented) == sorted(f.name for f in dataclasses.fields(types.Card))
+
+
+def test_every_card_is_in_the_table():
+    documented = set(first_cells(sections("plugins.md")["Cards"]))
+    offered = {
+        n for n, c in vars(cards).items() if inspect.isclass(c) and issubclass(c, types.Card)
+    }
+    assert documented == offered - {"Card"}
+
+
+def test_the_cards_shown_are_cards():
+    shown = next(b for b in blocks(DOCS / "reference" / "plugins.md") if "CARDS" in b)
+    made: dict[str, object] = {}
+    exec(shown, made)
+    registry = Registry([("shown", type("Plugin", (), {"CARDS": made["CARDS"]}))])
+    assert not registry.broken
+    assert registry.card("generator", "mosaic").reads == ("layout",)
+
+
+def test_capabilities_of_decoders():
+    text = sections("plugins.md")["Decoders"].partition("| protocol |")[2]
+    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+)", text, flags=re.M)
+    assert {name for name, _ in rows} == {"HasLeftOut", "HasWeights", "HasSensitivity", "InBlocks"}
+    for name, methods in rows:
+        own = {n for n, f in vars(getattr(types, name)).items() if inspect.isfunction(f)}
+        assert set(re.findall(r"`(\w+)`", methods)) == {n for n in own if n[0] != "_"}
 
 
 def test_roles():
@@ -127,6 +153,7 @@ def test_recipe_keys_and_defaults():
         "mask": config.MaskConfig,
         "encode": config.EncodeConfig,
         "features.NAME": config.FeatureConfig,
+        "decoders.NAME": config.DecoderConfig,
         "predict": config.PredictConfig,
         "stages.NAME": config.StageConfig,
         "metrics.NAME": config.MetricConfig,

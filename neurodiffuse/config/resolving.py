@@ -181,7 +181,7 @@ def _checked(
             for key, part in section.items()
         }
     if not problems:
-        check_wiring(values, cards, problems)
+        check_wiring(values, cards, problems, registry)
     seed = table.get("seed", 0)
     if type(seed) is not int or seed < 0:
         problems.append(f"seed: {seed!r} is not a whole number of 0 or more.")

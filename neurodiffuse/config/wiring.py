@@ -9,11 +9,15 @@ from typing import Any
 from neurodiffuse.config.ridge import KEYS, RIDGE, LeaveOut, Settings, check_alpha
 from neurodiffuse.config.sections import DecoderConfig, FeatureConfig, StageConfig
 from neurodiffuse.errors import listing, near
+from neurodiffuse.plugins import Registry
 from neurodiffuse.types import Card
 
 
 def check_wiring(
-    values: Mapping[str, Any], cards: Mapping[tuple[str, str], Card], problems: list[str]
+    values: Mapping[str, Any],
+    cards: Mapping[tuple[str, str], Card],
+    problems: list[str],
+    registry: Registry,
 ) -> None:
     """Check that decoders, stages and metrics find the features and stages they name."""
     features: Mapping[str, FeatureConfig] = values["features"]
@@ -54,7 +58,7 @@ def check_wiring(
             )
         earlier.append(key)
     for key, metric in values["metrics"].items():
-        latent = metric.metric.startswith("latent-")
+        latent = registry.compares(cards["metrics", key]) == "latents"
         if latent != bool(metric.feature):
             need = "needs feature = one of" if latent else "takes no feature; features are"
             problems.append(f"metrics.{key}: {metric.metric} {need}: {listing(features)}.")

@@ -11,7 +11,7 @@ from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, machine_flags
 from neurodiffuse.plugins import ROLES, Registry
 
-NEW = ("generator", "encoder", "dataset", "metric")
+NEW = ("generator", "encoder", "decoder", "dataset", "metric")
 
 
 def _registry(context: click.Context) -> Registry:
@@ -94,7 +94,7 @@ def new(context: click.Context, name: str, role: str, out: Path) -> None:
 def check(
     context: click.Context, name: str, role: str | None, recipe: str, settings: tuple[str, ...]
 ) -> None:
-    """Find out whether a plugin keeps the promises of its role, on made-up pictures.
+    """Find out whether a plugin keeps the promises of its role, on made-up pictures or responses.
 
     \b
     neurodiffuse plugins check pixels

@@ -12,7 +12,12 @@ from neurodiffuse.options import kind_name, parameters
 from neurodiffuse.plugins import ROLES, Registry
 from neurodiffuse.types import Card
 
-SECTIONS = {"encoder": "features", "generator": "stages", "metric": "metrics"}
+SECTIONS = {
+    "encoder": "features",
+    "decoder": "decoders",
+    "generator": "stages",
+    "metric": "metrics",
+}
 
 
 def find(registry: Registry, name: str, role: str = "") -> list[Card]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from neurodiffuse.config import Config, resolve
+from neurodiffuse.config import OWN_DECODER, Config, resolve
+from neurodiffuse.config.ridge import KEYS, RIDGE
 from neurodiffuse.errors import ConfigError, MissingDataError, NeurodiffuseError, listing
 from neurodiffuse.extend.describe import SECTIONS, recipes_with
 from neurodiffuse.machine import Machine
@@ -19,6 +20,7 @@ from neurodiffuse.plugins import Registry
 from neurodiffuse.testing import (
     Finding,
     examine_dataset,
+    examine_decoder,
     examine_encoder,
     examine_generator,
     examine_metric,
@@ -77,7 +79,7 @@ def examine(
     machine = machine or Machine()
     config, key = _section(registry, card, recipe)
     cls = registry.load(card)
-    chosen = {**(_options(config, card.role, key) if config else {}), **(options or {})}
+    chosen = {**_options(config, card, key), **(options or {})}
     if wrong := check_options(card.name, cls, chosen):
         raise ConfigError(*wrong)
     part = _built(cls, chosen, machine)
@@ -87,6 +89,8 @@ def examine(
         return found + examine_dataset(part)
     if card.role == "encoder":
         return found + examine_encoder(part, stimuli)
+    if card.role == "decoder":
+        return found + examine_decoder(part)
     if card.role == "metric":
         return found + examine_metric(part)
     if config is None:
@@ -113,7 +117,14 @@ def _section(registry: Registry, card: Card, recipe: str) -> tuple[Config | None
     for key, part in getattr(config, SECTIONS[card.role]).items():
         if getattr(part, card.role) == card.name:
             return config, key
+    if _is_ridge(card) and OWN_DECODER in config.predicted_by():
+        return config, OWN_DECODER
     raise ConfigError(f"--recipe {name}: does not use the {card.role} {card.name!r}.")
+
+
+def _is_ridge(card: Card) -> bool:
+    """Return whether a recipe need not name the plugin, having its options among features'."""
+    return (card.role, card.name) == ("decoder", RIDGE)
 
 
 def _any_dataset(registry: Registry) -> str:
@@ -127,12 +138,24 @@ def _any_dataset(registry: Registry) -> str:
     raise ConfigError("plugins check: no data set plugin is installed, such as neurodiffuse-bids.")
 
 
-def _options(config: Config, role: str, key: str) -> dict[str, Any]:
-    return dict(getattr(config, SECTIONS[role])[key].options)
+def _options(config: Config | None, card: Card, key: str) -> dict[str, Any]:
+    """Return the options of a section; those of ridge are the first feature's that it predicts.
+
+    Where no recipe is named, ridge chooses the penalty that suits the made-up responses.
+    """
+    if config is None:
+        return {"alpha": "loo"} if _is_ridge(card) else {}
+    if key == OWN_DECODER and _is_ridge(card):
+        feature = config.features[config.predicted_by()[key][0]]
+        return {name: getattr(feature, name) for name in KEYS}
+    return dict(getattr(config, SECTIONS[card.role])[key].options)
 
 
 def _built(cls: type, options: Mapping[str, Any], machine: Machine) -> Any:
-    part: Role = cls(**machine.given_to(cls, options))
+    try:
+        part: Role = cls(**machine.given_to(cls, options))
+    except ValueError as error:
+        raise ConfigError(f"{cls.__name__}: {error}") from error
     if missing := part.downloads():
         raise MissingDataError(
             f"{cls.__name__}: cannot be checked before its weights are there: "

@@ -10,7 +10,13 @@ from neurodiffuse.errors import ConfigError, RunError, listing
 from neurodiffuse.places import replacing
 from neurodiffuse.plugins import Registry
 
-STARTERS = {"generator": "mosaic", "encoder": "layout", "metric": "closeness", "dataset": "folders"}
+STARTERS = {
+    "generator": "mosaic",
+    "encoder": "layout",
+    "decoder": "resemblance",
+    "metric": "closeness",
+    "dataset": "folders",
+}
 """The word in a starter's files that the plugin's name takes the place of."""
 
 

@@ -1,7 +1,7 @@
 """The metrics on features: both pictures encoded by one encoder of the recipe.
 
-They compare ``Latents`` where other metrics compare ``Images``; a recipe section that names one
-says in which feature.
+They compare ``Latents`` where other metrics compare ``Images`` (`Metric.compares`); a recipe
+section that names one says in which feature.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from neurodiffuse.types import Latents, Metric
 class LatentIdentification(Metric):
     """Two-way identification by the correlation of features; chance is 0.5."""
 
+    compares = "latents"
     chance = 0.5
     bounds = (0.0, 1.0)
     permutations = 9999
@@ -51,6 +52,7 @@ class LatentRetrieval(Metric):
     """
 
     bounds = (0.0, 1.0)
+    compares = "latents"
     permutations = 9999
 
     def __init__(self, top: int = 1, among: int = 0) -> None:
@@ -76,6 +78,7 @@ class LatentRetrieval(Metric):
 class LatentDistance(Metric):
     """1 minus the Pearson correlation of the features of a pair; lower is better."""
 
+    compares = "latents"
     higher_is_better = False
     bounds = (0.0, 2.0)
     permutations = 9999

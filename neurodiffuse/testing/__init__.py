@@ -18,30 +18,50 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from neurodiffuse.testing.dataset import examine_dataset
+from neurodiffuse.testing.decoder import examine_decoder
 from neurodiffuse.testing.encoder import examine_encoder
 from neurodiffuse.testing.findings import Finding
 from neurodiffuse.testing.generator import examine_generator
 from neurodiffuse.testing.metric import examine_metric
 from neurodiffuse.testing.stimuli import example_stimuli
-from neurodiffuse.types import Dataset, Encoder, Generator, Images, Latents, Metric, Stimuli
+from neurodiffuse.testing.training import example_training
+from neurodiffuse.types import (
+    Dataset,
+    Decoder,
+    Encoder,
+    Generator,
+    Images,
+    Latents,
+    Metric,
+    Stimuli,
+    Training,
+)
 
 __all__ = [
     "Finding",
     "check_dataset",
+    "check_decoder",
     "check_encoder",
     "check_generator",
     "check_metric",
     "examine_dataset",
+    "examine_decoder",
     "examine_encoder",
     "examine_generator",
     "examine_metric",
     "example_stimuli",
+    "example_training",
 ]
 
 
 def check_encoder(encoder: Encoder, stimuli: Stimuli | None = None) -> None:
     """Raise `AssertionError` with the promises that an encoder breaks."""
     _raise(examine_encoder(encoder, stimuli))
+
+
+def check_decoder(decoder: Decoder, training: Training | None = None) -> None:
+    """Raise `AssertionError` with the promises that a decoder breaks."""
+    _raise(examine_decoder(decoder, training))
 
 
 def check_generator(

@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from neurodiffuse.types.nouns import Images, Latents, Shape, Stimuli, Subject
 from neurodiffuse.types.weights import Download
@@ -176,14 +176,16 @@ class Generator(Role):
 class Metric(Role):
     """Compares what was seen with what was made.
 
-    ``higher_is_better`` gives the direction; ``chance`` is the value expected by chance where
-    theory gives one (two-way identification: 0.5), else None and the null's mean is shown.
-    ``share`` says that a value is a share of comparisons, from 0 to 1, whose interval is another
-    one; a level of chance between 0 and 1 says so too. ``bounds`` are the smallest and the largest
-    value that is possible, which no interval leaves; None: any. ``permutations`` is how many
-    shufflings ``null`` draws.
+    ``compares`` says what `compare` is given: ``"images"``, or ``"latents"`` of the feature that
+    the recipe names, as `Latents` of both. ``higher_is_better`` gives the direction; ``chance`` is
+    the value expected by chance where theory gives one (two-way identification: 0.5), else None
+    and the null's mean is shown. ``share`` says that a value is a share of comparisons, from 0 to
+    1, whose interval is another one; a level of chance between 0 and 1 says so too. ``bounds`` are
+    the smallest and the largest value that is possible, which no interval leaves; None: any.
+    ``permutations`` is how many shufflings ``null`` draws.
     """
 
+    compares: Literal["images", "latents"] = "images"
     higher_is_better: bool = True
     chance: float | None = None
     share: bool = False

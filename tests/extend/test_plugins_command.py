@@ -127,9 +127,24 @@ def test_wrong_names_and_options_are_told(given):
 
 
 def test_every_role_can_be_checked(given):
-    for name in ("colour", "toy", "nearness"):
+    for name in ("colour", "toy", "nearness", "nearest", "ridge", "latent-retrieval"):
         done = run(plugins, ["check", name], given)
         assert done.exit_code == 0, (name, done.output)
+
+
+def test_the_recipe_gives_a_decoder_its_options(given):
+    recipe = given["folder"] / "nearest.toml"
+    for fault, status in (("", 0), ("together", 1)):
+        recipe.write_text(
+            f'extends = "toy"\n[decoders.a]\ndecoder = "nearest"\nfault = "{fault}"\n'
+        )
+        done = run(plugins, ["check", "nearest", "--recipe", str(recipe)], given)
+        assert done.exit_code == status, done.output
+        done = run(plugins, ["check", "ridge", "--recipe", str(recipe)], given)
+        assert "does not use the decoder 'ridge'" in str(done.exception)
+    done = run(plugins, ["check", "ridge", "--recipe", "toy", "--set", "alpha=-1"], given)
+    assert "alpha: the ridge penalty must be a number above 0" in str(done.exception)
+    assert isinstance(done.exception, ConfigError)
 
 
 def test_info_says_options_types_defaults_and_docs(given):

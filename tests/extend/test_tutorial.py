@@ -1,4 +1,4 @@
-"""The tutorial as a newcomer follows it: every command, in the written order, in a fresh place."""
+"""The tutorials as a newcomer follows them: every command, in their order, in a fresh place."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ EXAMPLE = Path(__file__).parents[2] / "bids_example"
 pytest.importorskip("hatchling")
 
 
-def blocks(kind):
-    """Return the tutorial's code blocks of a kind."""
-    text = (TUTORIAL / "generator.md").read_text("utf-8")
+def blocks(page, kind):
+    """Return a tutorial's code blocks of a kind."""
+    text = (TUTORIAL / page).read_text("utf-8")
     return re.findall(rf"^```{kind}\n(.*?)^```", text, flags=re.M | re.S)
 
 
@@ -27,8 +27,8 @@ def place(environment, tmp_path):
     """Return a folder with what the reader has saved there, and the shell's environment."""
     folder = tmp_path / "reader"
     folder.mkdir()
-    for name in ("flat.py", "dots.py", "test_dots.py"):
-        shutil.copy(TUTORIAL / name, folder)
+    for path in TUTORIAL.glob("*.py"):
+        shutil.copy(path, folder)
     (folder / "bids_example").symlink_to(EXAMPLE)
     command = environment.parent / "neurodiffuse"
     command.write_text(f'#!/bin/sh\nexec "{environment}" -m neurodiffuse "$@"\n')
@@ -39,11 +39,11 @@ def place(environment, tmp_path):
     return folder, {**os.environ, **offline, "PATH": path}
 
 
-def test_every_command_works_as_printed(place):
-    folder, env = place
+def follow(folder, env, page):
+    """Run a page's commands in their order and return what they say."""
     said = ""
-    assert len(blocks("sh")) >= 6
-    for block in blocks("sh"):
+    assert len(blocks(page, "sh")) >= 4
+    for block in blocks(page, "sh"):
         done = subprocess.run(
             ["bash", "-e", "-c", block],
             cwd=folder,
@@ -54,13 +54,42 @@ def test_every_command_works_as_printed(place):
         )
         assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         said += done.stdout
-    for shown in blocks("text")[:2]:
-        assert shown in said
-    written = {str(p.relative_to(folder)) for p in (folder / "neurodiffuse-dots").rglob("*")}
-    for line in blocks("text")[2].splitlines()[1:]:
-        assert f"neurodiffuse-dots/{line.split()[0]}" in written
+    return said
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "runs"),
+    [("generator.md", "dots", ("dots", "fine")), ("decoder.md", "mlp", ("ridge", "mlp"))],
+)
+def test_every_command_works_as_printed(place, page, name, runs):
+    folder, env = place
+    said = follow(folder, env, page)
+    *shown, tree = blocks(page, "text")
+    for text in shown:
+        assert text in said
+    distribution = folder / f"neurodiffuse-{name}"
+    written = {str(p.relative_to(folder)) for p in distribution.rglob("*")}
+    for line in tree.splitlines()[1:]:
+        assert f"{distribution.name}/{line.split()[0]}" in written
     assert "BROKEN" not in said
-    for run in ("dots", "fine"):
+    for run in runs:
         assert (folder / "runs" / run / "report.html").is_file()
-    built = sorted(p.suffix for p in (folder / "neurodiffuse-dots/dist").iterdir())
-    assert built == [".gz", ".whl"]
+    if page == "generator.md":
+        built = sorted(p.suffix for p in (distribution / "dist").iterdir())
+        assert built == [".gz", ".whl"]
+        return
+    # the page on decoders goes on from here
+    follow(folder, env, "../how-to/decoders.md")
+    for run in ("fifty", "mixed", "two", "asis"):
+        assert (folder / "runs" / run / "report.html").is_file()
+    fits = {run: fitted(folder / "runs" / run) for run in ("mlp", "mixed", "two", "asis")}
+    assert fits["asis"] == {"main"}
+    assert fits["two"] == {"main", "main.fold-0", "main.fold-1"}
+    assert fits["mlp"] == {"main", *(f"main.fold-{k}" for k in range(5))}
+    assert fits["mixed"] == {"network", *(f"network.fold-{k}" for k in range(5))}
+    assert (folder / "runs/mixed/steps/sub-01/fit/fit.json").is_file()  # ridge's own
+
+
+def fitted(run):
+    """Return the names of the decoders that were fitted in a run."""
+    return {path.name for path in (run / "steps/sub-01/fit").iterdir() if path.is_dir()}

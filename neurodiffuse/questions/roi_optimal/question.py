@@ -15,6 +15,7 @@ from neurodiffuse.errors import ConfigError
 from neurodiffuse.questions.roi_optimal.display import Display
 from neurodiffuse.questions.roi_optimal.regions import Region
 from neurodiffuse.run import Run
+from neurodiffuse.run.hashing import sha256_of
 
 Renorm = Literal["train-norm", "reference", "none"]
 Method = Literal["linear", "encoder-ranked"]
@@ -103,11 +104,15 @@ class Question:
     def place(self, run: Run) -> Path:
         """Return the folder of the results: another question or another fit is another folder."""
         config = run.config.to_dict()
-        parts = ("dataset", "dataset_options", "mask", "features", "stages", "seed")
-        said = [__version__, self.to_dict(), {part: config[part] for part in parts}]
+        parts = ("dataset", "dataset_options", "mask", "features", "stages", "seed", "decoders")
+        said = [__version__, self.to_dict(), {p: config[p] for p in parts if p in config}]
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
         for subject in self.subjects:
             fit = run.folder("fit", subject)
-            for path in (fit / "fit.json", *sorted(fit.glob("*_mean.npy"))):
-                digest.update(path.read_bytes())
+            if (fit / "fit.json").exists():  # of ridge that no section names
+                for path in (fit / "fit.json", *sorted(fit.glob("*_mean.npy"))):
+                    digest.update(path.read_bytes())
+            for name in run.config.decoders:
+                for path in sorted(p for p in (fit / name).rglob("*") if p.is_file()):
+                    digest.update(f"{path.relative_to(fit)} {sha256_of(path)}".encode())
         return run.path / FOLDER / f"{self.name}-{digest.hexdigest()[:8]}"

@@ -84,7 +84,7 @@ def chosen(
     left: list[Skipped] = []
     for name in names or _speaking(registry, dialect):
         card, options = _card(registry, name)
-        if card.name.startswith("latent-"):
+        if registry.compares(card) == "latents":
             raise ConfigError(
                 f"--metric {name}: it compares a feature of a recipe and needs a run; use decode."
             )

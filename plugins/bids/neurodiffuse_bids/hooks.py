@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from neurodiffuse.cards import Dataset
 
-from neurodiffuse.hookspecs import hookimpl
-
-
-@hookimpl
-def register_datasets(register: Any) -> None:
-    """Register the reader of BIDS derivatives."""
-    register(
+CARDS = [
+    Dataset(
         "bids",
         "neurodiffuse_bids.dataset:BidsDataset",
         summary="A BIDS derivative with single-trial betas, events and stimuli (--root DIR)",
         cite="Gorgolewski, K. J., et al. (2016). The brain imaging data structure, a format for "
         "organizing and describing outputs of neuroimaging experiments. Scientific Data, 3, "
         "160044. https://doi.org/10.1038/sdata.2016.44",
-    )
+    ),
+]

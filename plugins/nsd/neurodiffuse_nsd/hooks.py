@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurodiffuse.cards import Dataset, Layout
 from neurodiffuse.hookspecs import hookimpl
 from neurodiffuse_nsd.citation import CITE
 
-
-@hookimpl
-def register_datasets(register: Any) -> None:
-    """Register the reader of the Natural Scenes Dataset."""
-    register(
+CARDS = [
+    Dataset(
         "nsd",
         "neurodiffuse_nsd.dataset:NsdDataset",
         summary="The Natural Scenes Dataset in its own layout (--root DIR)",
         cite=CITE,
         licence="NSD data access agreement",
-    )
-
-
-@hookimpl
-def register_layouts(register: Any) -> None:
-    """Register NSD's layout for simulated brains."""
-    register(
+    ),
+    Layout(
         "nsd",
         "neurodiffuse_nsd.simulate.layout:NsdLayout",
         summary="The layout of the Natural Scenes Dataset, as the data set nsd reads it",
-    )
+    ),
+]
 
 
 @hookimpl

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from neurodiffuse.cards import Encoder, Generator, Recipe
 
-from neurodiffuse.hookspecs import hookimpl
-
-
-@hookimpl
-def register_encoders(register: Any) -> None:
-    """Register the principal components of the image."""
-    register(
+CARDS = [
+    Encoder(
         "pixels",
         "neurodiffuse_pixels.pca:PixelEncoder",
         summary="Principal components of the image's pixels, fitted on the training images",
         reads=("images",),
-    )
-
-
-@hookimpl
-def register_generators(register: Any) -> None:
-    """Register the inverse of the components."""
-    register(
+    ),
+    Generator(
         "pixels",
         "neurodiffuse_pixels.pca:PixelGenerator",
         summary="The picture that a set of principal components adds up to",
         reads=("pixels",),
-    )
-
-
-@hookimpl
-def register_recipes(register: Any) -> None:
-    """Register the recipe that uses both."""
-    register(
+    ),
+    Recipe(
         "pixels",
         "neurodiffuse_pixels:recipes/pixels.toml",
         summary="Ridge to principal components of the pixels: the floor, without any network",
-    )
+    ),
+]

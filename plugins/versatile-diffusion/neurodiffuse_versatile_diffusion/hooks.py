@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from neurodiffuse.hookspecs import hookimpl
+from neurodiffuse.cards import Generator, Recipe
 from neurodiffuse_versatile_diffusion.models import CITE, LICENCE, VERSATILE_DIFFUSION
 
-
-@hookimpl
-def register_models(register: Any) -> None:
-    """Register the published weights."""
-    register(VERSATILE_DIFFUSION)
-
-
-@hookimpl
-def register_generators(register: Any) -> None:
-    """Register the denoiser."""
-    register(
+CARDS = [
+    VERSATILE_DIFFUSION,
+    Generator(
         "versatile-diffusion",
         "neurodiffuse_versatile_diffusion.generator:VersatileDiffusion",
         summary="Versatile Diffusion guided by CLIP's vision and text tokens, image to image",
@@ -25,16 +15,12 @@ def register_generators(register: Any) -> None:
         optional=("vision", "text", "init"),
         cite=CITE,
         licence=LICENCE,
-    )
-
-
-@hookimpl
-def register_recipes(register: Any) -> None:
-    """Register Brain-Diffuser."""
-    register(
+    ),
+    Recipe(
         "brain-diffuser",
         "neurodiffuse_versatile_diffusion:recipes/brain-diffuser.toml",
         summary="VDVAE, CLIP and Versatile Diffusion with the published constants",
         cite="Ozcelik & VanRullen 2023, Sci. Rep. 13:15666",
         licence=LICENCE,
-    )
+    ),
+]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from neurodiffuse.cards import Dataset
 
-from neurodiffuse.hookspecs import hookimpl
-
-
-@hookimpl
-def register_datasets(register: Any) -> None:
-    """Register the data set: its name is what --dataset takes."""
-    register(
+CARDS = [
+    Dataset(
         "folders",
         "neurodiffuse_folders.dataset:Folders",
         summary="A folder of arrays and pictures",
-    )
+    ),
+]

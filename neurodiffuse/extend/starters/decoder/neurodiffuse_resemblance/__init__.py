@@ -1,0 +1,1 @@
+"""The decoder resemblance for neurodiffuse."""
