@@ -154,6 +154,7 @@ def test_recipe_keys_and_defaults():
         "encode": config.EncodeConfig,
         "features.NAME": config.FeatureConfig,
         "decoders.NAME": config.DecoderConfig,
+        "refiners.NAME": config.RefinerConfig,
         "predict": config.PredictConfig,
         "stages.NAME": config.StageConfig,
         "metrics.NAME": config.MetricConfig,
