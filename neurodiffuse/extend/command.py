@@ -11,7 +11,7 @@ from neurodiffuse.flags import PLACE, common
 from neurodiffuse.machine import Machine, machine_flags
 from neurodiffuse.plugins import ROLES, Registry
 
-NEW = ("generator", "encoder", "decoder", "dataset", "metric")
+NEW = ("generator", "encoder", "decoder", "refiner", "dataset", "metric")
 
 
 def _registry(context: click.Context) -> Registry:

@@ -15,6 +15,7 @@ from neurodiffuse.types import Card
 SECTIONS = {
     "encoder": "features",
     "decoder": "decoders",
+    "refiner": "refiners",
     "generator": "stages",
     "metric": "metrics",
 }

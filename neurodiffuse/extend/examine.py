@@ -24,6 +24,7 @@ from neurodiffuse.testing import (
     examine_encoder,
     examine_generator,
     examine_metric,
+    examine_refiner,
     example_stimuli,
 )
 from neurodiffuse.types import Card, Encoder, Generator, Images, Latents, Role
@@ -89,6 +90,8 @@ def examine(
         return found + examine_dataset(part)
     if card.role == "encoder":
         return found + examine_encoder(part, stimuli)
+    if card.role == "refiner":
+        return found + examine_refiner(part)
     if card.role == "decoder":
         return found + examine_decoder(part)
     if card.role == "metric":

@@ -14,6 +14,7 @@ STARTERS = {
     "generator": "mosaic",
     "encoder": "layout",
     "decoder": "resemblance",
+    "refiner": "slope",
     "metric": "closeness",
     "dataset": "folders",
 }

@@ -23,6 +23,7 @@ from neurodiffuse.testing.encoder import examine_encoder
 from neurodiffuse.testing.findings import Finding
 from neurodiffuse.testing.generator import examine_generator
 from neurodiffuse.testing.metric import examine_metric
+from neurodiffuse.testing.refiner import examine_refiner, example_held_out
 from neurodiffuse.testing.stimuli import example_stimuli
 from neurodiffuse.testing.training import example_training
 from neurodiffuse.types import (
@@ -33,6 +34,7 @@ from neurodiffuse.types import (
     Images,
     Latents,
     Metric,
+    Refiner,
     Stimuli,
     Training,
 )
@@ -44,11 +46,14 @@ __all__ = [
     "check_encoder",
     "check_generator",
     "check_metric",
+    "check_refiner",
     "examine_dataset",
     "examine_decoder",
     "examine_encoder",
     "examine_generator",
     "examine_metric",
+    "examine_refiner",
+    "example_held_out",
     "example_stimuli",
     "example_training",
 ]
@@ -57,6 +62,11 @@ __all__ = [
 def check_encoder(encoder: Encoder, stimuli: Stimuli | None = None) -> None:
     """Raise `AssertionError` with the promises that an encoder breaks."""
     _raise(examine_encoder(encoder, stimuli))
+
+
+def check_refiner(refiner: Refiner) -> None:
+    """Raise `AssertionError` with the promises that a refiner breaks."""
+    _raise(examine_refiner(refiner))
 
 
 def check_decoder(decoder: Decoder, training: Training | None = None) -> None:

@@ -1,0 +1,1 @@
+"""The refiner slope, a plugin for neurodiffuse."""
