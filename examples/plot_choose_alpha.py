@@ -21,7 +21,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from neurodiffuse import maps, pipeline
+from neurodiffuse import pipeline
 from neurodiffuse.config import resolve
 from neurodiffuse.plugins import Registry
 from neurodiffuse.run import Run, opened
@@ -68,8 +68,9 @@ runs = {
 # training images that are predicted from the others; the test images play no part in it. A small
 # penalty trusts noise, a large one predicts the mean of everything.
 
-table = maps.penalty_table(runs["gcv, per target"], "01", "pixels")
-curves = np.load(runs["gcv, per target"].folder("fit", "01") / "pixels_alpha_curves.npy")
+fit = runs["gcv, per target"].folder("fit", "01")
+table = np.loadtxt(fit / "pixels_alpha.tsv", skiprows=1)  # alpha, R², targets that chose it
+curves = np.load(fit / "pixels_alpha_curves.npy")
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
 for number in (0, 5, 20):
     left.semilogx(table[:, 0], curves[number], label=f"component {number + 1}")
