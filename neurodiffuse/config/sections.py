@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from neurodiffuse.config.ridge import RIDGE
 from neurodiffuse.errors import ConfigError
 from neurodiffuse.names import wrong_with
 
@@ -229,6 +230,12 @@ class Config:
         left = tuple(feature for feature in self.features if feature not in taken)
         return found | ({OWN_DECODER: left} if left else {})
 
+    @property
+    def rescaled_from(self) -> str:
+        """The first step that rescaling touches: others than ridge may be fitted without folds."""
+        others = any(part.decoder != RIDGE for part in self.decoders.values())
+        return "fit" if others else "predict"
+
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Config:
         """Return the configuration that `to_dict` gave, as a run folder stores it.
@@ -272,7 +279,10 @@ class Config:
             keys.discard("score.size")  # a run from before recipes fixed it is continued
         if not keys:
             return None
-        return min((_step_of(k) for k in keys), key=STEPS.index), sorted(keys)
+        steps = {_step_of(key) for key in keys}
+        if "predict" in steps:
+            steps.add(self.rescaled_from)
+        return min(steps, key=STEPS.index), sorted(keys)
 
 
 SECTIONS = {

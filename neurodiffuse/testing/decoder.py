@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
@@ -26,6 +26,7 @@ from neurodiffuse.testing.findings import (
     moved,
     refusals,
 )
+from neurodiffuse.testing.reads import Interruption, Reads
 from neurodiffuse.testing.training import HeldTargets, example_training
 from neurodiffuse.types import (
     Block,
@@ -38,7 +39,6 @@ from neurodiffuse.types import (
     InBlocks,
     Responses,
     Sizes,
-    Targets,
     Training,
     Work,
 )
@@ -209,7 +209,7 @@ def _first_fit(
     ``here`` is what was in the current folder before.
     """
     around = _names(folder)
-    counter = _Reads()
+    counter = Reads()
     trial = _fitted(decoder, counter.of(training), folder / "fit")
     stray = (_names(folder) - around - {"fit"}) | (_names(Path.cwd()) - here)
     found.that(not stray, "fit writes into its folder and nowhere else", sorted(stray))
@@ -272,64 +272,6 @@ def _independence(
         found.that(_apart(trial, unseeded, each) < SAME, "predict_each predicts what predict does")
 
 
-class _Interruption(KeyboardInterrupt):
-    """The end of a process, as far as a fit can tell."""
-
-
-class _Reads:
-    """Counts how often a fit reads betas or targets, and interrupts it before one of the reads."""
-
-    def __init__(self, last: int | None = None) -> None:
-        self.last, self.done = last, 0
-
-    def count(self) -> None:
-        self.done += 1
-        if self.done == self.last:
-            raise _Interruption
-
-    def of(self, training: Training) -> Training:
-        return replace(
-            training,
-            subjects={
-                label: _WatchedResponses(
-                    **{field.name: getattr(part, field.name) for field in fields(Responses)}
-                    | {"targets": {n: _WatchedTargets(t, self) for n, t in part.targets.items()}},
-                    reads=self,
-                )
-                for label, part in training.subjects.items()
-            },
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _WatchedResponses(Responses):
-    reads: _Reads
-
-    def part(self, betas: np.ndarray, feature: str) -> np.ndarray:
-        self.reads.count()
-        return super().part(betas, feature)
-
-
-@dataclass(frozen=True, eq=False)
-class _WatchedTargets(Targets):
-    targets: Targets
-    reads: _Reads
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        return self.targets.shapes
-
-    def columns(self) -> list[slice]:
-        return self.targets.columns()
-
-    def block(self, number: int) -> tuple[slice, np.ndarray]:
-        self.reads.count()
-        return self.targets.block(number)
-
-    def of(self, rows: np.ndarray) -> Targets:
-        return _WatchedTargets(self.targets.of(rows), self.reads)
-
-
 def _interruption(
     found: Findings,
     decoder: Decoder,
@@ -346,8 +288,8 @@ def _interruption(
             place = folder / f"interrupted-{last}"
             partial = place.with_name(place.name + ".partial")
             partial.mkdir()
-            with contextlib.suppress(_Interruption):
-                fresh(decoder).fit(_Reads(last).of(training), partial)
+            with contextlib.suppress(Interruption):
+                fresh(decoder).fit(Reads(last).of(training), partial)
             trial = _fitted(decoder, training, place)
             apart = max(apart, _apart(trial, told, trial.predict_all()))
         found.that(apart < SAME, promise, f"predictions differ by up to {apart:.2g} SD")

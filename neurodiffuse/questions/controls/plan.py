@@ -105,13 +105,13 @@ def _ceiling(run: Run) -> Control:
 
 
 def _rescaled(run: Run) -> list[Control]:
-    own = run.config.predict.rescale
+    own, first = run.config.predict.rescale, run.config.rescaled_from
     return [
         Control(
             f"Rescaled by {kind}",
             "rescale",
             f"Predictions divided by the spread {spread}. The run itself: {own!r}.",
-            PAINT,
+            PAINT if first in PAINT else (first, *PAINT),
             config=dataclasses.replace(
                 run.config, predict=dataclasses.replace(run.config.predict, rescale=kind)
             ),
