@@ -104,10 +104,12 @@ class Remark:
     ``kind`` is ``"warning"`` (a number may be wrong for it), ``"note"`` (how something unclear
     was understood) or ``"left out"`` (a file, and why). ``text`` is one line and begins with the
     file or the setting that it is about. The plan prints remarks and the report shows them.
+    ``same`` are groups of stimuli that it says are one picture; the run does not tell them again.
     """
 
     text: str
     kind: Literal["warning", "note", "left out"] = "note"
+    same: tuple[tuple[str, ...], ...] = ()
 
     @property
     def words(self) -> str:

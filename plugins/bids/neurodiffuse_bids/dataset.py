@@ -123,8 +123,10 @@ class BidsDataset(Dataset):
         ``skip`` goes on without runs whose events are there and whose betas are not, and without
         trials whose picture is not there; ``error`` refuses them.
     duplicates
-        What to do when copies of one picture, files of the same content, are in training and in
-        test: ``warn``; move them all to the test set (``together``); ``refuse``.
+        What to do when copies of one picture, with the same pixels, are in training and in test:
+        ``warn``; move them all to the test set (``together``); ``refuse``. The latter two decode
+        all pictures; for a warning more than 500, or 40 megapixels, are compared as files when
+        subjects are opened, and by their pixels when ``decode`` reads them.
     standardise
         ``run``: z-score each voxel within each file of betas, for runs in different units, by
         the file's training trials; by its test trials where it has less than two others.
@@ -426,8 +428,8 @@ class BidsDataset(Dataset):
     def _sides(self, label: str, rows: Sequence[Row]) -> tuple[Sequence[str], tuple[Remark, ...]]:
         """Return the side of every trial, and what to remark on the split."""
         stimuli, pictures = [row.stimulus for row in rows], self._stimuli()
-        copies: Mapping[str, str] = pictures.copies(dict.fromkeys(stimuli))
         remarks: tuple[Remark, ...] = ()
+        copies: Mapping[str, str] | None = None
         where = f"{self._root()}: sub-{label}"
         if self.split_file:
             path = Path(self.split_file).expanduser()
@@ -444,13 +446,19 @@ class BidsDataset(Dataset):
             seen: Mapping[str, frozenset[str]] = {}
             if self.split == "shared":
                 seen, remarks = self._seen_by_all()
+            same: Mapping[str, str] = {}
             if self.duplicates == "together":
-                copies = pictures.copies({*stimuli, *(i for ids in seen.values() for i in ids)})
-            same = copies if self.duplicates == "together" else {}
+                every = dict.fromkeys(
+                    [*stimuli, *(i for ids in seen.values() for i in sorted(ids))]
+                )
+                same = copies = pictures.copies(every, every=True)
             of = {i: same.get(i) or pictures.key(i) for i in {*stimuli}.union(*seen.values())}
             sides = rules.by_rule(self.split, stimuli, of, lambda: rules.sharing(seen, of))
             rules.check_repeats(self.split, [of[s] for s in stimuli], where)
         lost = rules.without_side(stimuli, sides, self.split_file or "the column split")
+        if copies is None:
+            shown = dict.fromkeys(s for s, own in zip(stimuli, sides, strict=True) if own)
+            copies = pictures.copies(shown, every=self.duplicates != "warn")
         sides, more = rules.apart(stimuli, sides, copies, self.duplicates, where)
         return sides, (*remarks, *lost, *more)
 

@@ -13,11 +13,11 @@ from neurodiffuse.readers.pictures import PICTURES
 from neurodiffuse.readers.reach import check_file, keep_inside, leaves
 from neurodiffuse.readers.tables import read_table
 from neurodiffuse.types import Remark
+from neurodiffuse_bids.copies import equal_pictures
 from neurodiffuse_bids.identity import (
     Names,
     bare,
     composed,
-    equal_files,
     file_of,
     index,
     is_absent,
@@ -62,6 +62,7 @@ class Pictures:
         self._paths: dict[str, Path] = {}
         self._texts: dict[str, str] = {}
         self._inside: dict[Path, bool] = {}
+        self._decoded: dict[Path, str] = {}
         keep_inside(within)
         self._folded: dict[str, list[str]] = {}
         self._listing: dict[str, list[str]] | None = None
@@ -117,10 +118,11 @@ class Pictures:
         paths = {i: self._path(i) for i in ids}
         return [i for i, p in paths.items() if not p or (self._is_inside(p) and is_absent(p))]
 
-    def copies(self, ids: Iterable[str]) -> dict[str, str]:
-        """Return the content of the pictures that have the same content as another, by id."""
+    def copies(self, ids: Iterable[str], *, every: bool) -> dict[str, str]:
+        """Return what the pictures show that another one shows too, as `equal_pictures`, by id."""
         paths = {i: path for i in ids if (path := self._path(i)) and self._is_inside(path)}
-        return equal_files({i: path for i, path in paths.items() if path.is_file()})
+        there = {i: path for i, path in paths.items() if path.is_file()}
+        return equal_pictures(there, every=every, known=self._decoded)
 
     def paths(self, ids: Sequence[str]) -> list[Path]:
         """Return the image files of stimuli.
