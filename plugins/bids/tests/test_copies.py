@@ -18,6 +18,8 @@ from neurodiffuse_bids.dataset import BidsDataset
 
 from . import coded
 
+pytestmark = pytest.mark.usefixtures("indexed_once")
+
 
 def opened(tree, **options) -> BidsDataset:
     return BidsDataset(str(tree.root), **options)
