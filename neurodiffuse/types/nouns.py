@@ -125,6 +125,7 @@ class Subject:
     another one. ``anatomy`` is an image on the same world space as the grid to draw maps on.
     ``remarks`` say how what was unclear in the input was understood, and what was left out.
     ``absent`` are regions of files that were left out: `Dataset.roi` raises the reason.
+    ``chosen_by`` are the settings of the user that leave trials out, as they are written.
     """
 
     label: str
@@ -136,6 +137,7 @@ class Subject:
     task: str = ""
     remarks: tuple[Remark, ...] = ()
     absent: tuple[str, ...] = ()
+    chosen_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -339,6 +339,8 @@ class BidsDataset(Dataset):
             grid = betas_grid(responses, self._template(), told)
             target = volumes.Target(grid, self._template(), self.resample)
             rows = [row for part in responses for row in part.rows]
+            if not rows:
+                raise DataError(f"{root}: {who}: {self._why_no_trials()}")
             (sides, about_split), tables = files_read_by(self._sides, label, rows)
             trials, kept = trials_of(responses, sides)
             if strange := names_that_are_no_text(root, label):
@@ -380,9 +382,29 @@ class BidsDataset(Dataset):
                     *told.all(),
                 ),
                 tuple(absent),
+                self._choices(),
             )
             self._opened[label] = _Open(about, kept, regions, absent, reader, tables, legends)
         return self._opened[label]
+
+    def _choices(self) -> tuple[str, ...]:
+        """Return the settings of the user that leave trials out."""
+        given = {
+            "trials_filter": self.trials_filter,
+            "exclude": self.exclude,
+            "sessions": self.sessions,
+            "betas_filter": self.betas_filter,
+            "missing": self.missing == "skip",
+            "duplicates": self.duplicates == "together",
+        }
+        return tuple(f"datasets.bids.{name}" for name, value in given.items() if value)
+
+    def _why_no_trials(self) -> str:
+        choices = self._choices()
+        if not choices:
+            return "no row of the events has a stimulus."
+        leave = "leaves" if len(choices) == 1 else "leave"
+        return f"{' and '.join(choices)} {leave} no trial. Choose others."
 
     def _files(self, label: str, root: Path) -> tuple[BidsFile, ...]:
         if label not in self.subjects():
@@ -438,9 +460,10 @@ class BidsDataset(Dataset):
                     f"datasets.bids.split_file: there is no table {path.absolute()}. A path counts "
                     "from the folder in which the command is given."
                 )
-            sides: Sequence[str] = rules.from_file(path, stimuli, pictures, f"sub-{label}")
+            sides: Sequence[str]
+            sides, remarks = rules.from_file(path, stimuli, pictures, f"sub-{label}")
         elif self.split in ("", "column"):
-            sides = self._column(where, rows)
+            sides, remarks = self._column(where, rows)
             rules.check_sides(stimuli, sides, where)
         else:
             seen: Mapping[str, frozenset[str]] = {}
@@ -462,8 +485,11 @@ class BidsDataset(Dataset):
         sides, more = rules.apart(stimuli, sides, copies, self.duplicates, where)
         return sides, (*remarks, *lost, *more)
 
-    def _column(self, where: str, rows: Sequence[Row]) -> Sequence[str]:
-        """Return the sides that the events have in a column, else ``stimuli.tsv``."""
+    def _column(self, where: str, rows: Sequence[Row]) -> tuple[Sequence[str], tuple[Remark, ...]]:
+        """Return the sides that the events have in a column, else ``stimuli.tsv``.
+
+        What they say different things of is remarked on.
+        """
         texts = [row.split for row in rows]
         if None in texts and any(texts):
             row = rows[texts.index(None)]
@@ -471,15 +497,20 @@ class BidsDataset(Dataset):
                 f"{where}: the events of session {row.session!r}, run "
                 f"{row.run!r} have no column 'split' while others do; write it into all of them."
             )
-        if not any(texts):
-            texts = [self._stimuli().row(row.stimulus).get("split", "") for row in rows]
+        listed = [self._stimuli().row(row.stimulus).get("split", "") for row in rows]
+        remarks: tuple[Remark, ...] = ()
+        if any(texts):
+            stimuli = [row.stimulus for row in rows]
+            remarks = rules.contradictions(stimuli, [text or "" for text in texts], listed)
+        else:
+            texts = [*listed]
         if not any(texts):
             raise DataError(
                 f"{where}: nothing says which images are the test set: neither "
                 "the events nor stimuli.tsv has a column 'split' with train and test. Choose with "
                 f"--set datasets.bids.split=…: {rules.RULES}."
             )
-        return [rules.side(text or "", where) for text in texts]
+        return [rules.side(text or "", where) for text in texts], remarks
 
     def _seen_by_all(self) -> tuple[dict[str, frozenset[str]], tuple[Remark, ...]]:
         """Return which stimuli each subject saw, and the subjects that have no betas."""

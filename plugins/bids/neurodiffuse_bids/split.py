@@ -42,8 +42,13 @@ def side(text: str, where: str) -> str:
     return _SIDES[text.lower()]
 
 
-def from_file(path: Path, stimuli: Sequence[str], pictures: Pictures, who: str) -> tuple[str, ...]:
-    """Return each trial's side as a table with the columns stim_id and split has it."""
+def from_file(
+    path: Path, stimuli: Sequence[str], pictures: Pictures, who: str
+) -> tuple[tuple[str, ...], tuple[Remark, ...]]:
+    """Return each trial's side as a table with the columns stim_id and split has it.
+
+    Ids in it that are of no picture are remarked on.
+    """
     table = read_table(path)
     known: dict[str, str] = {}
     for stimulus, text in zip(table["stim_id"], table["split"], strict=True):
@@ -56,7 +61,40 @@ def from_file(path: Path, stimuli: Sequence[str], pictures: Pictures, who: str) 
             f"{path}: says nothing of {len(unknown)} images of {who}, such as "
             f"{next(iter(unknown))}; write n/a for those to leave out."
         )
-    return tuple(known[pictures.key(s)] for s in stimuli)
+    shown = {pictures.key(s) for s in stimuli}
+    strange = [
+        i for i in table["stim_id"] if not pictures.knows(i) and pictures.key(i) not in shown
+    ]
+    return tuple(known[pictures.key(s)] for s in stimuli), _strange(path, strange, who)
+
+
+def _strange(path: Path, ids: Sequence[str], who: str) -> tuple[Remark, ...]:
+    """Return a note on ids of a table that are of no picture, if there are any."""
+    if not ids:
+        return ()
+    are = "1 image is" if len(ids) == 1 else f"{len(ids)} images are"
+    text = f"{path}: {are} neither in the folder of stimuli nor in the events of {who}: "
+    return (Remark(f"{text}{listing(ids, most=3)}. Are the names right?"),)
+
+
+def contradictions(
+    stimuli: Sequence[str], followed: Sequence[str], other: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Return a note on stimuli of which two tables say different sides, if there are any."""
+    known = {
+        s: (one, two)
+        for s, one, two in zip(stimuli, followed, other, strict=True)
+        if one and two and _SIDES.get(one.lower()) != _SIDES.get(two.lower())
+    }
+    if not known:
+        return ()
+    stimulus, (one, two) = next(iter(known.items()))
+    pictures = "1 picture" if len(known) == 1 else f"{len(known)} pictures"
+    text = (
+        f"split: the events and stimuli.tsv say different sides of {pictures}, such as {stimulus} "
+        f"({one}, and {two} in stimuli.tsv). The events are followed."
+    )
+    return (Remark(text),)
 
 
 def by_rule(

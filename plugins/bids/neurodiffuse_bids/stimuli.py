@@ -113,6 +113,10 @@ class Pictures:
         """Return what tells the picture of an id from others, the same for every subject."""
         return self._pictures.get(stimulus) or self._find(stimulus, "")
 
+    def knows(self, stimulus: str) -> bool:
+        """Return whether a name leads to a file, there or not."""
+        return self.key(stimulus) in self._paths
+
     def absent(self, ids: Iterable[str]) -> list[str]:
         """Return which ids have no picture that is there; one that leads out is not absent."""
         paths = {i: self._path(i) for i in ids}
