@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.pictures import PICTURES
@@ -23,6 +25,9 @@ from neurodiffuse_bids.identity import (
     is_absent,
     whole,
 )
+
+_WHOLE = re.compile(r"[A-Za-z]:[\\/]|[\\/~]|[A-Za-z][\w+.-]*://")
+"""What a path begins with that does not start in the folder of stimuli: a drive, a root, a URL."""
 
 
 @dataclass(frozen=True)
@@ -305,7 +310,7 @@ class Pictures:
             raise DataError(
                 f"stimulus {stimulus}: the path {self._texts[self.key(stimulus)]!r} climbs out of "
                 f"{self.within} to {path.resolve()}; images must lie in the data set or in the "
-                "folder that datasets.bids.stimuli_dir names."
+                f"folder that datasets.bids.stimuli_dir names.{self._hint(stimulus)}"
             )
         return path
 
@@ -323,6 +328,7 @@ class Pictures:
                 for i, path in zip(absent, paths, strict=True)
             ]
             what = f"{len(absent)} of {total} stimuli have no picture: {listing(some, most=3)}."
+        what += next((hint for i in absent if (hint := self._hint(i))), "")
         links = any(path and path.is_symlink() for path in paths)
         fetch = f"Get them with: datalad get {self.folder}" if links else "Restore the files"
         return (
@@ -330,6 +336,21 @@ class Pictures:
             "choose rows with datasets.bids.trials_filter or datasets.bids.exclude, or leave the "
             "trials of all of these out: --set datasets.bids.missing=skip."
         )
+
+    def _hint(self, stimulus: str) -> str:
+        """Return what seems to be wrong with the path of a picture, empty where nothing does."""
+        text = self._texts.get(self.key(stimulus), "")
+        plain = unquote(text).replace("\\", "/").removeprefix("bids::")
+        whole_path = bool(_WHOLE.match(text)) and not Path(text).is_relative_to(self.within)
+        wrong = f" {text!r} is a whole path or an address, perhaps of another machine: paths "
+        wrong = f"{wrong}start in {self.folder}." if whole_path else ""
+        self._files()
+        parts = [part for part in plain.split("/") if part not in ("", ".")]
+        for k in range(len(parts)):
+            there = self._folded.get(composed("/".join(parts[k:])).casefold(), [])
+            if there:
+                return f"{wrong} There is a file {there[0]!r}: write that name into the table."
+        return wrong
 
     # --- tables of stimuli --------------------------------------------------------------------
 
