@@ -278,7 +278,8 @@ def _read_every_image(run: Run, label: str) -> None:
             )
         run.contents[stimuli.ids[k]] = content(image)
     for remark in copies.note(run, label):
-        say(f"warning: sub-{label}: {remark.words}", quiet=run.quiet)
+        if remark.kind == "warning":
+            say(f"warning: sub-{label}: {remark.text}", quiet=run.quiet)
 
 
 def _require_weights(run: Run, ahead: Collection[str]) -> None:

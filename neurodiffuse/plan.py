@@ -149,6 +149,7 @@ def _check_split(about: Subject) -> None:
     train, test = about.trials.images("train"), about.trials.images("test")
     both = set(train) & set(test)
     who = f"sub-{about.label}"
+    check = f"Check {' and '.join(('the split of the data set', *about.chosen_by))}."
     if both:
         raise DataError(
             f"{who}: {len(both)} images are in training and test at once, such as "
@@ -156,14 +157,12 @@ def _check_split(about: Subject) -> None:
         )
     if len(train) < 2:
         have = "no training images" if not train else "one training image only"
-        raise DataError(
-            f"{who}: {have}; at least 2 are needed to fit. Check the split of the data set."
-        )
+        raise DataError(f"{who}: {have}; at least 2 are needed to fit. {check}")
     if len(test) < 2:
         have = "no test images" if not test else "one test image only"
         raise DataError(
             f"{who}: {have}; at least 2 are needed, since identification tells a picture from "
-            "others. Check the split of the data set."
+            f"others. {check}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ def read_table(path: Path) -> Table:
     MissingDataError
         If there is no such file.
     DataError
-        If it is not text in UTF-8, has no header, or a row with another number of fields.
+        If it is not text in UTF-8, has no header, no tabs between its columns, or a row with
+        another number of fields.
     """
     note_read(path)
     check_file(path)
@@ -69,6 +71,12 @@ def read_table(path: Path) -> Table:
     if not rows:
         raise DataError(f"{path}: is empty; a first line with the names of columns is needed.")
     header = rows[0]
+    if len(header) == 1 and (other := re.search(r"[;,|]|\w +\w", header[0])):
+        found = {";": "semicolons", ",": "commas", "|": "bars"}.get(other[0], "spaces")
+        raise DataError(
+            f"{path}: its columns are separated by {found}; tabs are needed. Save it as text with "
+            "tabs between the columns (.tsv)."
+        )
     double = [name for name in header if header.count(name) > 1]
     if double:
         raise DataError(f"{path}: has the column {double[0]!r} twice.")

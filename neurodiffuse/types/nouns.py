@@ -104,10 +104,12 @@ class Remark:
     ``kind`` is ``"warning"`` (a number may be wrong for it), ``"note"`` (how something unclear
     was understood) or ``"left out"`` (a file, and why). ``text`` is one line and begins with the
     file or the setting that it is about. The plan prints remarks and the report shows them.
+    ``same`` are groups of stimuli that it says are one picture; the run does not tell them again.
     """
 
     text: str
     kind: Literal["warning", "note", "left out"] = "note"
+    same: tuple[tuple[str, ...], ...] = ()
 
     @property
     def words(self) -> str:
@@ -123,6 +125,7 @@ class Subject:
     another one. ``anatomy`` is an image on the same world space as the grid to draw maps on.
     ``remarks`` say how what was unclear in the input was understood, and what was left out.
     ``absent`` are regions of files that were left out: `Dataset.roi` raises the reason.
+    ``chosen_by`` are the settings of the user that leave trials out, as they are written.
     """
 
     label: str
@@ -134,6 +137,7 @@ class Subject:
     task: str = ""
     remarks: tuple[Remark, ...] = ()
     absent: tuple[str, ...] = ()
+    chosen_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

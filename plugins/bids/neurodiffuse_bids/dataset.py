@@ -123,8 +123,10 @@ class BidsDataset(Dataset):
         ``skip`` goes on without runs whose events are there and whose betas are not, and without
         trials whose picture is not there; ``error`` refuses them.
     duplicates
-        What to do when copies of one picture, files of the same content, are in training and in
-        test: ``warn``; move them all to the test set (``together``); ``refuse``.
+        What to do when copies of one picture, with the same pixels, are in training and in test:
+        ``warn``; move them all to the test set (``together``); ``refuse``. The latter two decode
+        all pictures; for a warning more than 500, or 40 megapixels, are compared as files when
+        subjects are opened, and by their pixels when ``decode`` reads them.
     standardise
         ``run``: z-score each voxel within each file of betas, for runs in different units, by
         the file's training trials; by its test trials where it has less than two others.
@@ -337,6 +339,8 @@ class BidsDataset(Dataset):
             grid = betas_grid(responses, self._template(), told)
             target = volumes.Target(grid, self._template(), self.resample)
             rows = [row for part in responses for row in part.rows]
+            if not rows:
+                raise DataError(f"{root}: {who}: {self._why_no_trials()}")
             (sides, about_split), tables = files_read_by(self._sides, label, rows)
             trials, kept = trials_of(responses, sides)
             if strange := names_that_are_no_text(root, label):
@@ -378,9 +382,29 @@ class BidsDataset(Dataset):
                     *told.all(),
                 ),
                 tuple(absent),
+                self._choices(),
             )
             self._opened[label] = _Open(about, kept, regions, absent, reader, tables, legends)
         return self._opened[label]
+
+    def _choices(self) -> tuple[str, ...]:
+        """Return the settings of the user that leave trials out."""
+        given = {
+            "trials_filter": self.trials_filter,
+            "exclude": self.exclude,
+            "sessions": self.sessions,
+            "betas_filter": self.betas_filter,
+            "missing": self.missing == "skip",
+            "duplicates": self.duplicates == "together",
+        }
+        return tuple(f"datasets.bids.{name}" for name, value in given.items() if value)
+
+    def _why_no_trials(self) -> str:
+        choices = self._choices()
+        if not choices:
+            return "no row of the events has a stimulus."
+        leave = "leaves" if len(choices) == 1 else "leave"
+        return f"{' and '.join(choices)} {leave} no trial. Choose others."
 
     def _files(self, label: str, root: Path) -> tuple[BidsFile, ...]:
         if label not in self.subjects():
@@ -426,8 +450,8 @@ class BidsDataset(Dataset):
     def _sides(self, label: str, rows: Sequence[Row]) -> tuple[Sequence[str], tuple[Remark, ...]]:
         """Return the side of every trial, and what to remark on the split."""
         stimuli, pictures = [row.stimulus for row in rows], self._stimuli()
-        copies: Mapping[str, str] = pictures.copies(dict.fromkeys(stimuli))
         remarks: tuple[Remark, ...] = ()
+        copies: Mapping[str, str] | None = None
         where = f"{self._root()}: sub-{label}"
         if self.split_file:
             path = Path(self.split_file).expanduser()
@@ -436,26 +460,36 @@ class BidsDataset(Dataset):
                     f"datasets.bids.split_file: there is no table {path.absolute()}. A path counts "
                     "from the folder in which the command is given."
                 )
-            sides: Sequence[str] = rules.from_file(path, stimuli, pictures, f"sub-{label}")
+            sides: Sequence[str]
+            sides, remarks = rules.from_file(path, stimuli, pictures, f"sub-{label}")
         elif self.split in ("", "column"):
-            sides = self._column(where, rows)
+            sides, remarks = self._column(where, rows)
             rules.check_sides(stimuli, sides, where)
         else:
             seen: Mapping[str, frozenset[str]] = {}
             if self.split == "shared":
                 seen, remarks = self._seen_by_all()
+            same: Mapping[str, str] = {}
             if self.duplicates == "together":
-                copies = pictures.copies({*stimuli, *(i for ids in seen.values() for i in ids)})
-            same = copies if self.duplicates == "together" else {}
+                every = dict.fromkeys(
+                    [*stimuli, *(i for ids in seen.values() for i in sorted(ids))]
+                )
+                same = copies = pictures.copies(every, every=True)
             of = {i: same.get(i) or pictures.key(i) for i in {*stimuli}.union(*seen.values())}
             sides = rules.by_rule(self.split, stimuli, of, lambda: rules.sharing(seen, of))
             rules.check_repeats(self.split, [of[s] for s in stimuli], where)
         lost = rules.without_side(stimuli, sides, self.split_file or "the column split")
+        if copies is None:
+            shown = dict.fromkeys(s for s, own in zip(stimuli, sides, strict=True) if own)
+            copies = pictures.copies(shown, every=self.duplicates != "warn")
         sides, more = rules.apart(stimuli, sides, copies, self.duplicates, where)
         return sides, (*remarks, *lost, *more)
 
-    def _column(self, where: str, rows: Sequence[Row]) -> Sequence[str]:
-        """Return the sides that the events have in a column, else ``stimuli.tsv``."""
+    def _column(self, where: str, rows: Sequence[Row]) -> tuple[Sequence[str], tuple[Remark, ...]]:
+        """Return the sides that the events have in a column, else ``stimuli.tsv``.
+
+        What they say different things of is remarked on.
+        """
         texts = [row.split for row in rows]
         if None in texts and any(texts):
             row = rows[texts.index(None)]
@@ -463,15 +497,20 @@ class BidsDataset(Dataset):
                 f"{where}: the events of session {row.session!r}, run "
                 f"{row.run!r} have no column 'split' while others do; write it into all of them."
             )
-        if not any(texts):
-            texts = [self._stimuli().row(row.stimulus).get("split", "") for row in rows]
+        listed = [self._stimuli().row(row.stimulus).get("split", "") for row in rows]
+        remarks: tuple[Remark, ...] = ()
+        if any(texts):
+            stimuli = [row.stimulus for row in rows]
+            remarks = rules.contradictions(stimuli, [text or "" for text in texts], listed)
+        else:
+            texts = [*listed]
         if not any(texts):
             raise DataError(
                 f"{where}: nothing says which images are the test set: neither "
                 "the events nor stimuli.tsv has a column 'split' with train and test. Choose with "
                 f"--set datasets.bids.split=…: {rules.RULES}."
             )
-        return [rules.side(text or "", where) for text in texts]
+        return [rules.side(text or "", where) for text in texts], remarks
 
     def _seen_by_all(self) -> tuple[dict[str, frozenset[str]], tuple[Remark, ...]]:
         """Return which stimuli each subject saw, and the subjects that have no betas."""

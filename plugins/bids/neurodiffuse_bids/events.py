@@ -111,6 +111,7 @@ class Tables:
     used: list[BidsFile] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     without_betas: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
     def rows(self, series: Series, volumes: int) -> tuple[Row, ...]:
         """Return the trials of a series in the order of its volumes.
@@ -233,9 +234,10 @@ class Tables:
         """Refuse tables of which nobody knows in which order they were joined; note a guess."""
         words = list(dict.fromkeys(file["session"] for file in found if file["session"]))
         if len(words) > 1 and not self.sessions.known:
+            reason = self.sessions.why or "nothing says in which order"
             raise DataError(
-                f"{image.path}: joins the sessions {listing(words)}, and nothing says in which "
-                "order. List them as they were measured, --set 'datasets.bids.sessions="
+                f"{image.path}: joins the sessions {listing(words)}, and {reason}. List them as "
+                "they were measured, --set 'datasets.bids.sessions="
                 """["FIRST", "SECOND", …]' with their names, or write acq_time as an ISO time, """
                 f"another for each, into sub-{image['subject']}_sessions.tsv."
             )
@@ -279,6 +281,8 @@ class Tables:
             return rows
         place = self.sessions.places(row.session for row in rows)
         keys = [(place[session_of(row.session)], row.run, row.onset) for row in rows]
+        if _says_nothing(keys) and rows[0].table and rows[0].table.name.endswith("_events.tsv"):
+            self.unchecked.append(rows[0].table.name)
         order, wrong = presentation_order(keys)
         where = rows[0].table if rows else ""
         if self.order == "onset":
@@ -359,6 +363,14 @@ def _onset(table: Table, k: int, text: str) -> float | None:
             "checked."
         )
     return number
+
+
+def _says_nothing(keys: Sequence[tuple[int, str, float | None]]) -> bool:
+    """Return whether all rows of a run, of two or more, have one onset or none."""
+    runs: dict[tuple[int, str], list[float | None]] = {}
+    for session, run, onset in keys:
+        runs.setdefault((session, run), []).append(onset)
+    return any(len(some) > 1 and len(set(some)) == 1 for some in runs.values())
 
 
 def _moment(row: Row) -> str:

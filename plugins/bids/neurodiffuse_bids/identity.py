@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
 
 from neurodiffuse.readers.pictures import PICTURES
 from neurodiffuse.readers.reach import leaves
@@ -21,9 +19,6 @@ INDEXED = ("subject", "session", "run")
 _INDEX = re.compile(r"0*([0-9]+)(?:\.0+)?")
 _DECIMAL = re.compile(r"([0-9]+)\.0+")
 _POINTER = b"/annex/objects/"
-_PIECE = 65536
-
-Key = TypeVar("Key")
 
 
 def index(label: str) -> str:
@@ -115,38 +110,3 @@ def is_absent(path: Path) -> bool:
         return True
     except OSError:
         return False  # it is there, and its reader says what is wrong with it
-
-
-def equal_files(paths: Mapping[Key, Path]) -> dict[Key, str]:
-    """Return the SHA-256 of files of which another one has the same content, by key.
-
-    Only files of one size are read; of large ones the ends first, then all of those whose ends
-    agree.
-    """
-    found: dict[Key, str] = {}
-    for some in _alike(paths, lambda path: str(path.stat().st_size)).values():
-        for few in _alike(some, _ends).values():
-            for digest, copies in _alike(few, _digest).items():
-                found |= dict.fromkeys(copies, digest)
-    return found
-
-
-def _alike(paths: Mapping[Key, Path], trait: Callable[[Path], str]) -> dict[str, dict[Key, Path]]:
-    """Return the files that share a trait with another file, by the trait."""
-    groups: dict[str, dict[Key, Path]] = {}
-    for key, path in paths.items():
-        groups.setdefault(trait(path), {})[key] = path
-    return {found: group for found, group in groups.items() if len(group) > 1}
-
-
-def _ends(path: Path) -> str:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        first = file.read(_PIECE // 8)
-        file.seek(max(0, size - _PIECE // 8))
-        return hashlib.sha256(first + file.read()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

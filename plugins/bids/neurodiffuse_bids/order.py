@@ -23,13 +23,15 @@ class Sessions:
 
     ``known`` is false where the order is that of the alphabet for want of anything better, and
     ``chosen`` true where the user named the sessions: others are left out. ``every`` are all
-    sessions in their own order, empty where nothing says it.
+    sessions in their own order, empty where nothing says it. ``why`` says what is wrong with the
+    times that the tables have of sessions of unknown order, empty where there are none.
     """
 
     labels: tuple[str, ...]
     known: bool = True
     chosen: bool = False
     every: tuple[str, ...] = ()
+    why: str = ""
 
     def order(self, file: BidsFile) -> tuple[Any, ...]:
         """Return what sorts files by session, run and name."""
@@ -120,32 +122,63 @@ def _own_order(
     if len(labels) < 2 or (len(shapes) == 1 and isinstance(next(iter(shapes)), tuple)):
         return Sessions(labels, every=labels)
     times = _times(tables)
-    if all(label in times for label in labels) and len(set(times.values())) == len(times):
-        labels = tuple(sorted(labels, key=times.__getitem__))
+    if not (why := _useless(times, {label: written[label] for label in labels})):
+        labels = tuple(sorted(labels, key=lambda label: times[label][0]))
         return Sessions(labels, every=labels)
     if len(named) == len(labels):
         return Sessions(named, every=named)
-    return Sessions(labels, known=False)
+    return Sessions(labels, known=False, why=why if times else "")
 
 
-def _times(tables: Iterable[BidsFile]) -> Mapping[str, datetime]:
-    """Return when sessions began, of those of which a table says so."""
-    found: dict[str, list[datetime]] = {}
+def _times(tables: Iterable[BidsFile]) -> Mapping[str, tuple[datetime | str, str]]:
+    """Return when sessions began and which table says so, of those of which one does.
+
+    A text in place of a time is what is none, where no other row has one.
+    """
+    found: dict[str, tuple[datetime | str, str]] = {}
     for file in sorted(tables, key=lambda f: f["suffix"] != "sessions"):
         if file["suffix"] not in ("sessions", "scans"):
             continue
         table = read_table(file.path)
         of_rows = [name.removeprefix("ses-") for name in table.get("session_id")]
-        before = set(found) if file["suffix"] == "scans" else set()
+        scans = file["suffix"] == "scans"
+        before = {k for k, (time, _) in found.items() if scans and isinstance(time, datetime)}
         for label, text in zip(of_rows, table.get("acq_time"), strict=True):
             own = index(label or file["session"])
             if text and own not in before:
-                try:
-                    time = datetime.fromisoformat(text)
-                except ValueError:
-                    continue  # what is no time orders nothing, and the user is asked
-                found.setdefault(own, []).append(time.replace(tzinfo=None))
-    return {label: min(times) for label, times in found.items()}
+                time, earlier = _time(text), found.get(own, (None, ""))[0]
+                if isinstance(time, datetime) and isinstance(earlier, datetime):
+                    time = min(time, earlier)
+                if isinstance(time, datetime) or not earlier:
+                    found[own] = time, file.path.name
+    return found
+
+
+def _time(text: str) -> datetime | str:
+    """Return an ISO time as its clock shows it, and what is none as it is written."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return text
+
+
+def _useless(times: Mapping[str, tuple[datetime | str, str]], written: Mapping[str, str]) -> str:
+    """Return why times do not say the order of sessions, empty where they do."""
+    seen: dict[datetime, str] = {}
+    for label, name in written.items():
+        time, table = times.get(label, (None, ""))
+        if time is None:
+            others = listing(dict.fromkeys(table for _, table in times.values()))
+            return f"{others} has no acq_time of session {name}"
+        if isinstance(time, str):
+            return (
+                f"{table}: acq_time {time!r} of session {name} is no ISO time such as "
+                "2020-03-31T10:15:00"
+            )
+        if time in seen:
+            return f"{table}: sessions {seen[time]} and {name} have the same acq_time, {time}"
+        seen[time] = name
+    return ""
 
 
 def presentation_order(

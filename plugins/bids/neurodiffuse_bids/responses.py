@@ -108,6 +108,7 @@ def read_responses(
     lost = [str(file.path) for file in reader.unused(series) if file.fits(limits)]
     remarks += _check_lost([*lost, *reader.without_betas], wanted.missing)
     remarks += _run_gaps(series)
+    remarks += _unchecked(reader.unchecked)
     remarks += reader.remarks + _order_remarks(sessions, series, files, in_rows)
     named, about_names = _identified(parts, pictures)
     if wanted.missing == "skip":
@@ -130,6 +131,14 @@ def _run_gaps(series: Sequence[Series]) -> list[Remark]:
             text = f"{where}there are no betas of run {listing(lost, most=5)}, while there are of "
             remarks.append(Remark(f"{text}runs {min(runs)} and {max(runs)}."))
     return remarks
+
+
+def _unchecked(tables: Sequence[str]) -> list[Remark]:
+    """Return a note on tables of events whose onsets do not tell rows apart, if there are any."""
+    if not tables:
+        return []
+    text = f"{listing(tables, most=3)}: all rows of a run have the same onset, or none"
+    return [Remark(f"{text}; whether they are in the order of the volumes cannot be checked.")]
 
 
 def _present(
@@ -181,8 +190,8 @@ def _order_remarks(
             remarks.append(
                 Remark(
                     f"sessions: {listing(own)} are taken in the order of the alphabet, since "
-                    "nothing says when they were; only the order of rows depends on it. "
-                    "datasets.bids.sessions gives another."
+                    f"{sessions.why or 'nothing says when they were'}; only the order of rows "
+                    "depends on it. datasets.bids.sessions gives another."
                 )
             )
     if sessions.chosen:

@@ -42,8 +42,13 @@ def side(text: str, where: str) -> str:
     return _SIDES[text.lower()]
 
 
-def from_file(path: Path, stimuli: Sequence[str], pictures: Pictures, who: str) -> tuple[str, ...]:
-    """Return each trial's side as a table with the columns stim_id and split has it."""
+def from_file(
+    path: Path, stimuli: Sequence[str], pictures: Pictures, who: str
+) -> tuple[tuple[str, ...], tuple[Remark, ...]]:
+    """Return each trial's side as a table with the columns stim_id and split has it.
+
+    Ids in it that are of no picture are remarked on.
+    """
     table = read_table(path)
     known: dict[str, str] = {}
     for stimulus, text in zip(table["stim_id"], table["split"], strict=True):
@@ -56,7 +61,40 @@ def from_file(path: Path, stimuli: Sequence[str], pictures: Pictures, who: str) 
             f"{path}: says nothing of {len(unknown)} images of {who}, such as "
             f"{next(iter(unknown))}; write n/a for those to leave out."
         )
-    return tuple(known[pictures.key(s)] for s in stimuli)
+    shown = {pictures.key(s) for s in stimuli}
+    strange = [
+        i for i in table["stim_id"] if not pictures.knows(i) and pictures.key(i) not in shown
+    ]
+    return tuple(known[pictures.key(s)] for s in stimuli), _strange(path, strange, who)
+
+
+def _strange(path: Path, ids: Sequence[str], who: str) -> tuple[Remark, ...]:
+    """Return a note on ids of a table that are of no picture, if there are any."""
+    if not ids:
+        return ()
+    are = "1 image is" if len(ids) == 1 else f"{len(ids)} images are"
+    text = f"{path}: {are} neither in the folder of stimuli nor in the events of {who}: "
+    return (Remark(f"{text}{listing(ids, most=3)}. Are the names right?"),)
+
+
+def contradictions(
+    stimuli: Sequence[str], followed: Sequence[str], other: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Return a note on stimuli of which two tables say different sides, if there are any."""
+    known = {
+        s: (one, two)
+        for s, one, two in zip(stimuli, followed, other, strict=True)
+        if one and two and _SIDES.get(one.lower()) != _SIDES.get(two.lower())
+    }
+    if not known:
+        return ()
+    stimulus, (one, two) = next(iter(known.items()))
+    pictures = "1 picture" if len(known) == 1 else f"{len(known)} pictures"
+    text = (
+        f"split: the events and stimuli.tsv say different sides of {pictures}, such as {stimulus} "
+        f"({one}, and {two} in stimuli.tsv). The events are followed."
+    )
+    return (Remark(text),)
 
 
 def by_rule(
@@ -134,46 +172,71 @@ def apart(
     duplicates: str,
     where: str,
 ) -> tuple[tuple[str, ...], tuple[Remark, ...]]:
-    """Return the sides with copies of one picture treated as the user wants, and a remark.
+    """Return the sides with copies of one picture treated as the user wants, and remarks.
 
     Parameters
     ----------
     stimuli, sides
         Of each trial.
     copies
-        The content of the stimuli that have the same content as another.
+        What stimuli show, of those that show the same as another.
     duplicates
         ``warn`` remarks on pictures of which copies are on both sides, ``together`` moves all
         copies of a test picture to the test side, ``refuse`` refuses them.
     where
         For messages.
     """
-    of_side: dict[str, dict[str, str]] = {"train": {}, "test": {}, "": {}}
-    for stimulus, own in zip(stimuli, sides, strict=True):
-        if stimulus in copies:
-            of_side[own][copies[stimulus]] = stimulus
-    both = sorted(of_side["train"].keys() & of_side["test"].keys())
-    if not both:
-        return tuple(sides), ()
-    pairs = [f"{of_side['train'][c]} and {of_side['test'][c]}" for c in both]
-    are = "picture is" if len(both) == 1 else "pictures are"
-    said = (
-        f"{len(both)} {are} in training and in test under other names: "
-        f"{listing(pairs, most=3)} have the same content"
-    )
-    if duplicates == "refuse":
-        raise DataError(
-            f"{where}: {said}. Correct the split, or move all copies to the test set: --set "
-            "datasets.bids.duplicates=together."
+    across = {c: some for c, some in _sides_of(stimuli, sides, copies).items() if all(some)}
+    moved, out = tuple(sides), []
+    if across:
+        pairs = [f"{train[0]} and {test[0]}" for train, test in across.values()]
+        are = "picture is" if len(pairs) == 1 else "pictures are"
+        said = (
+            f"{len(pairs)} {are} in training and in test under other names: "
+            f"{listing(pairs, most=3)} have the same pixels"
         )
-    if duplicates == "warn":
-        how = "Keep them out of training with --set datasets.bids.duplicates=together."
-        return tuple(sides), (Remark(f"split: {said}. {how}", "warning"),)
-    moved = tuple(
-        "test" if own and copies.get(s) in both else own
-        for s, own in zip(stimuli, sides, strict=True)
+        if duplicates == "refuse":
+            raise DataError(
+                f"{where}: {said}. Correct the split, or move all copies to the test set: --set "
+                "datasets.bids.duplicates=together."
+            )
+        same = tuple((*train, *test) for train, test in across.values())
+        if duplicates == "warn":
+            how = "Keep them out of training with --set datasets.bids.duplicates=together."
+            out.append(Remark(f"split: {said}. {how}", "warning", same))
+        else:
+            out.append(Remark(f"split: {said}; all trials of them are in the test set.", same=same))
+            moved = tuple(
+                "test" if own and copies.get(s) in across else own
+                for s, own in zip(stimuli, sides, strict=True)
+            )
+    return moved, (*out, *_twins(stimuli, moved, copies))
+
+
+def _twins(
+    stimuli: Sequence[str], sides: Sequence[str], copies: Mapping[str, str]
+) -> tuple[Remark, ...]:
+    """Return a note on pictures of the test set that show the same, if there are any."""
+    tests = [test for _, test in _sides_of(stimuli, sides, copies).values() if len(test) > 1]
+    if not tests:
+        return ()
+    some = listing([" and ".join(test[:2]) for test in tests], most=3)
+    text = (
+        f"split: {sum(map(len, tests))} pictures of the test set have the same pixels as another "
+        f"one of it: {some}. Identification cannot tell these apart."
     )
-    return moved, (Remark(f"split: {said}; all trials of them are in the test set."),)
+    return (Remark(text, same=tuple(tests)),)
+
+
+def _sides_of(
+    stimuli: Sequence[str], sides: Sequence[str], copies: Mapping[str, str]
+) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Return which stimuli show a picture in training and in test, of those that have copies."""
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for stimulus, own in zip(stimuli, sides, strict=True):
+        if own and stimulus in copies:
+            found.setdefault(copies[stimulus], ({}, {}))[own == "test"][stimulus] = None
+    return {shown: (tuple(train), tuple(test)) for shown, (train, test) in found.items()}
 
 
 def _number(stimulus: str) -> float:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from neurodiffuse.errors import DataError, MissingDataError, listing, near
 from neurodiffuse.readers.pictures import PICTURES
 from neurodiffuse.readers.reach import check_file, keep_inside, leaves
 from neurodiffuse.readers.tables import read_table
 from neurodiffuse.types import Remark
+from neurodiffuse_bids.copies import equal_pictures
 from neurodiffuse_bids.identity import (
     Names,
     bare,
     composed,
-    equal_files,
     file_of,
     index,
     is_absent,
     whole,
 )
+
+_WHOLE = re.compile(r"[A-Za-z]:[\\/]|[\\/~]|[A-Za-z][\w+.-]*://")
+"""What a path begins with that does not start in the folder of stimuli: a drive, a root, a URL."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Pictures:
         self._paths: dict[str, Path] = {}
         self._texts: dict[str, str] = {}
         self._inside: dict[Path, bool] = {}
+        self._decoded: dict[Path, str] = {}
         keep_inside(within)
         self._folded: dict[str, list[str]] = {}
         self._listing: dict[str, list[str]] | None = None
@@ -112,15 +118,20 @@ class Pictures:
         """Return what tells the picture of an id from others, the same for every subject."""
         return self._pictures.get(stimulus) or self._find(stimulus, "")
 
+    def knows(self, stimulus: str) -> bool:
+        """Return whether a name leads to a file, there or not."""
+        return self.key(stimulus) in self._paths
+
     def absent(self, ids: Iterable[str]) -> list[str]:
         """Return which ids have no picture that is there; one that leads out is not absent."""
         paths = {i: self._path(i) for i in ids}
         return [i for i, p in paths.items() if not p or (self._is_inside(p) and is_absent(p))]
 
-    def copies(self, ids: Iterable[str]) -> dict[str, str]:
-        """Return the content of the pictures that have the same content as another, by id."""
+    def copies(self, ids: Iterable[str], *, every: bool) -> dict[str, str]:
+        """Return what the pictures show that another one shows too, as `equal_pictures`, by id."""
         paths = {i: path for i in ids if (path := self._path(i)) and self._is_inside(path)}
-        return equal_files({i: path for i, path in paths.items() if path.is_file()})
+        there = {i: path for i, path in paths.items() if path.is_file()}
+        return equal_pictures(there, every=every, known=self._decoded)
 
     def paths(self, ids: Sequence[str]) -> list[Path]:
         """Return the image files of stimuli.
@@ -299,7 +310,7 @@ class Pictures:
             raise DataError(
                 f"stimulus {stimulus}: the path {self._texts[self.key(stimulus)]!r} climbs out of "
                 f"{self.within} to {path.resolve()}; images must lie in the data set or in the "
-                "folder that datasets.bids.stimuli_dir names."
+                f"folder that datasets.bids.stimuli_dir names.{self._hint(stimulus)}"
             )
         return path
 
@@ -317,6 +328,7 @@ class Pictures:
                 for i, path in zip(absent, paths, strict=True)
             ]
             what = f"{len(absent)} of {total} stimuli have no picture: {listing(some, most=3)}."
+        what += next((hint for i in absent if (hint := self._hint(i))), "")
         links = any(path and path.is_symlink() for path in paths)
         fetch = f"Get them with: datalad get {self.folder}" if links else "Restore the files"
         return (
@@ -324,6 +336,21 @@ class Pictures:
             "choose rows with datasets.bids.trials_filter or datasets.bids.exclude, or leave the "
             "trials of all of these out: --set datasets.bids.missing=skip."
         )
+
+    def _hint(self, stimulus: str) -> str:
+        """Return what seems to be wrong with the path of a picture, empty where nothing does."""
+        text = self._texts.get(self.key(stimulus), "")
+        plain = unquote(text).replace("\\", "/").removeprefix("bids::")
+        whole_path = bool(_WHOLE.match(text)) and not Path(text).is_relative_to(self.within)
+        wrong = f" {text!r} is a whole path or an address, perhaps of another machine: paths "
+        wrong = f"{wrong}start in {self.folder}." if whole_path else ""
+        self._files()
+        parts = [part for part in plain.split("/") if part not in ("", ".")]
+        for k in range(len(parts)):
+            there = self._folded.get(composed("/".join(parts[k:])).casefold(), [])
+            if there:
+                return f"{wrong} There is a file {there[0]!r}: write that name into the table."
+        return wrong
 
     # --- tables of stimuli --------------------------------------------------------------------
 

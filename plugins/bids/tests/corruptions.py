@@ -354,7 +354,7 @@ def one_file_spelt_twice_in_the_split_file(out):
     return (path.name,)
 
 
-@corruption("same content|identical|same picture|alike", ends="told", trusted=False)
+@corruption("same content|same pixels|identical|same picture|alike", ends="told", trusted=False)
 def one_picture_under_two_names_on_both_sides(out):
     replace(out.pictures[0], out.pictures[19].read_bytes())
     w = out.writing

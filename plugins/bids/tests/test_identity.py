@@ -9,7 +9,7 @@ import pytest
 
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse_bids.dataset import BidsDataset
-from neurodiffuse_bids.identity import Names, equal_files, index, same, whole
+from neurodiffuse_bids.identity import Names, index, same, whole
 
 from . import coded
 from .conftest import BETAS
@@ -183,22 +183,7 @@ def test_a_split_file_and_captions_may_spell_ids_differently(empty, tmp_path):
     assert data.stimuli(["5", "2", "3", "4"]).captions == (("five",), ("two",), ("three",), ())
 
 
-# --- copies of a picture ----------------------------------------------------------------------
-
-
-def copied(empty):
-    """Write a study of which test picture 3 is a copy of the training picture 8."""
-    coded.plain(empty, ((2, 3, 4, 5), (8, 6, 7, 3)))
-    source = empty.path("stimuli/stim-3_image.png")
-    shutil.copy(source, empty.path("stimuli/stim-8_image.png"))
-    return empty
-
-
-def test_copies_on_both_sides_are_told(empty):
-    data = opened(copied(empty))
-    assert "warning: split: 1 picture is in training and in test" in coded.remarks(data)
-    assert "stim-8 and stim-3" in coded.remarks(data)
-    assert "datasets.bids.duplicates=together" in coded.remarks(data)
+# --- names and sides ------------------------------------------------------------------------
 
 
 def test_names_with_the_picture_of_another_name_are_told(empty):
@@ -222,40 +207,6 @@ def test_trials_without_a_side_are_told(empty):
     said = coded.remarks(opened(empty, split_file=str(table)))
     assert "split: 3 of 8 trials, of 2 pictures such as stim-3, have no side" in said
     assert "left out" in said
-
-
-def test_copies_can_be_kept_together_or_refused(empty):
-    plain = opened(copied(empty)).subject("01").trials
-    trials = opened(empty, duplicates="together").subject("01").trials
-    moved = [s for s, a, b in zip(plain.stimulus, plain.split, trials.split, strict=True) if a != b]
-    assert moved == ["stim-8"]
-    assert set(trials.images("test")) == {"stim-3", "stim-5", "stim-7", "stim-8"}
-    with pytest.raises(DataError, match="stim-8 and stim-3 have the same content"):
-        opened(empty, duplicates="refuse").subject("01")
-
-
-def test_copies_kept_together_count_together(empty):
-    copied(empty)
-    rule = "repeats>=3"
-    with pytest.raises(DataError, match="no picture was seen more than 2 times"):
-        opened(empty, split=rule).subject("01")
-    trials = opened(empty, split=rule, duplicates="together").subject("01").trials
-    assert set(trials.images("test")) == {"stim-3", "stim-8"}
-
-
-def test_only_files_of_one_size_are_read(tmp_path, monkeypatch):
-    sizes = {"a": b"1" * 99, "b": b"1" * 99, "c": b"2" * 99, "d": b"1" * 98}
-    for name, content in sizes.items():
-        (tmp_path / name).write_bytes(content)
-    read = []
-    from pathlib import Path
-
-    plain = Path.open
-    monkeypatch.setattr(Path, "open", lambda self, *a: (read.append(self.name), plain(self, *a))[1])
-    found = equal_files({name: tmp_path / name for name in sizes})
-    assert set(found) == {"a", "b"}
-    assert found["a"] == found["b"]
-    assert "d" not in read
 
 
 # --- links ------------------------------------------------------------------------------------

@@ -144,6 +144,54 @@ def test_sessions_in_words_of_which_the_order_does_not_matter(empty):
     assert "sessions: far, post, pre are taken in the order of the alphabet" in coded.remarks(data)
 
 
+DATES = {
+    "another way of dates": ("02.03.2020", "sub-01_sessions.tsv: acq_time '02.03.2020' of session "
+                             "pre is no ISO time such as 2020-03-31T10:15:00"),
+    "the time of another": (WHEN["far"], "sub-01_sessions.tsv: sessions far and pre have the same "
+                            "acq_time, 2021-01-01 00:00:00"),
+    "no time": ("n/a", "sub-01_sessions.tsv has no acq_time of session pre"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DATES)
+@pytest.mark.parametrize("joined", [True, False])
+def test_times_that_do_not_say_the_order_are_told(empty, name, joined):
+    in_words(empty, joined)
+    text, said = DATES[name]
+    rows = [
+        {"session_id": f"ses-{s}", "acq_time": text if s == "pre" else t} for s, t in WHEN.items()
+    ]
+    coded.events(empty, "sub-01/sub-01_sessions.tsv", rows)
+    if not joined:
+        assert f"in the order of the alphabet, since {said}" in coded.remarks(opened(empty))
+        return
+    with pytest.raises(DataError) as error:
+        opened(empty).subject("01")
+    assert f"joins the sessions far, post, pre, and {said}. List them" in str(error.value)
+
+
+def test_times_of_scans_stand_in_for_what_is_no_time(empty):
+    in_words(empty, joined=True)
+    times(empty, "scans")
+    rows = [{"session_id": f"ses-{s}", "acq_time": "02.03.2020"} for s in WHEN]
+    coded.events(empty, "sub-01/sub-01_sessions.tsv", rows)
+    assert coded.seen(opened(empty)) == [2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("onset", [4, "n/a"])
+def test_onsets_that_are_all_equal_are_told(empty, onset):
+    stems = coded.plain(empty, RUNS)
+    assert "cannot be checked" not in coded.remarks(opened(empty))
+    for stem, numbers in zip(stems, RUNS, strict=True):
+        coded.events(empty, f"{stem}_events.tsv", coded.rows_of(numbers, onset=onset))
+    data = opened(empty)
+    assert coded.seen(data) == JOINED
+    (said,) = (r for r in data.subject("01").remarks if "cannot be checked" in r.text)
+    assert said.kind == "note"
+    assert "run-01_events.tsv, sub-01_ses-01_task-look_run-02_events.tsv: all rows" in said.text
+    assert "cannot be checked" not in coded.remarks(opened(empty, order="file"))
+
+
 def in_a_column(tree) -> list[dict[str, object]]:
     """Write one file of betas and one table for the subject, with a column of sessions."""
     every = [n for numbers in SHOWN.values() for n in numbers]
