@@ -13,7 +13,7 @@ from neurodiffuse.readers.freesurfer import SEGMENTATIONS
 from neurodiffuse.readers.grids import NOTED, Alignment, align, difference
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.volumes import AFFINE_FROM, VOLUMES
-from neurodiffuse.readers.voxels import counts_of
+from neurodiffuse.readers.voxels import counts_of, negatives_of
 from neurodiffuse.types import Grid, Roi
 from neurodiffuse_bids import segmentations
 from neurodiffuse_bids.index import BidsFile
@@ -279,11 +279,19 @@ class Finder:
     def _segmentation(self, file: BidsFile) -> Iterator[_Found]:
         """Yield a region for each name of the lookup table, or each label without one."""
         given = segmentations.lookup_of(file, self.files, self.sidecars.root, self.lookup)
-        counts = counts_of(self.reader.labels(file.path))
+        labels = self.reader.labels(file.path)
+        counts = counts_of(labels)
         if not counts:
             self._unused[file.path] = "holds no label above 0"
-        if note := segmentations.misfit(given, counts):
-            self.remarks.add(file.path, note)
+        note, kind = segmentations.misfit(given, counts)
+        if note:
+            self.remarks.add(file.path, note, kind)
+        for note in (
+            segmentations.joined(given, counts),
+            segmentations.dropped(given, negatives_of(labels)),
+        ):
+            if note:
+                self.remarks.add(file.path, note)
         family = self._family(file)
         for name, labels in segmentations.by_name(given, family, counts).items():
             yield _Found(name, family, "dseg", Part(file.path, tuple(labels)), file)
