@@ -15,6 +15,9 @@ Of 12 normal values one reaches it in fewer than one in 10^9 voxels.
 TRIALS = 12
 """Trials that are looked at together at least: those of one run, or of short runs in a row."""
 
+AT_ONCE = 8
+"""Trials that are held as float64."""
+
 
 class Carried:
     """Counts such voxels while the betas of a subject are read, run after run.
@@ -56,9 +59,10 @@ class Carried:
             self._low = self._high = values[0]
         self._n += len(values)
         with np.errstate(invalid="ignore"):  # infinite betas make a voxel NaN, which no share is
-            away = values - self._first
-            self._sum += away.sum(axis=0)
-            self._square += np.einsum("tv,tv->v", away, away)
+            for k in range(0, len(values), AT_ONCE):
+                away = values[k : k + AT_ONCE] - self._first
+                self._sum += away.sum(axis=0)
+                self._square += np.einsum("tv,tv->v", away, away)
         self._low = np.minimum(self._low, values.min(axis=0))
         self._high = np.maximum(self._high, values.max(axis=0))
 
