@@ -322,8 +322,8 @@ class Finder:
     def _segmentation(self, file: BidsFile) -> Iterator[_Found]:
         """Yield a region for each name of the lookup table, or each label without one."""
         given = segmentations.lookup_of(file, self.files, self.sidecars.root, self.lookup)
-        labels = self.reader.labels(file.path)
-        counts = counts_of(labels)
+        image = self.reader.labels(file.path)
+        counts = counts_of(image)
         if not counts:
             self._unused[file.path] = "holds no label above 0"
         note, kind = segmentations.misfit(given, counts)
@@ -331,7 +331,7 @@ class Finder:
             self.remarks.add(file.path, note, kind)
         for note in (
             segmentations.joined(given, counts),
-            segmentations.dropped(given, negatives_of(labels)),
+            segmentations.dropped(given, negatives_of(image)),
         ):
             if note:
                 self.remarks.add(file.path, note)

@@ -585,3 +585,11 @@ def test_maps_and_betas_of_a_run_that_are_not_read_are_told(study):
     (text,) = told(data, "left out")
     assert "and 2 more (of a run or trial, and neither among the betas that are read" in text
     assert not {"t", "z"} & names(data)
+
+
+def test_two_places_of_the_image_that_maps_are_drawn_on_are_told(study):
+    path = study.tree.path(f"{ANAT}T1w.nii.gz")
+    assert told(study.open()) == []
+    two_places(path, study.visual, AFFINE, _shifted(AFFINE, 6.0))
+    (text,) = told(study.open(), "note")
+    assert text.startswith(f"{ANAT}T1w.nii.gz: its sform and qform differ by up to 6 mm")

@@ -79,7 +79,7 @@ def _places(tree: Tree, given: str) -> tuple[Sequence[str], Sequence[Path]]:
 
 
 def _incomplete(kinds: Sequence[str], places: Sequence[Path]) -> dict[Path, str]:
-    found = {}
+    found: dict[Path, str] = {}
     for kind in kinds:
         for place in places:
             files = [place / name for name in KINDS[kind]]

@@ -106,8 +106,8 @@ def find_regions(
     for name, region in _maps(tree, subject, grid, version):
         regions.setdefault(name, region)
     for sheet in dict.fromkeys(r.sheet for r in regions.values() if r.what in ("map", "ceiling")):
-        if error := _unfit(sheet, grid, remarks, has_labels=False):
-            wrong[sheet] = error
+        if unfit := _unfit(sheet, grid, remarks, has_labels=False):
+            wrong[sheet] = unfit
     absent = {name: wrong[r.sheet] for name, r in regions.items() if r.sheet in wrong}
     found = {name: region for name, region in regions.items() if name not in absent}
     return {name: _from_root(region, tree.root) for name, region in found.items()}, absent
