@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from neurodiffuse.errors import listing
+from neurodiffuse.readers.carried import Carried
 from neurodiffuse.readers.samples import Sample, remark_on_stretches, sample_of
 from neurodiffuse.readers.spread import remark_on_spreads
 from neurodiffuse.types import Remark, Trials
@@ -51,6 +52,7 @@ class Stretches:
         self._part = [0] * len(trials)
         for key, rows in runs.items():
             self._cut(_name(*key), rows)
+        self._carried = Carried([self._place[row][0] for row in range(len(trials))], voxels)
         self._done = 0
         self._held: dict[int, list[np.ndarray]] = {}
         self._samples: dict[str, Sample] = {}
@@ -79,6 +81,7 @@ class Stretches:
         start, self._done = self._done, min(self._done + len(block), len(self._trials))
         for first in range(start, self._done, LONGEST):
             stop = min(first + LONGEST, self._done)
+            self._carried.add(first, block[first - start : stop - start])
             values = block[first - start : stop - start][:, self._some]
             self._note(first, values, np.asarray(values.any(axis=1)))
 
@@ -102,7 +105,7 @@ class Stretches:
 
     def remarks(self) -> tuple[Remark, ...]:
         """Return warnings: trials without values, of the same numbers, stretches out of line."""
-        told = self._about_empty() + self._about_same()
+        told = self._about_empty() + self._about_same() + self._carried.told()
         found = tuple(Remark(text, "warning") for text in told)
         if len(self._some) < FEWEST:
             return found

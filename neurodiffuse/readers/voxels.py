@@ -14,15 +14,19 @@ INSIDE = 0.5
 LOWEST, HIGHEST = -0.2, 1.2
 """What interpolation may make of a mask of zeros and ones, with some ringing."""
 
-WHOLE = 1e-3
-"""By how much a stored label may miss a whole number, as scale factors make them."""
+WHOLE, FARTHEST = 1e-3, 0.25
+"""By how much a stored label may miss a whole number, as scale factors make them.
+
+It is `WHOLE` for small labels and grows with them to `FARTHEST`.
+"""
 
 
 def mask_of(path: Path, stored: np.ndarray) -> tuple[np.ndarray, str]:
     """Return which voxels are in a mask, bool, and what is to be told of it, perhaps nothing.
 
-    A mask of two values holds those above zero. Values between 0 and 1, of resampling or
-    probabilities, count from one half on. NaN is outside.
+    A mask of two values, one of them 0 or less, holds those above zero, which is told where they
+    are less than one half. Other values between 0 and 1, of resampling or probabilities, count
+    from one half on. NaN is outside.
 
     Raises
     ------
@@ -51,8 +55,13 @@ def mask_of(path: Path, stored: np.ndarray) -> tuple[np.ndarray, str]:
         return inside, note if inside.any() else _joined(note, "has no voxel")
     known = stored[finite]
     low, high = float(known.min()), float(known.max())
-    if len(np.unique(known)) == 2:
-        return finite & (stored > 0), note
+    if low <= 0 < high and len(np.unique(known)) == 2:
+        inside = finite & (stored > 0)
+        two = (
+            f"its two values are {low:.4g} and {high:.4g}; the {int(inside.sum()):,} voxels of "
+            f"{high:.4g} are in it, though that is less than {INSIDE:g}"
+        )
+        return inside, _joined(note, two if high < INSIDE else "")
     if low < LOWEST or high > HIGHEST:
         raise DataError(
             f"{path}: is no mask, its values run from {low:.4g} to {high:.4g} in between. Write 1 "
@@ -77,6 +86,7 @@ def labels_of(path: Path, stored: np.ndarray) -> np.ndarray:
     """
     stored = np.asarray(stored)
     finite = np.isfinite(stored) if stored.dtype.kind == "f" else np.ones(stored.shape, bool)
+    _check_apart(path, stored, finite)
     whole = _whole(stored, finite)
     if whole is None:
         wrong = finite & ~_near(np.where(finite, stored, 0))
@@ -89,10 +99,29 @@ def labels_of(path: Path, stored: np.ndarray) -> np.ndarray:
     return whole.astype(np.int32 if top < 2**31 else np.int64)
 
 
+def _check_apart(path: Path, stored: np.ndarray, finite: np.ndarray) -> None:
+    """Refuse labels so large that neighbours are one number as they are stored."""
+    known = stored[finite]
+    if not known.size:
+        return
+    first = 2**63 if stored.dtype.kind != "f" else 2 ** (np.finfo(stored.dtype).nmant + 1)
+    if max(-float(known.min()), float(known.max())) >= first:
+        raise DataError(
+            f"{path}: holds labels from {first:,} on, which {stored.dtype} does not tell apart: "
+            "neighbours have one number. Write the labels again from the original as integers of "
+            "32 bits."
+        )
+
+
 def counts_of(labels: np.ndarray) -> dict[int, int]:
     """Return how many voxels each label above 0 has."""
     levels, counts = _counted(labels)
     return {int(k): int(n) for k, n in zip(levels, counts, strict=True) if k > 0}
+
+
+def negatives_of(labels: np.ndarray) -> dict[int, int]:
+    """Return how many voxels each label below 0 has."""
+    return counts_of(-np.minimum(labels, 0).astype(np.int64))
 
 
 def _whole(stored: np.ndarray, finite: np.ndarray) -> np.ndarray | None:
@@ -100,12 +129,15 @@ def _whole(stored: np.ndarray, finite: np.ndarray) -> np.ndarray | None:
     if stored.dtype.kind in "iub":
         return stored
     known = np.where(finite, stored, 0)
-    return np.rint(known).astype(np.int64) if _near(known).all() else None
+    if not _near(known).all() or np.abs(known).max(initial=0) >= 2**53:
+        return None
+    return np.rint(known).astype(np.int64)
 
 
 def _near(values: np.ndarray) -> np.ndarray:
     """Return which values are whole numbers but for a scale factor's rounding."""
-    return np.abs(values - np.rint(values)) <= WHOLE + 1e-5 * np.abs(values)
+    may = np.minimum(WHOLE + 1e-5 * np.abs(values), FARTHEST)
+    return np.asarray(np.abs(values - np.rint(values)) <= may)
 
 
 def _counted(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -137,3 +137,33 @@ def test_voxels_that_are_nowhere_finite_are_passed_over():
     values = betas()
     values[:, 3], values[5, 7], values[:, 9] = np.nan, np.inf, -np.inf
     assert told(values) == []
+
+
+@pytest.mark.parametrize(("where", "labels"), [([5], True), ([5], False), ([5, 40, 70, 100], True)])
+@pytest.mark.parametrize("value", [1e30, -1e30, 3e4])
+def test_voxels_whose_spread_one_value_carries(value, where, labels):
+    values = betas()
+    values[where, 17] = value
+    values[where[0], 200] = value / 2
+    (text,) = told(values, trials(labels))
+    assert "in 2 of 300 voxels one trial of a run has over 99%" in text
+    assert f"being {value:.3g}{' in run 1' if labels else ''}: such" in text
+
+
+def test_a_beta_that_is_only_large_is_no_word():
+    values = betas()
+    values[5, 17] += 30
+    assert told(values) == []
+
+
+def test_runs_of_few_trials_are_taken_together():
+    values = betas(20)[:40]
+    about = Trials(
+        tuple(f"i{k}" for k in range(40)),
+        ("train",) * 40,
+        ("",) * 40,
+        tuple(str(k // 5) for k in range(40)),
+    )
+    assert told(values, about) == []
+    values[7, 3] = 1e30
+    assert any("in 1 of 20 voxels" in text for text in told(values, about))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from neurodiffuse.errors import DataError, listing
 from neurodiffuse.readers import volumes
@@ -13,11 +16,11 @@ from neurodiffuse.readers.freesurfer import SEGMENTATIONS
 from neurodiffuse.readers.grids import NOTED, Alignment, align, difference
 from neurodiffuse.readers.remarks import Remarks
 from neurodiffuse.readers.volumes import AFFINE_FROM, VOLUMES
-from neurodiffuse.readers.voxels import counts_of
+from neurodiffuse.readers.voxels import counts_of, negatives_of
 from neurodiffuse.types import Grid, Roi
 from neurodiffuse_bids import segmentations
 from neurodiffuse_bids.index import BidsFile
-from neurodiffuse_bids.region_names import family_of, kind_of, name_of
+from neurodiffuse_bids.region_names import family_of, is_single, kind_of, name_of
 from neurodiffuse_bids.regions import Part, Reader, Region, Regions
 from neurodiffuse_bids.sidecars import Sidecars
 
@@ -108,6 +111,7 @@ class Finder:
             descs.add(file["desc"])
         found: list[_Found] = []
         others: list[tuple[BidsFile, Grid]] = []
+        self._tell_single(wanted)
         for file in files:
             if reason := self._elsewhere(file):
                 self._leave_out(file, reason)
@@ -115,6 +119,8 @@ class Finder:
             own = self._grid(file)
             if own is None:
                 continue
+            if said := volumes.about_two_places(file.path):
+                self.remarks.add(file.path, said)
             way = align(own, self.reader.target.grid)
             if way is not None and way.is_same:
                 self._tell(file, way)
@@ -135,6 +141,16 @@ class Finder:
         )
 
     # --- files --------------------------------------------------------------------------------
+
+    def _tell_single(self, wanted: Mapping[str, Any]) -> None:
+        """Tell of images of a run or trial that are neither betas that are read nor regions."""
+        for file in self.files:
+            if is_single(file) and file.fits(wanted):
+                why = self._elsewhere(file) or (
+                    "of a run or trial, and neither among the betas that are read nor a map of the "
+                    "subject"
+                )
+                self.remarks.add(file.path, why, "left out")
 
     def _elsewhere(self, file: BidsFile) -> str:
         """Return why a file is not in the betas' space, empty where it is or may be."""
@@ -171,8 +187,6 @@ class Finder:
 
     def _tell(self, file: BidsFile, way: Alignment) -> None:
         """Tell how a file lies on the grid, where not exactly or in another order."""
-        if said := volumes.about_two_places(file.path):
-            self.remarks.add(file.path, said)
         if way.mm > NOTED:
             self.remarks.add(
                 file.path,
@@ -197,6 +211,7 @@ class Finder:
     ) -> list[_Found]:
         """Return what files on another grid hold, where they may be resampled."""
         found = []
+        moved: dict[str, list[BidsFile]] = {}
         grid = self.reader.target.grid
         for file, own in others:
             if not (self.reader.target.resample and own.placed and grid.placed):
@@ -205,15 +220,43 @@ class Finder:
             items = self._named(file)
             new = [item for item in items if item.key not in there]
             if new:
-                self.remarks.add(
-                    file.path, f"resampled to the betas' grid (nearest voxel), as {RESAMPLE} says"
-                )
+                moved.setdefault(difference(own, grid), []).append(file)
             elif items:
                 why = "its regions are in a file on the betas' own grid too"
                 self.remarks.add(file.path, why, "left out")
             there |= {item.key for item in new}
             found += new
+        for way, files in moved.items():
+            self._tell_resampled(way, files)
         return found
+
+    def _tell_resampled(self, way: str, files: Sequence[BidsFile]) -> None:
+        """Tell of files that are resampled how they lay, and their voxels before and after."""
+        counts = []
+        for file in files:
+            own, _ = volumes.grid_of(file.path, template=self.reader.target.template)
+            with suppress(DataError):  # masks of runs are checked when they are read
+                before = self._voxels(file, Reader(replace(self.reader.target, grid=own)))
+                after = self._voxels(file, self.reader)
+                counts.append((after / max(1, before), before, after, file.path.name))
+        said = [f"{before:,} and {after:,} ({n})" for _, before, after, n in sorted(counts)]
+        for file in files:
+            self.remarks.add(
+                file.path,
+                f"resampled to the betas' grid (nearest voxel), as {RESAMPLE} says: {way}; voxels "
+                f"before and after: {listing(said, most=3)}",
+            )
+
+    @staticmethod
+    def _voxels(file: BidsFile, reader: Reader) -> int:
+        """Return how many voxels of a file are in a region, or have a value."""
+        kind = kind_of(file)
+        if kind == "mask":
+            return int(reader.mask(file.path)[0].sum())
+        if kind == "dseg":
+            return int((reader.labels(file.path) > 0).sum())
+        values = volumes.values(file.path, reader.target)
+        return int((np.isfinite(values) & (values != 0)).sum())
 
     def _remedy(self, file: BidsFile, own: Grid) -> str:
         """Return how a file's grid differs from the betas', and what can be done."""
@@ -279,11 +322,19 @@ class Finder:
     def _segmentation(self, file: BidsFile) -> Iterator[_Found]:
         """Yield a region for each name of the lookup table, or each label without one."""
         given = segmentations.lookup_of(file, self.files, self.sidecars.root, self.lookup)
-        counts = counts_of(self.reader.labels(file.path))
+        image = self.reader.labels(file.path)
+        counts = counts_of(image)
         if not counts:
             self._unused[file.path] = "holds no label above 0"
-        if note := segmentations.misfit(given, counts):
-            self.remarks.add(file.path, note)
+        note, kind = segmentations.misfit(given, counts)
+        if note:
+            self.remarks.add(file.path, note, kind)
+        for note in (
+            segmentations.joined(given, counts),
+            segmentations.dropped(given, negatives_of(image)),
+        ):
+            if note:
+                self.remarks.add(file.path, note)
         family = self._family(file)
         for name, labels in segmentations.by_name(given, family, counts).items():
             yield _Found(name, family, "dseg", Part(file.path, tuple(labels)), file)

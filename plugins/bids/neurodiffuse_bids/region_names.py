@@ -19,9 +19,19 @@ def kind_of(file: BidsFile) -> str:
         return "dseg"
     if suffix == "probseg":
         return "map"
-    if suffix == "statmap" and not file["run"] and not file["trial"] and not file["stim"]:
-        return "map"
-    return ""
+    return "map" if suffix == "statmap" and not _of_run_or_trial(file) else ""
+
+
+def is_single(file: BidsFile) -> bool:
+    """Return whether a file holds values of a run or of trials, and so no map of the subject."""
+    if file["extension"] == ".tsv":
+        return False
+    betas = file["suffix"] in ("betas", "betaseries", "beta")
+    return betas or (file["suffix"] == "statmap" and _of_run_or_trial(file))
+
+
+def _of_run_or_trial(file: BidsFile) -> bool:
+    return bool(file["run"] or file["trial"] or file["stim"])
 
 
 def name_of(file: BidsFile) -> str:

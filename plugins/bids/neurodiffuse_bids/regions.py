@@ -115,6 +115,8 @@ def find_anatomy(
             remarks.add(file.path, str(error).removeprefix(f"{file.path}: "), "left out")
             continue
         if own.placed:
+            if said := volumes.about_two_places(file.path):
+                remarks.add(file.path, said)
             return file.path
         remarks.add(file.path, f"has no place to draw maps on ({why_unplaced(own)})", "left out")
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from neurodiffuse.errors import DataError, MissingDataError, listing
 from neurodiffuse.readers import freesurfer
@@ -85,16 +86,20 @@ def by_name(lookup: Lookup, family: str, counts: Mapping[int, int]) -> dict[str,
     return out
 
 
-def misfit(lookup: Lookup, counts: Mapping[int, int]) -> str:
+def misfit(lookup: Lookup, counts: Mapping[int, int]) -> tuple[str, Literal["note", "warning"]]:
     """Return what does not fit between a table and an image, perhaps nothing.
+
+    It is a warning where each has labels that the other lacks: their numbers may be shifted.
 
     Raises
     ------
     DataError
         If the two count from different numbers, or share no label.
     """
-    if lookup.source is None or lookup.source.suffix != ".tsv" or not counts:
-        return ""
+    if lookup.source is None or not counts:
+        return "", "note"
+    if lookup.source.suffix != ".tsv":  # a table of all numbers that FreeSurfer has
+        return _nameless(lookup, counts, "called by their numbers"), "note"
     names = {label: name for label, name in lookup.names.items() if name}
     regions = {label for label in names if label > 0}
     zero = names.get(0, "")
@@ -123,18 +128,59 @@ def misfit(lookup: Lookup, counts: Mapping[int, int]) -> str:
             f"its table {table} names {_labels(regions)}, and the image holds {_labels(counts)}: "
             "they have no label in common. Give the table of this image"
         )
-    told = []
-    if nameless := sorted(set(counts) - set(names)):
-        voxels = sum(counts[label] for label in nameless)
-        told.append(
-            f"{table} has no name for {_labels(nameless)} ({voxels:,} voxels, in no region)"
-        )
+    nameless = _nameless(lookup, counts, "in no region")
+    told = [nameless] if nameless else []
     if absent := sorted(regions - set(counts)):
         told.append(
             f"no voxel of {len(absent)} of {len(regions)} regions: "
             f"{listing([names[label] for label in absent], most=4)}"
         )
-    return "; ".join(told)
+    if nameless and absent:
+        return "; ".join([*told, "is it the table of this image?"]), "warning"
+    return "; ".join(told), "note"
+
+
+def joined(lookup: Lookup, counts: Mapping[int, int]) -> str:
+    """Return which labels of an image have one name, and so are one region; perhaps none."""
+    several: dict[str, list[str]] = {}
+    for label in sorted(counts):
+        if name := lookup.names.get(label, ""):
+            several.setdefault(name, []).append(str(label))
+    said = [f"{n} ({listing(labels, most=5)})" for n, labels in several.items() if len(labels) > 1]
+    if not said:
+        return ""
+    source = lookup.source.name if lookup.source else "FreeSurfer's table"
+    return f"{source} gives several labels one name, and one region: {listing(said, most=4)}"
+
+
+def dropped(lookup: Lookup, negatives: Mapping[int, int]) -> str:
+    """Return which labels below 0 are in no region, perhaps none.
+
+    -1 without a name of its own is what lies outside, as in the files of NSD.
+
+    Parameters
+    ----------
+    lookup
+        As `lookup_of` returned it.
+    negatives
+        How many voxels each label below 0 has, by its number without the sign.
+    """
+    said = []
+    for number, count in negatives.items():
+        name = lookup.names.get(-number, "")
+        name = "" if name.lower() in BACKGROUND else name
+        if name or (number != 1 and -number not in lookup.names):
+            said.append(f"-{number}{f' {name!r}' if name else ''} ({count:,} voxels)")
+    return f"labels below 0 are in no region: {listing(said, most=4)}" if said else ""
+
+
+def _nameless(lookup: Lookup, counts: Mapping[int, int], how: str) -> str:
+    """Return which labels of an image have no name, perhaps none; ``how`` they are taken."""
+    found = [label for label in counts if not lookup.names.get(label)]
+    if not found or lookup.source is None:
+        return ""
+    voxels = sum(counts[label] for label in found)
+    return f"{lookup.source.name} has no name for {_labels(found)} ({voxels:,} voxels, {how})"
 
 
 def _labels(labels: Mapping[int, int] | Sequence[int] | set[int]) -> str:

@@ -44,7 +44,7 @@ MASKS = {
     "minus one is outside too": np.where(INSIDE, 1, np.arange(N).reshape(SHAPE) % 2 - 1).astype(
         "i2"
     ),
-    "two values below one": np.where(INSIDE, 0.2, 0).astype(np.float32),
+    "two values below one": np.where(INSIDE, 0.6, 0).astype(np.float32),
     "rounded by a scale": np.where(INSIDE, 1.0000076, 0).astype(np.float64),
 }
 
@@ -77,6 +77,26 @@ def test_resampled_masks_begin_at_one_half_and_are_told(tree):
     assert "label-x_mask.nii.gz: is not two-valued" in text
     assert f"the {INSIDE.sum()} voxels from 0.5 on" in text
     assert f"of {(RINGING.astype(np.float32) > 0).sum()} above 0" in text
+
+
+def test_a_mask_of_zeros_and_a_small_share_is_told(tree):
+    tree.image(f"{ANAT}label-x_mask.nii.gz", np.where(INSIDE, 0.4, 0).astype(np.float32))
+    data = BidsDataset(str(tree.root))
+    np.testing.assert_array_equal(data.roi("01", "x"), INSIDE.ravel())
+    (text,) = told(data, "note")
+    assert f"its two values are 0 and 0.4; the {INSIDE.sum()} voxels of 0.4 are in it" in text
+
+
+def test_a_mask_of_two_shares_holds_the_greater(tree):
+    tree.image(f"{ANAT}label-x_mask.nii.gz", np.where(INSIDE, 0.9, 0.1).astype(np.float32))
+    data = BidsDataset(str(tree.root))
+    np.testing.assert_array_equal(data.roi("01", "x"), INSIDE.ravel())
+    assert f"the {INSIDE.sum()} voxels from 0.5 on" in told(data, "note")[0]
+
+
+def test_a_mask_of_huge_numbers(tree):
+    tree.image(f"{ANAT}label-x_mask.nii.gz", np.where(INSIDE, 1e30, 0).astype(np.float32))
+    np.testing.assert_array_equal(BidsDataset(str(tree.root)).roi("01", "x"), INSIDE.ravel())
 
 
 def test_masks_with_nan(tree):
@@ -132,6 +152,63 @@ def test_labels_that_were_interpolated(tree):
     data = BidsDataset(str(tree.root))
     assert "V1d" not in names(data)
     assert "voxels hold no whole number, such as" in told(data, "left out")[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "kind", "least"),
+    [(2**24, np.float32, "16,777,216"), (2**53, np.float64, "9,007,199,254,740,992")],
+)
+def test_labels_that_floats_cannot_tell_apart(tree, first, kind, least):
+    labels = np.zeros(SHAPE, np.int64)
+    labels[0], labels[1] = first, first + 1
+    stored = labels.astype(kind)
+    assert len(np.unique(stored)) == 2  # two neighbours became one
+    tree.image(f"{ANAT}seg-far_dseg.nii.gz", stored)
+    data = BidsDataset(str(tree.root))
+    assert "far" not in {roi.atlas for roi in data.subject("01").rois}
+    (text,) = told(data, "left out")
+    assert f"labels from {least} on" in text
+    assert "have one number" in text
+
+
+def test_labels_that_integers_tell_apart(tree):
+    labels = np.zeros(SHAPE, np.int32)
+    labels[0], labels[1] = 2**24, 2**24 + 1
+    tree.image(f"{ANAT}seg-far_dseg.nii.gz", labels)
+    data = BidsDataset(str(tree.root))
+    np.testing.assert_array_equal(data.roi("01", "far16777217"), (labels == 2**24 + 1).ravel())
+
+
+def test_labels_beyond_any_integer_are_none(tree):
+    labels = np.zeros(SHAPE, np.uint64)
+    labels[0], labels[1] = 2**63 + 5, 3
+    image = nib.Nifti1Image(labels, AFFINE, dtype="uint64")
+    image.to_filename(tree.path(f"{ANAT}seg-far_dseg.nii.gz"))
+    (text,) = told(BidsDataset(str(tree.root)), "left out")
+    assert "labels from 9,223,372,036,854,775,808 on" in text
+
+
+def test_large_labels_between_two_whole_numbers_are_none(tree):
+    labels = np.zeros(SHAPE)
+    labels[0], labels[1] = 100_000, 100_000.5
+    tree.image(f"{ANAT}seg-far_dseg.nii.gz", labels)
+    assert "voxels hold no whole number" in told(BidsDataset(str(tree.root)), "left out")[0]
+
+
+def test_labels_below_zero_are_told(tree):
+    labels = LABELS.copy()
+    labels[4] = -3
+    data = with_table(tree, "-3 Neg", "1 A", "2 B", "3 C", "4 D", labels=labels)
+    assert "Neg" not in names(data)
+    (text,) = told(data, "note")
+    assert "labels below 0 are in no region: -3 'Neg' (12 voxels)" in text
+    labels[4] = -1  # what lies outside, as in the files of NSD
+    data = with_table(tree, "1 A", "2 B", "3 C", "4 D", labels=labels)
+    assert told(data, "note") == []
+    data = with_table(tree, "-1 Neg", "1 A", "2 B", "3 C", "4 D", labels=labels)
+    assert "-1 'Neg' (12 voxels)" in told(data, "note")[0]
+    data = with_table(tree, "-1 Unknown", "1 A", "2 B", "3 C", "4 D", labels=labels)
+    assert told(data, "note") == []
 
 
 def test_nan_is_no_region(tree):
@@ -191,9 +268,40 @@ def test_zero_may_be_the_background(tree, zero):
     assert data.subject("01").remarks == ()
 
 
-def test_what_is_absent_in_part_is_a_note(tree):
-    data = with_table(tree, "1 A", "2 B", "9 Z", "4 D")
+def test_labels_of_one_name_are_told(tree):
+    data = with_table(tree, "1 V1", "2 V1", "3 C", "4 C")
+    np.testing.assert_array_equal(data.roi("01", "V1"), np.isin(LABELS, (1, 2)).ravel())
     (text,) = told(data, "note")
+    assert "gives several labels one name, and one region: V1 (1, 2), C (3, 4)" in text
+
+
+def test_numbers_of_a_table_that_are_shifted_are_a_warning(tree):
+    data = with_table(tree, "2 A", "3 B", "4 C", "5 D")
+    (text,) = told(data, "warning")
+    assert "no name for 1 (12 voxels, in no region)" in text
+    assert "no voxel of 1 of 4 regions: D" in text
+    assert "is it the table of this image?" in text
+
+
+@pytest.mark.parametrize("rows", [("1 A", "2 B", "3 C"), ("1 A", "2 B", "3 C", "4 D", "5 E")])
+def test_a_table_that_only_lacks_or_only_has_more_is_a_note(tree, rows):
+    data = with_table(tree, *rows)
+    assert (len(told(data, "note")), told(data, "warning")) == (1, [])
+
+
+def test_a_colour_table_that_lacks_labels_is_told(tree, tmp_path):
+    given = tmp_path / "names.txt"
+    given.write_text("1 A 0 0 0 0\n2 B 0 0 0 0\n")
+    tree.image(f"{ANAT}seg-areas_dseg.nii.gz", LABELS)
+    data = BidsDataset(str(tree.root), lookup=str(given))
+    assert "areas3" in names(data)
+    (text,) = told(data, "note")
+    assert "names.txt has no name for 3, 4 (24 voxels, called by their numbers)" in text
+
+
+def test_what_is_absent_in_part_is_told(tree):
+    data = with_table(tree, "1 A", "2 B", "9 Z", "4 D")
+    (text,) = told(data, "warning")
     assert "no name for 3 (12 voxels, in no region)" in text
     assert "no voxel of 1 of 4 regions: Z" in text
     assert not data.roi("01", "Z").any()

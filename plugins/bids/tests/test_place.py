@@ -539,3 +539,57 @@ def test_sform_and_qform_that_differ_are_told(study, shift, codes, is_told):
     if is_told:
         assert "differ by up to 6 mm; the sform is taken" in said[0]
         assert "and 1 more" in said[0]
+
+
+# --- what is told of files that are left out or resampled ----------------------------------------
+
+
+def two_places(path, data, affine, qform) -> None:
+    image = nib.Nifti1Image(data, affine)
+    image.set_sform(affine, 1)
+    image.set_qform(qform, 1)
+    image.to_filename(path)
+
+
+@pytest.mark.parametrize("resample", [False, True])
+def test_two_places_of_a_region_elsewhere_are_told(study, resample):
+    away, further = _shifted(AFFINE, 4.0), _shifted(AFFINE, 10.0)
+    two_places(study.tree.path(f"{ANAT}label-visual_mask.nii.gz"), study.visual, away, further)
+    found = told(study.open(resample=resample), "note")
+    assert any("its sform and qform differ by up to 6 mm; the sform is taken" in t for t in found)
+
+
+def test_a_resampled_region_says_how_it_lay_and_its_voxels(study):
+    study.tree.image(f"{ANAT}label-visual_mask.nii.gz", study.visual, _shifted(AFFINE, 4.0))
+    labels = study.tree.rng.integers(0, 3, SHAPE).astype(np.int16)
+    study.tree.image(f"{ANAT}seg-x_dseg.nii.gz", labels, _shifted(AFFINE, 4.0))
+    values = study.tree.rng.random(SHAPE).astype(np.float32) + 1
+    study.tree.image(f"{ANAT}stat-size_statmap.nii.gz", values, _shifted(AFFINE, 4.0))
+    (text,) = told(study.open(resample=True), "note")
+    assert "its centre is shifted by 4 mm (x +0, y +4, z +0); voxels before and after: " in text
+    for name, inside in (
+        ("label-visual_mask", study.visual),
+        ("seg-x_dseg", labels),
+        ("stat-size_statmap", values),
+    ):
+        kept = (inside[:, :-2] > 0).sum()  # two voxels of 2 mm leave the grid
+        said = f"{(inside > 0).sum()} and {kept} (sub-01_space-T1w_{name}.nii.gz)"
+        assert said in text
+
+
+def test_maps_and_betas_of_a_run_that_are_not_read_are_told(study):
+    stem = "sub-01/func/sub-01_task-look_run-1_space-T1w"
+    for end in ("stat-t_statmap", "stat-z_statmap", "desc-other_betas"):
+        study.tree.image(f"{stem}_{end}.nii.gz", study.visual, AFFINE)
+    data = study.open(betas_filter={"desc": "singletrial"})
+    (text,) = told(data, "left out")
+    assert "and 2 more (of a run or trial, and neither among the betas that are read" in text
+    assert not {"t", "z"} & names(data)
+
+
+def test_two_places_of_the_image_that_maps_are_drawn_on_are_told(study):
+    path = study.tree.path(f"{ANAT}T1w.nii.gz")
+    assert told(study.open()) == []
+    two_places(path, study.visual, AFFINE, _shifted(AFFINE, 6.0))
+    (text,) = told(study.open(), "note")
+    assert text.startswith(f"{ANAT}T1w.nii.gz: its sform and qform differ by up to 6 mm")

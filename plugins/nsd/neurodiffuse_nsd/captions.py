@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
 from neurodiffuse.errors import DataError, MissingDataError
 from neurodiffuse.files import json_of
+from neurodiffuse.readers.absent import why_absent
 from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.texts import read_texts
 from neurodiffuse_nsd.design import PICTURES
-from neurodiffuse_nsd.tree import Tree
+from neurodiffuse_nsd.tree import Tree, check_content
 
 SPLITS = ("train2017", "val2017")
 
@@ -31,33 +33,59 @@ def find_captions(tree: Tree, given: str) -> tuple[Path, ...]:
 
     ``given`` is the array, the folder that either is in, or ``coco`` or ``curated``, which asks
     for one of them; empty: whichever is among NSD's annotations or, as in the published code's
-    own tree, in ``annots``.
+    own tree, in ``annots``, and has its content here.
 
     Raises
     ------
     MissingDataError
-        If what is given is not there.
+        If what is given is not there, or its content was not fetched.
     """
-    kinds = (given,) if given in KINDS else tuple(KINDS)
-    places: tuple[Path, ...] = (tree.annotations, tree.root / "annots")
-    if given and given not in KINDS:
-        place = Path(given).expanduser()
-        if place.suffix == ".npy" and place.is_file():
-            return (place,)
-        places = (place,)
+    kinds, places = _places(tree, given)
+    if len(places) == 1 and places[0].suffix == ".npy" and not places[0].is_dir():
+        check_content(places[0])
+        return (places[0],)
     for kind in kinds:
         for place in places:
             files = tuple(place / name for name in KINDS[kind])
-            if all(path.exists() for path in files):
+            if not any(map(why_absent, files)):
                 return files
     if not given:
         return ()
+    for path in _incomplete(kinds, places):
+        check_content(path)
     names = " or ".join(" and ".join(KINDS[kind]) for kind in kinds)
     where = " and ".join(str(place) for place in places)
     raise MissingDataError(
         f"datasets.nsd.captions: {given!r} given, and {names} not in {where}. COCO's are got with "
         f"neurodiffuse fetch nsd --sub ID --part captions --root {tree.root}"
     )
+
+
+def incomplete(tree: Tree, given: str) -> dict[Path, str]:
+    """Return the files that `find_captions` passes over, and why: what they lack is not here.
+
+    They are links that lead nowhere, pointers, and one of COCO's two files that is not there while
+    the other one is.
+    """
+    return _incomplete(*_places(tree, given))
+
+
+def _places(tree: Tree, given: str) -> tuple[Sequence[str], Sequence[Path]]:
+    """Return which kinds of captions are looked for, and in which folders."""
+    kinds = (given,) if given in KINDS else tuple(KINDS)
+    if given and given not in KINDS:
+        return kinds, (Path(given).expanduser(),)
+    return kinds, (tree.annotations, tree.root / "annots")
+
+
+def _incomplete(kinds: Sequence[str], places: Sequence[Path]) -> dict[Path, str]:
+    found: dict[Path, str] = {}
+    for kind in kinds:
+        for place in places:
+            files = [place / name for name in KINDS[kind]]
+            if any(map(lexists, files)):
+                found |= {path: why for path in files if (why := why_absent(path))}
+    return found
 
 
 def source_of(paths: Sequence[Path]) -> str:

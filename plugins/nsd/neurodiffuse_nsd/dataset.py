@@ -253,7 +253,10 @@ class NsdDataset(Dataset):
 
     def _remarks(self) -> tuple[Remark, ...]:
         files = words.find_captions(self._tree(), self.captions)
-        return (Remark(words.source_of(files)),) if files else ()
+        told = Remarks(self._tree().root)
+        for path, why in words.incomplete(self._tree(), self.captions).items():
+            told.add(path, why, "left out")
+        return (*((Remark(words.source_of(files)),) if files else ()), *told.all())
 
     def _check_label(self, label: str) -> None:
         known = self.subjects()

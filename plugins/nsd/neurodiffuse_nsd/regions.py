@@ -85,21 +85,20 @@ def noise_ceiling(ncsnr: np.ndarray, spread: float) -> np.ndarray:
 def find_regions(
     tree: Tree, subject: str, grid: Grid, version: str, remarks: Remarks
 ) -> tuple[dict[str, Region], dict[str, DataError]]:
-    """Return a subject's regions by name, then the maps; and what is wrong with others' files.
-
-    Raises
-    ------
-    DataError
-        If a file is on another grid, or a table of labels cannot be read.
-    """
+    """Return a subject's regions by name, then the maps; and what is wrong with others' files."""
     sheets = list(_sheets(tree, subject, grid))
     wrong = {sheet: error for sheet in sheets if (error := _unfit(sheet, grid, remarks))}
     regions: dict[str, Region] = {}
     whole = [sheet for sheet in sheets if not sheet.side]
     for sheet in sorted(whole, key=lambda s: (_rank(s.name), s.name)):
-        names = _names(tree, subject, sheet, remarks)
-        if names is None:
-            names = {} if sheet in wrong else _numbers(sheet, grid)
+        try:
+            names = _names(tree, subject, sheet, remarks)
+            if names is None:
+                names = {} if sheet in wrong else _numbers(sheet, grid)
+        except DataError as error:  # of the table, or of the image that no table is of
+            _leave_out(sheet, error, remarks)
+            wrong[sheet] = error
+            names = dict(enumerate(LABELS.get(sheet.name, ()), start=1))
         _add_atlas(regions, sheet, names)
     _add_unions(regions)
     sides = [sheet for sheet in sheets if sheet.side]
@@ -107,8 +106,8 @@ def find_regions(
     for name, region in _maps(tree, subject, grid, version):
         regions.setdefault(name, region)
     for sheet in dict.fromkeys(r.sheet for r in regions.values() if r.what in ("map", "ceiling")):
-        if error := _unfit(sheet, grid, remarks, has_labels=False):
-            wrong[sheet] = error
+        if unfit := _unfit(sheet, grid, remarks, has_labels=False):
+            wrong[sheet] = unfit
     absent = {name: wrong[r.sheet] for name, r in regions.items() if r.sheet in wrong}
     found = {name: region for name, region in regions.items() if name not in absent}
     return {name: _from_root(region, tree.root) for name, region in found.items()}, absent
@@ -120,17 +119,19 @@ def _unfit(
     """Return why a sheet is left out, if it is, and tell it."""
     try:
         sheet.check(grid, remarks)
-    except AbsentFileError as error:
-        remarks.add(_named(error, sheet), "its content was not fetched", "left out")
-        return error
-    try:
         if has_labels:
             sheet.check_labels(grid)
     except DataError as error:
-        path = _named(error, sheet)
-        remarks.add(path, str(error).removeprefix(f"{path}: "), "left out")
+        _leave_out(sheet, error, remarks)
         return error
     return None
+
+
+def _leave_out(sheet: Sheet, error: DataError, remarks: Remarks) -> None:
+    path = _named(error, sheet)
+    why = str(error).removeprefix(f"{path}: ")
+    absent = isinstance(error, AbsentFileError)
+    remarks.add(path, "its content was not fetched" if absent else why, "left out")
 
 
 def _named(error: DataError, sheet: Sheet) -> Path:

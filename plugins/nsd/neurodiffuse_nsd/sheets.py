@@ -121,7 +121,7 @@ class Sheet:
         path = self.paths[0 if self.side else k]
         if self.side and HEMISPHERES[k] != self.side:
             return path, np.full(count, outside, np.float32)
-        stored = surface.values(path).astype(np.float32)
+        stored = surface.values(path)
         if self.ways:
             way = self.ways[0 if self.side else k]
             stored = _along(way, stored, path)

@@ -156,3 +156,31 @@ def test_design_responses_and_pictures(small):
     with pytest.raises(DataError) as error:
         data_of(small).subject("01")
     told(error, str(path), f"datalad get {path}", FETCH)
+
+
+NOTES = "nsddata_stimuli/stimuli/nsd/annotations"
+
+
+@pytest.mark.parametrize("empty", [link, pointer])
+@pytest.mark.parametrize("name", ["COCO_73k_annots_curated.npy", "captions_val2017.json"])
+def test_captions_that_were_not_fetched(small, name, empty):
+    for split in ("train", "val"):
+        small.path(f"{NOTES}/captions_{split}2017.json").write_text('{"annotations": []}')
+    path = small.path(f"{NOTES}/{name}")
+    path.touch()
+    empty(path)
+    (remark,) = (r for r in data_of(small).subject("01").remarks if r.kind == "left out")
+    assert remark.text.startswith(f"{NOTES}/{name} (")
+    assert "datalad get" in remark.text
+    kind = "curated" if name.endswith("npy") else "coco"
+    for given in (kind, str(path)) if kind == "curated" else (kind, str(path.parent)):
+        with pytest.raises(MissingDataError) as error:
+            data_of(small, captions=given).subject("01")
+        told(error, str(path), "datalad get")
+
+
+def test_one_of_two_files_of_captions(small):
+    small.path(f"{NOTES}/captions_train2017.json").write_text('{"annotations": []}')
+    (remark,) = data_of(small).subject("01").remarks
+    assert remark.kind == "left out"
+    assert remark.text == f"{NOTES}/captions_val2017.json (there is no such file)"

@@ -121,10 +121,9 @@ def test_hdf5_of_another_type(small):
     told(error, str(path), "float64", FETCH)
 
 
-@pytest.mark.parametrize("name", ["betas_session01.nii.gz", "roi/floc-faces.nii.gz"])
 @pytest.mark.parametrize("kind", ["complex64", [(c, "u1") for c in "RGB"]], ids=["c8", "rgb"])
-def test_numbers_that_are_not_real(small, name, kind):
-    path = find(small, name)
+def test_numbers_that_are_not_real(small, kind):
+    path = find(small, "betas_session01.nii.gz")
     shape = nib.load(path).shape
     nib.Nifti1Image(np.zeros(shape, kind), nib.load(path).affine).to_filename(path)
     with pytest.raises(DataError) as error:
@@ -197,7 +196,7 @@ def test_a_region_on_another_grid(small):
     path = find(small, "roi/lh.floc-faces.nii.gz")
     nib.Nifti1Image(np.zeros((7, 6, 6), np.int16), np.eye(4)).to_filename(path)
     with pytest.raises(DataError) as error:
-        data_of(small).subject("01")
+        data_of(small).roi("01", "lh.FFA")
     told(error, str(path), "shape 7 × 6 × 6", FETCH)
 
 
@@ -206,7 +205,7 @@ def test_axes_that_do_not_fit_the_shape(small):
     turned = nib.load(path).affine[:, [1, 0, 2, 3]]
     nib.Nifti1Image(np.zeros((7, 6, 5), np.int16), turned).to_filename(path)
     with pytest.raises(DataError) as error:
-        data_of(small).subject("01")
+        data_of(small).roi("01", "FFA")
     told(error, str(path), "axes that run to ARS where RAS is needed")
 
 
@@ -366,3 +365,56 @@ def test_a_session_that_is_a_copy_or_empty_is_told(small):
     nib.Nifti1Image(np.zeros(image.shape, np.int16), image.affine).to_filename(two)
     said = [r.text for r in data_of(small, format="nifti").subject("01").remarks]
     assert any(f"0 or NaN in 1 of 2 runs ({two.name})" in text for text in said), said
+
+
+def _complex(path):
+    image = nib.load(path)
+    nib.Nifti1Image(np.zeros(image.shape, np.complex64), image.affine).to_filename(path)
+
+
+def _of_another_shape(path):
+    image = nib.load(path)
+    nib.Nifti1Image(np.asarray(image.dataobj)[:-1], image.affine).to_filename(path)
+
+
+def _damaged(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
+SPOILT = {_complex: "complex numbers", _of_another_shape: "on another grid", _damaged: "cut off"}
+
+
+@pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [
+        ("roi/floc-faces", "FFA"),
+        ("roi/lh.floc-faces", "lh.FFA"),
+        ("prf_eccentricity", "eccentricity"),
+        ("roi/HCP_MMP1", "HCP_MMP1"),
+    ],
+)
+def test_a_region_that_cannot_be_used_is_left_out(small, name, region, spoil):
+    path = find(small, f"{name}.nii.gz")
+    spoil(path)
+    data = data_of(small)
+    about = data.subject("01")
+    (remark,) = about.remarks
+    assert (remark.kind, path.name in remark.text) == ("left out", True)
+    assert SPOILT[spoil] in remark.text
+    assert region in about.absent
+    assert data.roi("01", "V1").any()
+    with pytest.raises(DataError) as error:
+        data.roi("01", region)
+    told(error, f"no region '{region}'", str(path), SPOILT[spoil])
+
+
+def test_a_table_of_labels_that_cannot_be_read_leaves_its_region_out(small):
+    table = small.path("nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab")
+    table.write_text("no numbers\n")
+    data = data_of(small)
+    (remark,) = data.subject("01").remarks
+    assert (remark.kind, table.name in remark.text) == ("left out", True)
+    assert data.roi("01", "V1").any()
+    with pytest.raises(DataError, match="no region 'FFA'"):
+        data.roi("01", "FFA")
