@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import apply_orientation, io_orientation
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.readers.reach import check_file
 from neurodiffuse.readers.samples import Sample, sample_of
+from neurodiffuse.readers.volumes import DAMAGE
 from neurodiffuse.types import Remark
 
 VOLUMES = 3
@@ -48,7 +47,7 @@ def sample_of_files(
         else:
             found = [values * factor(files[0]) for values in _values(files[0], some)]
         return sample_of(np.stack(found)) if found else None
-    except (OSError, EOFError, ValueError, IndexError, zlib.error, ImageFileError):
+    except (*DAMAGE, IndexError):
         return None  # a damaged file is named when its betas are read
 
 

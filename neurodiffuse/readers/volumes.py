@@ -34,6 +34,17 @@ BETWEEN = 1e-6
 VOLUMES = (".nii", ".nii.gz", ".mgz", ".mgh")
 """The ends of the names of volumes that are read."""
 
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    ImageFileError,
+    HeaderDataError,
+    WrapStructError,
+)
+"""What is raised by files that are damaged, cut off, or no images."""
+
 AFFINE_FROM = "datasets.bids.affine_from"
 """The option that says where files without a place lie."""
 
@@ -302,15 +313,7 @@ def _translating_errors(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        zlib.error,
-        ImageFileError,
-        HeaderDataError,
-        WrapStructError,
-    ) as error:
+    except DAMAGE as error:
         if missing := why_absent(path):
             raise MissingDataError(f"{path}: {missing}") from error
         text = " ".join(str(error).split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +11,10 @@ from typing import BinaryIO, cast
 import nibabel as nib
 import numpy as np
 from isal import igzip, isal_zlib
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.readers.reach import check_file
-from neurodiffuse.readers.volumes import check_real
+from neurodiffuse.readers.volumes import DAMAGE, check_real
 from neurodiffuse.types import Shape
 from neurodiffuse_nsd.tree import WrongFileError, check_content
 
@@ -66,17 +62,7 @@ def said_clearly(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (  # type: ignore[misc]
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        zlib.error,
-        isal_zlib.error,
-        ImageFileError,
-        HeaderDataError,
-        WrapStructError,
-    ) as error:
+    except (*DAMAGE, KeyError, isal_zlib.error) as error:  # type: ignore[misc]
         check_content(path)
         text = " ".join(str(error).split()) or type(error).__name__
         raise WrongFileError(
