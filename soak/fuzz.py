@@ -85,7 +85,7 @@ class Fuzz:
         self._empty()
         self.plan = run((*PLAN, "--recipe", "pixels", "--dry-run"), self.slot).said
         from neurodiffuse.config import read_recipe
-        from neurodiffuse.plugins import registry
+        from neurodiffuse.cli import registry
 
         import tomli_w
 

@@ -70,7 +70,9 @@ def said_clearly(path: Path) -> Iterator[None]:
         OSError,
         EOFError,
         ValueError,
-        KeyError,
+        TypeError,
+        LookupError,
+        RuntimeError,  # h5py, of most damages
         zlib.error,
         isal_zlib.error,
         ImageFileError,
