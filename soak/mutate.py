@@ -64,6 +64,19 @@ def text_of(text: str, chance: random.Random) -> str:
     return "\n".join(lines)
 
 
+def recipe_of(text: str, chance: random.Random) -> str:
+    """Change one value of a recipe to another that TOML can hold, or any of its text."""
+    if chance.random() < 0.4:
+        return text_of(text, chance)
+    lines = text.split("\n")
+    settings = [k for k, line in enumerate(lines) if " = " in line]
+    at = chance.choice(settings)
+    values = ("0", "1", "-1", "2.5", "1e9", "nan", "inf", "true", '""', '"none"', "[]", "{}",
+              "[1, 10]", "64", "16", '"train"', '"pixels"', "12", "[[1]]", "1979-05-27")  # fmt: skip
+    lines[at] = f"{lines[at].split(' = ')[0]} = {chance.choice(values)}"
+    return "\n".join(lines)
+
+
 def table_of(text: str, chance: random.Random) -> str:
     """Change a field, a column's name, a row or the form of a table."""
     rows = [line.split("\t") for line in text.split("\n")]
