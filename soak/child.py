@@ -38,10 +38,6 @@ class Ended:
 
 def warm() -> None:
     """Import what commands import late, so that forked ones need not."""
-    import matplotlib.pyplot
-    import nilearn.image
-    import pandas
-    import scipy.stats
     import skimage.metrics  # noqa: F401
 
     from neurodiffuse import pipeline, plan_text, plugins  # noqa: F401
@@ -123,7 +119,9 @@ def _command(arguments: Sequence[str]) -> int:
     return int(status or 0)
 
 
-def wait(child: int, place: Path, *, most: float = 120.0, kill: tuple[float, int] | None = None) -> Ended:
+def wait(
+    child: int, place: Path, *, most: float = 120.0, kill: tuple[float, int] | None = None
+) -> Ended:
     """Wait until a command has ended, or kill its group when its time has come."""
     begun = time.monotonic()
     due = kill

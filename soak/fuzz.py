@@ -82,10 +82,10 @@ class Fuzz:
             if ended.status:
                 raise RuntimeError(ended.said)
         self.wanted = tree(self.slot / "run")
-        from neurodiffuse.config import read_recipe
-        from neurodiffuse.cli import registry
-
         import tomli_w
+
+        from neurodiffuse.cli import registry
+        from neurodiffuse.config import read_recipe
 
         self.recipe = tomli_w.dumps(read_recipe(registry(), "pixels"))
 
@@ -136,7 +136,7 @@ class Fuzz:
             text = recipe_of(self.recipe, chance)
             (self.slot / "r.toml").write_text(text, encoding="utf-8", errors="replace")
             return self._accepted_too(kind, "r.toml", text, ("r.toml",), chance)
-        suffixes = {"tables": ".tsv", "json": ".json", "images": (".nii.gz", ".png")}[kind]
+        suffixes = {"tables": (".tsv",), "json": (".json",), "images": (".nii.gz", ".png")}[kind]
         below = [p for p in sorted(self.study.rglob("*")) if str(p).endswith(suffixes)]
         below = [p for p in below if "sub-02" not in p.parts and "sourcedata" not in p.parts]
         file = chance.choice(below)
@@ -180,12 +180,16 @@ class Fuzz:
         other = {key for key in self.wanted if made.get(key) != self.wanted[key]}
         told = {key for key in other if key.endswith(("inputs.json", "config.toml"))}
         results = sorted(key for key in other - told if key.endswith((".npy", ".png", ".tsv")))
-        return f"other results, the same hashes: {', '.join(results[:5])}" if results and not told else ""
+        return (
+            f"other results, the same hashes: {', '.join(results[:5])}"
+            if results and not told
+            else ""
+        )
 
     def _judged(self, kind: str, words: list[str], kept: str, mine: tuple[str, ...]) -> Outcome:
         ended = run(words, self.slot)
         wrong = _wrong(ended)
-        written = sorted(set(os.listdir(self.slot)) - set(mine))
+        written = sorted({p.name for p in self.slot.iterdir()} - set(mine))
         if not wrong and written and (ended.status or "--dry-run" in words):
             wrong = f"status {ended.status}, and {', '.join(written)} was written"
         return Outcome(kind, "accepted" if ended.status == 0 else "refused", wrong, kept)

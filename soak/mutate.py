@@ -71,8 +71,10 @@ def recipe_of(text: str, chance: random.Random) -> str:
     lines = text.split("\n")
     settings = [k for k, line in enumerate(lines) if " = " in line]
     at = chance.choice(settings)
-    values = ("0", "1", "-1", "2.5", "1e9", "nan", "inf", "true", '""', '"none"', "[]", "{}",
-              "[1, 10]", "64", "16", '"train"', '"pixels"', "12", "[[1]]", "1979-05-27")  # fmt: skip
+    values = (
+        "0", "1", "-1", "2.5", "1e9", "nan", "inf", "true", '""', '"none"', "[]", "{}", "[1, 10]",
+        "64", "16", '"train"', '"pixels"', "12", "[[1]]", "1979-05-27",
+    )  # fmt: skip
     lines[at] = f"{lines[at].split(' = ')[0]} = {chance.choice(values)}"
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from soak.fuzz import read_one
 from soak.inputs import FILES
 from soak.trees import differences, tree
@@ -77,7 +78,9 @@ def test_some_kills():
 
 
 def test_some_mutations():
-    assert "150 mutations, seed 1, 0 bad" in soaked("fuzz", "-n", "150", "--only", "files", "--seed", "1")
+    assert "150 mutations, seed 1, 0 bad" in soaked(
+        "fuzz", "-n", "150", "--only", "files", "--seed", "1"
+    )
 
 
 @pytest.mark.slow
