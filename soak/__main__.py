@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def main() -> int:
     kills.add_argument("--only", action="append", help="a command; repeat for several")
     fuzz = kinds.add_parser("fuzz", help="give commands mutated input")
     fuzz.add_argument("-n", type=int, default=5000)
+    fuzz.add_argument("--minutes", type=float, default=600.0, help="end earlier, after these")
     fuzz.add_argument("--only", action="append", help="a kind of input; repeat for several")
     for one in (kills, fuzz):
         one.add_argument("--seed", type=int, default=0)
@@ -52,11 +54,14 @@ def _fuzz(given: argparse.Namespace, folder: Path) -> int:
     fuzz = Fuzz(folder / "fuzz", given.only or tuple(KINDS))
     outcomes: Counter[str] = Counter()
     bad = 0
+    until = time.monotonic() + 60 * given.minutes
     for outcome in fuzz.tries(given.n, given.seed):
         outcomes[f"{outcome.kind}: {outcome.how}"] += 1
         if outcome.wrong:
             bad += 1
             print(outcome, flush=True)
+        if time.monotonic() > until:
+            break
     print(f"{outcomes.total()} mutations, seed {given.seed}, {bad} bad")
     for how, count in sorted(outcomes.items()):
         print(f"  {count:5} {how}")
