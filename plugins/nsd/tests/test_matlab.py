@@ -4,8 +4,9 @@ import struct
 
 import numpy as np
 import pytest
-from neurodiffuse_nsd.matlab import check_frame
 from scipy.io import savemat
+
+from neurodiffuse_nsd.matlab import check_frame
 
 
 @pytest.mark.parametrize("packed", [False, True])
