@@ -40,7 +40,7 @@ def warm() -> None:
     """Import what commands import late, so that forked ones need not."""
     import skimage.metrics  # noqa: F401
 
-    from neurodiffuse import pipeline, plan_text, plugins  # noqa: F401
+    from neurodiffuse import cli, pipeline, plan_text, plugins  # noqa: F401
     from neurodiffuse.steps import report, score  # noqa: F401
 
 
