@@ -4,6 +4,9 @@ VENV ?= .venv
 OUT ?= runs/demo
 PIP_OPTIONS ?=
 JOBS ?= 2
+MINUTES ?= 10
+SEED ?= 0
+N ?= 5000
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 SOURCES := pyproject.toml constraints.txt $(PLUGINS)
@@ -11,7 +14,7 @@ EDITABLE := $(foreach p,$(PLUGINS),-e $(patsubst %/,%,$(dir $(p))))
 DEMO := -e plugins/bids -e plugins/pixels -e plugins/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt
 
-.PHONY: demo test test-slow test-gpu lint types docs benchmark clean
+.PHONY: demo test test-slow test-gpu soak fuzz lint types docs benchmark clean
 
 demo: $(VENV)/.core  ## decode the bundled example and write a report
 	$(BIN)/neurodiffuse decode --dataset bids --root bids_example --sub 01 --out $(OUT)
@@ -24,6 +27,12 @@ test-slow: $(VENV)/.test
 
 test-gpu: $(VENV)/.test
 	$(BIN)/python -m pytest -m gpu $(PYTEST_OPTIONS)
+
+soak: $(VENV)/.test  ## MINUTES of kills of every command that writes, each given again and compared
+	OMP_NUM_THREADS=1 $(BIN)/python -m soak kills --minutes $(MINUTES) --seed $(SEED)
+
+fuzz: $(VENV)/.test  ## N mutated recipes, arguments, tables, images, weights
+	OMP_NUM_THREADS=1 $(BIN)/python -m soak fuzz -n $(N) --seed $(SEED)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

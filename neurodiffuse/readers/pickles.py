@@ -12,6 +12,7 @@ import pickletools
 import re
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def load_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
         if not dtype.hasobject:
             found = np.load(path, mmap_mode="r", allow_pickle=False)  # no more than the file has
             return found if mapped else np.array(found)
-    except (OSError, ValueError, EOFError, TypeError, SyntaxError) as error:
+    except (OSError, ValueError, EOFError, TypeError, SyntaxError, TokenError) as error:
         raise DataError(f"{path}: cannot be read as an array ({_first_line(error)}).") from error
     found = _Values(path).read(rest)
     if dtype.kind != "O" or not isinstance(found, np.ndarray) or found.shape != shape:

@@ -16,6 +16,7 @@ from neurodiffuse.errors import DataError
 from neurodiffuse.readers.reach import check_file
 from neurodiffuse.types import Trials
 from neurodiffuse_nsd.hdf5 import open_hdf5
+from neurodiffuse_nsd.matlab import check_frame
 from neurodiffuse_nsd.tree import WrongFileError
 
 SHARED = 1000
@@ -87,7 +88,6 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a MATLAB file; since version 7.3 it is HDF5, and transposed."""
     import h5py
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     check_file(path)
     try:
@@ -99,18 +99,11 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
                     if isinstance(item, h5py.Dataset)
                 }
         else:
+            check_frame(path)
             found = loadmat(path)
     except WrongFileError:
         raise
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        NotImplementedError,
-        EOFError,
-        MatReadError,
-    ) as error:
+    except Exception as error:  # of what each library says of damages
         text = " ".join(str(error).split())
         raise WrongFileError(f"{path}: is not a MATLAB file, or a damaged one ({text}).") from error
     return {k: np.asarray(v) for k, v in found.items() if not k.startswith("__")}

@@ -62,7 +62,8 @@ def said_clearly(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (*DAMAGE, KeyError, isal_zlib.error) as error:  # type: ignore[misc]
+    # RuntimeError: h5py, of most damages
+    except (*DAMAGE, LookupError, RuntimeError, isal_zlib.error) as error:  # type: ignore[misc]
         check_content(path)
         text = " ".join(str(error).split()) or type(error).__name__
         raise WrongFileError(
