@@ -63,7 +63,7 @@ def said_clearly(path: Path) -> Iterator[None]:
     except DataError:
         raise
     # RuntimeError: h5py, of most damages
-    except (*DAMAGE, LookupError, RuntimeError, isal_zlib.error) as error:  # type: ignore[misc]
+    except (*DAMAGE, TypeError, LookupError, RuntimeError, isal_zlib.error) as error:  # type: ignore[misc]
         check_content(path)
         text = " ".join(str(error).split()) or type(error).__name__
         raise WrongFileError(
