@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +70,7 @@ def read_table(path: Path) -> Table:
     if not rows:
         raise DataError(f"{path}: is empty; a first line with the names of columns is needed.")
     header = rows[0]
-    if len(header) == 1 and (other := re.search(r"[;,|]|\w +\w", header[0])):
-        found = {";": "semicolons", ",": "commas", "|": "bars"}.get(other[0], "spaces")
+    if len(header) == 1 and (found := _separated_by(rows)):
         raise DataError(
             f"{path}: its columns are separated by {found}; tabs are needed. Save it as text with "
             "tabs between the columns (.tsv)."
@@ -94,6 +92,16 @@ def only_rows(table: Table, kept: Sequence[int]) -> Table:
     """Return a table with some of the rows."""
     chosen = {name: tuple(values[k] for k in kept) for name, values in table.columns.items()}
     return Table(table.path, chosen)
+
+
+def _separated_by(rows: list[list[str]]) -> str:
+    """Return what stands between columns in place of tabs: where every row splits as the first."""
+    for mark, name in ((";", "semicolons"), (",", "commas"), ("|", "bars"), (None, "spaces")):
+        columns = len(rows[0][0].split(mark))
+        alike = all(len(row) == 1 and len(row[0].split(mark)) >= columns for row in rows[1:])
+        if columns > 1 and alike and (mark or len(rows) > 1):
+            return name
+    return ""
 
 
 def _field(text: str) -> str:

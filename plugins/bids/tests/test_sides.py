@@ -6,6 +6,7 @@ import pytest
 
 from neurodiffuse.errors import DataError
 from neurodiffuse.plan import _check_split
+from neurodiffuse.readers.tables import read_table
 from neurodiffuse_bids.dataset import BidsDataset
 
 from . import coded
@@ -79,6 +80,13 @@ def test_tables_without_tabs_are_told_so(empty, tmp_path, mark, name):
     empty.path("stimuli/captions.tsv").write_text(f"stim_id{mark}caption\nstim-2{mark}two\n")
     with pytest.raises(DataError, match=rf"captions\.tsv: its columns are separated by {name}"):
         opened(empty).stimuli(["stim-2"])
+
+
+def test_one_column_whose_name_has_a_blank_or_a_comma_is_a_table(tmp_path):
+    table = tmp_path / "one.tsv"
+    for name in ("my column", "rate, Hz"):
+        table.write_text(f"{name}\n1\n2\n")
+        assert read_table(table).get(name) == ("1", "2")
 
 
 def test_sides_that_stimuli_tsv_contradicts_are_told(empty):
