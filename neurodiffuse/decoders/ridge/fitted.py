@@ -36,6 +36,7 @@ from neurodiffuse.decoders.ridge.weights import (
     weight_map,
     weight_map_of_each,
 )
+from neurodiffuse.errors import RunError
 from neurodiffuse.files import read_json
 from neurodiffuse.reading import release_pages
 from neurodiffuse.store import load_array, save_triangle
@@ -174,6 +175,12 @@ class FittedRidge(Fitted):
     def open(self, feature: str) -> Map:
         """Return the fitted map of a feature; large arrays are mapped from disk."""
         about = read_json(self._folder / "fit.json")[feature]
+        path = self._folder / f"{about['voxels']}.npy"
+        if not np.array_equal(load_array(path), self._responses.voxels[feature]):
+            raise RunError(
+                f"{path}: {feature!r} was fitted on other voxels than it has now. Give the decode "
+                "command of the run again, with --from fit."
+            )
         x, scale = self._responses.of(feature), None
         if about.get("scale"):
             scale = load_array(self._folder / f"{about['scale']}.npy")

@@ -180,9 +180,9 @@ class NsdDataset(Dataset):
         tables = (place / f"{sheet.name}.mgz.ctab" for place in places)
         return (*sheet.paths, *sheet.ways, *(table for table in tables if table.exists()))
 
-    def home(self) -> Path:
-        """Return the folder of the tree."""
-        return self._tree().root
+    def home(self) -> Path | None:
+        """Return the folder of the tree, None where nobody has said where that is."""
+        return self._tree().root if self.root or os.environ.get(ROOT, "") else None
 
     def fingerprint(self, label: str) -> str:
         """Return a digest of the trials and of the betas' files: names, sizes, pieces of content.
